@@ -1,0 +1,1 @@
+"""uqmsm: uncertainty quantification first, from electrons to a component."""

@@ -1,0 +1,1 @@
+"""What nature does: plain arrays in and out; no probability, no Dask."""

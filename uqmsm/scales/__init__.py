@@ -1,0 +1,1 @@
+"""The same scales again, now with their doubt: one operator per scale."""
