@@ -1,1 +1,17 @@
-"""The same scales again, now with their doubt: one operator per scale."""
+"""The same scales again, now with their doubt: one operator per scale and model.
+
+The words of the ladder are the words of a study file: ``scale: atomistic`` and ``model: statics`` name one operator.
+"""
+
+from __future__ import annotations
+
+# scale -> model -> where its operator is written; the first model of a scale is its default.
+# Strings, so that a command that needs one scale does not import the others.
+MODELS: dict[str, dict[str, str]] = {
+    "potential": {"zhou": "uqmsm.scales.potential:Potential"},
+    "alloy": {"random": "uqmsm.scales.alloy:RandomAlloy"},
+    "atomistic": {"statics": "uqmsm.scales.atomistic:Statics", "service": "uqmsm.scales.atomistic:Service"},
+    "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
+    "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},
+    "fe": {"plate": "uqmsm.scales.fe:PlateWithHole"},
+}
