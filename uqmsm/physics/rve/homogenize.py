@@ -1,0 +1,182 @@
+"""From grains to one stiffness: the effective elasticity of a periodic cell, with its Hill-Mandel gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.rve.cell import Cell, LoadCase, Medium
+from uqmsm.physics.rve.fourier import Scheme, waves
+from uqmsm.physics.rve.microstructure import volume_fractions
+from uqmsm.physics.tensors import (
+    cubic_stiffness,
+    isotropic_moduli,
+    mandel_to_voigt,
+    require_stable,
+    rotate_stiffness,
+    voigt_to_mandel,
+)
+
+__all__ = ["Homogenized", "homogenize", "homogenize_cubic", "periodic_cell"]
+
+Array = NDArray[np.float64]
+GrainIds = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Homogenized:
+    """The effective stiffness of a cell and how well it was found.
+
+    Attributes
+    ----------
+    stiffness
+        ``(6, 6)`` Voigt, GPa, symmetric.
+    hill_mandel_gap
+        Largest ``|<stress:strain> - <stress>:<strain>| / |<stress:strain>|`` over the six load cases.
+    iterations
+        Conjugate-gradient iterations over the six load cases.
+    residual
+        Largest relative residual of the six.
+    """
+
+    stiffness: Array
+    hill_mandel_gap: float
+    iterations: int
+    residual: float
+
+
+def homogenize(
+    stiffness_GPa: Array,
+    grain_ids: GrainIds,
+    *,
+    tolerance: float = 1e-6,
+    scheme: Scheme = "rotated",
+    workers: int = 1,
+    max_iterations: int = 500,
+    hill_mandel_tolerance: float = 1e-8,
+) -> Homogenized:
+    """Compute the effective stiffness of a periodic cell of cubic voxels.
+
+    Six unit strains are applied. ``C*_ij`` is the mixed energy ``<strain_i : C : strain_j>`` of two computed fields,
+    whose error is the product of theirs: it is quadratic in `tolerance`, and ``C*`` is symmetric.
+
+    Parameters
+    ----------
+    stiffness_GPa
+        ``(grains, 6, 6)`` Voigt stiffness of every grain in sample axes, GPa.
+    grain_ids
+        ``(nx, ny, nz)`` which grain each voxel belongs to.
+    tolerance
+        Relative residual at which the fields are accepted.
+    scheme
+        ``"rotated"`` (no ringing, any contrast) or ``"fourier"``.
+    workers
+        Threads; the answer is the same to the last bit.
+    max_iterations
+        Per load case.
+    hill_mandel_tolerance
+        A larger Hill-Mandel gap is a failure, for then work is not conserved between the scales.
+
+    Raises
+    ------
+    StudyError
+        When shapes, ids, the scheme, the tolerance or the number of workers make no sense.
+    Unstable
+        When a grain's stiffness is not positive definite.
+    MemberFailed
+        When the iteration does not converge or the Hill-Mandel gap is too large.
+    """
+    cell = periodic_cell(stiffness_GPa, grain_ids, scheme=scheme, workers=workers)
+    if not 0.0 < tolerance < 1.0:
+        raise StudyError(f"homogenize: the tolerance is {tolerance}; choose one between 0 and 1, such as 1e-6")
+    cases: list[LoadCase] = []
+    effective = np.empty((6, 6))
+    for i, unit in enumerate(np.eye(6)):
+        case = cell.solve(unit, tolerance, max_iterations)
+        cases.append(case)
+        for j, other in enumerate(cases):
+            # <strain_j : stress_i> = E_j : <stress_i> + grad u_j : stress_i, and the last one is -u_j . force_i
+            mixed = case.mean_stress[j] - _dot(other.displacement, case.imbalance, cell.waves.z[2])
+            effective[i, j] = effective[j, i] = mixed
+    gap = max(case.hill_mandel_gap for case in cases)
+    if not gap <= hill_mandel_tolerance:
+        raise MemberFailed(
+            f"homogenize: the Hill-Mandel gap is {gap:.2e} and at most {hill_mandel_tolerance:.1e} is accepted; "
+            "tighten the tolerance of the solver"
+        )
+    iterations = sum(case.iterations for case in cases)
+    return Homogenized(mandel_to_voigt(effective), gap, iterations, max(case.residual for case in cases))
+
+
+def homogenize_cubic(
+    c11_GPa: float,
+    c12_GPa: float,
+    c44_GPa: float,
+    orientations: Array,
+    grain_ids: GrainIds,
+    *,
+    tolerance: float = 1e-6,
+    scheme: Scheme = "rotated",
+    workers: int = 1,
+) -> Homogenized:
+    """Compute the effective stiffness of a polycrystal of one cubic crystal; see `homogenize`.
+
+    Parameters
+    ----------
+    c11_GPa, c12_GPa, c44_GPa
+        Cubic elastic constants.
+    orientations
+        ``(grains, 3, 3)`` rotation matrices, crystal to sample.
+    grain_ids, tolerance, scheme, workers
+        As for `homogenize`.
+
+    Raises
+    ------
+    StudyError, Unstable, MemberFailed
+        As `homogenize`.
+    """
+    stiffness = rotate_stiffness(cubic_stiffness(c11_GPa, c12_GPa, c44_GPa), orientations)
+    return homogenize(stiffness, grain_ids, tolerance=tolerance, scheme=scheme, workers=workers)
+
+
+def periodic_cell(
+    stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme = "rotated", workers: int = 1
+) -> Cell:
+    """Check the input of `homogenize` and make the cell whose load cases it solves.
+
+    Raises
+    ------
+    StudyError, Unstable
+        As `homogenize`.
+    """
+    table = np.ascontiguousarray(stiffness_GPa, dtype=np.float64)
+    ids = np.ascontiguousarray(grain_ids, dtype=np.int32)
+    if table.ndim != 3 or table.shape[1:] != (6, 6):
+        raise StudyError(f"homogenize: the stiffness has shape {table.shape}; one 6x6 matrix per grain is needed")
+    if ids.ndim != 3 or ids.size == 0:
+        raise StudyError(f"homogenize: grain_ids has shape {ids.shape}; a grid of three axes is needed")
+    if ids.min() < 0 or ids.max() >= len(table):
+        raise StudyError(f"homogenize: grain ids run from {ids.min()} to {ids.max()} but {len(table)} grains are given")
+    if workers < 1:
+        raise StudyError(f"homogenize: workers is {workers}; at least one thread is needed")
+    require_stable(table, "homogenize")
+    shape = (ids.shape[0], ids.shape[1], ids.shape[2])
+    mandel = voigt_to_mandel(table)
+    medium = _reference_medium(table, volume_fractions(ids, len(table)))
+    return Cell(ids, mandel, waves(shape, scheme), medium, workers)
+
+
+def _reference_medium(stiffness: Array, fractions: Array) -> Medium:
+    """Return the mean of the isotropic parts of the Voigt and the Reuss average, weighted by volume."""
+    stiff = np.einsum("g,gij->ij", fractions, stiffness)
+    soft = np.linalg.inv(np.einsum("g,gij->ij", fractions, np.linalg.inv(stiffness)))
+    (bulk_stiff, shear_stiff), (bulk_soft, shear_soft) = isotropic_moduli(stiff), isotropic_moduli(soft)
+    return Medium(float(bulk_stiff + bulk_soft) / 2.0, float(shear_stiff + shear_soft) / 2.0)
+
+
+def _dot(left: tuple[Array, ...], right: tuple[Array, ...], weight: Array) -> float:
+    """Sum left.right over the full spectrum; `weight` counts each stored mode."""
+    return float(sum(np.sum(np.sum(one * other, axis=(0, 1)) * weight) for one, other in zip(left, right, strict=True)))
