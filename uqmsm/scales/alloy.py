@@ -1,0 +1,100 @@
+"""One specimen of a random solid solution: its composition, and which element sits on which site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from uqmsm.errors import StudyError
+from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.uncertainty import Aleatoric, Epistemic
+
+__all__ = ["RandomAlloy"]
+
+
+@dataclass(frozen=True)
+class RandomAlloy:
+    """A random alloy without order, filled into a periodic cell.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols.
+    composition
+        Atomic fractions, or a law on the simplex: what varies from heat to heat.
+    lattice
+        Crystal structure.
+    cells
+        Conventional cells along the three axes. The cell is a sample of a macroscopic crystal: the scatter it
+        leaves (source `configuration`) is numerical, for it vanishes as the cell grows.
+    """
+
+    elements: tuple[str, ...]
+    composition: Annotated[tuple[float, ...] | Aleatoric | Epistemic, Unit("1")]
+    lattice: Literal["bcc", "fcc"] = "bcc"
+    cells: tuple[int, int, int] = (6, 6, 6)
+
+    def __post_init__(self) -> None:
+        """Refuse elements and fractions that are no alloy."""
+        from ase.data import atomic_numbers
+
+        unknown = [symbol for symbol in self.elements if symbol not in atomic_numbers]
+        if unknown or len(set(self.elements)) != len(self.elements):
+            raise StudyError(
+                f"elements {list(self.elements)}: {unknown or 'one'} unknown or repeated; use symbols once"
+            )
+        mean = getattr(getattr(self.composition, "law", None), "mean", self.composition)
+        if len(mean) != len(self.elements):
+            raise StudyError(f"{len(mean)} fractions for {len(self.elements)} elements; give one fraction per element")
+        if min(mean) < 0 or abs(sum(mean) - 1) > 1e-6:
+            raise StudyError(f"composition {list(mean)} sums to {sum(mean):g}; fractions must be >= 0 and sum to 1")
+        if min(self.cells) < 2:
+            raise StudyError(f"cells = {list(self.cells)}: give at least 2 along every axis")
+
+    @property
+    def inputs(self) -> Ports:
+        """Nothing: the alloy is where chance begins."""
+        return ()
+
+    @property
+    def outputs(self) -> Ports:
+        """The specimen, told in atomic numbers so that no stage depends on another's order of elements."""
+        return (
+            Port("elements", "1", ("element",), "atomic numbers of the alloy's elements"),
+            Port("composition", "1", ("element",), "atomic fractions of this heat"),
+            Port("species", "1", ("site",), "index into `elements` of the atom on each site"),
+            Port("ranks", "1", ("site",), "one uniform per site, by which swaps are chosen alike for all species"),
+            Port("cells", "1", ("axis",), "conventional cells along each axis"),
+            Port("atoms_per_cell", "1", meaning="2 for bcc, 4 for fcc"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Heat-to-heat composition, and the finite cell."""
+        atoms = int(np.prod(self.cells)) * (2 if self.lattice == "bcc" else 4)
+        words = f"which atom sits where, in a sample of {atoms} atoms of a macroscopic crystal"
+        return (*law_sources(self), Source("configuration", Kind.NUMERICAL, long_name=words))
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Fill one cell."""
+        from ase.data import atomic_numbers
+
+        from uqmsm.physics.alloy import configuration
+
+        fractions = np.asarray(self.composition, dtype=float)
+        fractions = fractions / fractions.sum()
+        rng = streams["configuration"]
+        species = configuration(fractions, self.cells, self.lattice, rng)
+        return {
+            "elements": [atomic_numbers[symbol] for symbol in self.elements],
+            "composition": fractions,
+            "species": species,
+            "ranks": rng.random(species.size),
+            "cells": self.cells,
+            "atoms_per_cell": 2 if self.lattice == "bcc" else 4,
+        }

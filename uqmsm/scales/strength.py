@@ -1,0 +1,198 @@
+"""How far a dislocation is held by the solutes of this member, and how wrong the theory itself may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.uncertainty import Uncertain
+
+__all__ = ["EdgeStrength", "FormTraining"]
+
+# alloys whose theory values the published Zhou potentials can compute, by their crystal
+TRAINABLE = {"bcc": {"MoNbTaW": ("Mo", "Nb", "Ta", "W"), "MoNbTaVW": ("Mo", "Nb", "Ta", "V", "W")}}
+# temperatures on which the law of the theory's error is drawn as one function
+GRID_K = np.linspace(200.0, 2000.0, 19)
+
+
+@dataclass(frozen=True)
+class FormTraining:
+    """What the theory's own error is learnt from.
+
+    Parameters
+    ----------
+    alloy
+        The alloy predicted. Its rows within `window` of `service_temperature` are left out of the training.
+    service_temperature, window
+        Centre and half width of what is left out.
+    taylor_factor, hall_petch
+        Used to bring measured yield stresses to the resolved stress of the solutes; measured in cast alloys of
+        random texture.
+    """
+
+    alloy: str = "MoNbTaW"
+    service_temperature: Annotated[float, Unit("K")] = 1073.0
+    window: Annotated[float, Unit("K")] = 150.0
+    taylor_factor: float = 2.754
+    hall_petch: Annotated[float, Unit("MPa um^0.5")] = 240.0
+
+
+@dataclass(frozen=True)
+class EdgeStrength:
+    """Solute strengthening of random alloys: Maresca-Curtin (bcc edge) or Varvenne-Curtin (fcc).
+
+    Parameters
+    ----------
+    theory
+        ``bcc_edge_maresca_2020`` or ``fcc_varvenne_2016``.
+    strain_rate
+        Of the service load.
+    line_tension
+        alpha in alpha mu b^2; the theory's own value when left out.
+    modulus_rule
+        Which shear modulus of a cubic crystal the theory uses.
+    interpolation
+        Between low and high temperature.
+    strength_form
+        The law of log(measured / theory). Left out, it is learnt from measured alloys (see `training`);
+        a number or a law states it instead.
+    training
+        What it is learnt from.
+    """
+
+    theory: Literal["bcc_edge_maresca_2020", "fcc_varvenne_2016"] = "bcc_edge_maresca_2020"
+    strain_rate: Annotated[float, Unit("1/s")] = 1e-3
+    line_tension: float | None = None
+    modulus_rule: Literal["cubic_edge", "voigt", "hill", "fcc_curtin"] = "cubic_edge"
+    interpolation: Literal["two_branch", "smooth"] = "smooth"
+    strength_form: Annotated[Uncertain | None, Unit("1")] = None
+    training: FormTraining = FormTraining()
+
+    @property
+    def inputs(self) -> Ports:
+        """Moduli and lattice at temperature, misfits and composition of the member."""
+        return (
+            Port("C11", "GPa"),
+            Port("C12", "GPa"),
+            Port("C44", "GPa"),
+            Port("lattice_parameter", "angstrom"),
+            Port("misfit_volumes", "angstrom^3", ("element",)),
+            Port("composition", "1", ("element",)),
+            Port("temperature", "K"),
+        )
+
+    @property
+    def outputs(self) -> Ports:
+        """Resolved yield stress with and without the theory's own error."""
+        return (
+            Port("crss", "MPa", meaning="resolved yield stress at service temperature and rate"),
+            Port("crss_theory", "MPa", meaning="the same before the theory's own error"),
+            Port("barrier", "eV", meaning="energy barrier at zero stress"),
+            Port("log_form_ratio", "1", meaning="log(measured / theory) drawn for this member"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The theory's own form."""
+        if self.strength_form is not None:
+            return law_sources(self)
+        words = "the strengthening theory's own form: log(measured / theory) over temperature, learnt elsewhere"
+        return (Source("strength_form", Kind.EPISTEMIC, long_name=words),)
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Predict one member."""
+        temperature = float(given["temperature"])
+        log_ratio = self.strength_form
+        if log_ratio is None:
+            mean, factor = form_law(replace(self, strength_form=None))
+            function = mean + factor @ streams["strength_form"].standard_normal(mean.size)
+            log_ratio = float(np.interp(temperature, GRID_K, function))
+        tau, barrier = _theory(self, given)
+        return {
+            "crss": tau * np.exp(log_ratio),
+            "crss_theory": tau,
+            "barrier": barrier,
+            "log_form_ratio": log_ratio,
+        }
+
+
+def _theory(operator: EdgeStrength, given: Mapping[str, Any]) -> tuple[float, float]:
+    from uqmsm.physics import strength
+
+    theory = strength.THEORIES[operator.theory]
+    if operator.line_tension is not None:
+        theory = replace(theory, line_tension=operator.line_tension)
+    moduli = strength.effective_moduli(given["C11"], given["C12"], given["C44"], operator.modulus_rule)
+    result = strength.solute_strength(
+        moduli.shear_GPa,
+        moduli.poisson,
+        theory.burgers_per_a * given["lattice_parameter"],
+        given["composition"],
+        given["misfit_volumes"],
+        temperature_K=given["temperature"],
+        strain_rate_per_s=operator.strain_rate,
+        theory=theory,
+        interpolation=operator.interpolation,
+    )
+    return float(result.tau_MPa[0]), float(result.barrier_eV[0])
+
+
+@lru_cache(maxsize=8)
+def form_law(operator: EdgeStrength) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and triangular factor of the law of log(measured / theory) on `GRID_K`.
+
+    The theory values of the training rows follow the recipe of the chain: average-atom moduli and misfits of the
+    published potential, the same softening, modulus rule and interpolation.
+    """
+    from uqmsm.physics.strength_form import form_error, log_ratios, training_rows
+
+    training = operator.training
+    rows = training_rows(
+        training.alloy, training.service_temperature, training.window, phase="bcc", alloys=tuple(TRAINABLE["bcc"])
+    )
+    tau = [_theory(operator, _published(row.alloy, row.temperature_K))[0] for row in rows]
+    ratios = log_ratios(rows, tau, training.taylor_factor, training.hall_petch)
+    known = training.alloy if any(row.alloy == training.alloy for row in rows) else None
+    law = form_error(
+        [row.temperature_K for row in rows],
+        ratios,
+        [row.alloy for row in rows],
+        [row.ingot for row in rows],
+        GRID_K,
+        alloy=known,
+    )
+    jitter = 1e-12 * np.eye(GRID_K.size)
+    return law.mean, np.linalg.cholesky(law.covariance + jitter)
+
+
+@lru_cache(maxsize=64)
+def _published(alloy: str, temperature_K: float) -> Mapping[str, Any]:
+    """Return what the chain would hand to the theory for a training row, from the published potential."""
+    from uqmsm.physics.potential.average_atom import average_atom
+    from uqmsm.physics.potential.zhou import published
+    from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
+
+    elements = TRAINABLE["bcc"][alloy]
+    equimolar = np.full(len(elements), 1 / len(elements))
+    crystal = average_atom(published(elements).values[None], equimolar, "bcc")
+    law = alloy_softening(element_softening(elements), equimolar)
+    cold = np.array([float(crystal.C11[0]), float(crystal.C12[0]), float(crystal.C44[0])])
+    warm = moduli_at(cold, temperature_K, law.einstein_K, law.slope_per_K)
+    a = lattice_at(float(crystal.lattice_parameter[0]), temperature_K, law.einstein_K, law.expansion_per_K)
+    return {
+        "C11": warm[0],
+        "C12": warm[1],
+        "C44": warm[2],
+        "lattice_parameter": float(a),
+        "misfit_volumes": crystal.misfit_volumes[0],
+        "composition": equimolar,
+        "temperature": temperature_K,
+    }
