@@ -1,0 +1,1 @@
+"""Crystals of atoms at zero temperature: energies, relaxation, elastic constants and misfit volumes."""

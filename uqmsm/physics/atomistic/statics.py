@@ -1,0 +1,164 @@
+"""Everything the larger scales ask of a random alloy at zero temperature, from one crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.atomistic.eam import Species
+from uqmsm.physics.atomistic.elastic import Cubic, cubic_projection, elasticity, require_stable
+from uqmsm.physics.atomistic.misfit import misfit_volumes
+from uqmsm.physics.atomistic.relax import Crystal, relax
+from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
+
+__all__ = ["Statics", "statics"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Statics:
+    """Zero-temperature properties of one crystal.
+
+    Attributes
+    ----------
+    lattice_parameter
+        Cube root of the volume per conventional cell (A).
+    cohesive_energy
+        Energy per atom below that of isolated atoms (eV, positive).
+    volume_per_atom
+        A^3.
+    stiffness, born_stiffness
+        (6, 6) GPa with and without internal relaxation.
+    cubic, born_cubic
+        Their cubic projections with the anisotropy that is left.
+    misfit_volumes, misfit_volumes_se
+        (n_elements,) A^3 per atom and standard errors.
+    residual_force, residual_stress
+        eV/A and GPa left in the relaxed crystal.
+    rms_displacement
+        Root mean square distance of the atoms from the sites of the mean lattice (A).
+    iterations, products
+        Newton steps and second-derivative products over everything.
+    """
+
+    lattice_parameter: float
+    cohesive_energy: float
+    volume_per_atom: float
+    stiffness: Floats
+    born_stiffness: Floats
+    cubic: Cubic
+    born_cubic: Cubic
+    misfit_volumes: Floats
+    misfit_volumes_se: Floats
+    residual_force: float
+    residual_stress: float
+    rms_displacement: float
+    iterations: int
+    products: int
+
+    @property
+    def C11(self) -> float:
+        """Relaxed cubic constant (GPa)."""
+        return self.cubic.C11
+
+    @property
+    def C12(self) -> float:
+        """Relaxed cubic constant (GPa)."""
+        return self.cubic.C12
+
+    @property
+    def C44(self) -> float:
+        """Relaxed cubic constant (GPa)."""
+        return self.cubic.C44
+
+    @property
+    def anisotropy_residual(self) -> float:
+        """Relative norm of what is not cubic in the stiffness."""
+        return self.cubic.residual
+
+
+def statics(
+    tables: PotentialTables,
+    species: Species,
+    composition: ArrayLike,
+    sites: Floats,
+    *,
+    cells: Sequence[int],
+    a_guess_A: float,
+    rng: np.random.Generator,
+    n_families: int = 4,
+    force_tolerance_eV_per_A: float = 1e-5,
+) -> Statics:
+    """Relax one configuration and measure lattice parameter, elastic constants and misfit volumes.
+
+    Parameters
+    ----------
+    tables
+        The potential.
+    species
+        (n,) numbers of the atoms in ``tables.elements``.
+    composition
+        (k,) atomic fractions that the configuration stands for.
+    sites
+        (n, 3) fractional positions of the lattice in the block of `cells` (`alloy.sites`).
+    cells
+        Conventional cells along each edge.
+    a_guess_A
+        Where to start, within a few per cent.
+    rng
+        The stream of chance of the swap families.
+    n_families
+        0 leaves the misfit volumes out (NaN).
+    force_tolerance_eV_per_A
+        Of the main relaxation.
+
+    Raises
+    ------
+    StudyError
+        When sites and species disagree.
+    Unstable
+        When the crystal does not relax, or is elastically unstable.
+    """
+    numbers = np.ascontiguousarray(species, dtype=np.int64)
+    k = len(tables.elements)
+    if sites.shape != (len(numbers), 3) or numbers.min() < 0 or numbers.max() >= k:
+        raise StudyError(
+            f"{len(numbers)} species between {numbers.min()} and {numbers.max()} do not fit {sites.shape[0]} sites and "
+            f"{k} elements; build both from the same cells"
+        )
+    potential = interpolate(tables)
+    cell = np.diag(a_guess_A * np.asarray(cells, dtype=np.float64))
+    rest = relax(potential, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=force_tolerance_eV_per_A)
+    elastic = elasticity(rest)
+    cubic = require_stable(elastic.relaxed)
+    iterations, products = rest.iterations, rest.products + elastic.products
+    volumes = errors = np.full(k, np.nan)
+    if n_families > 0:
+        misfit = misfit_volumes(
+            potential, rest, composition, rng, n_families=n_families, strain_stiffness=elastic.strain_block
+        )
+        volumes, errors = misfit.volumes, misfit.standard_errors
+        iterations, products = iterations + misfit.iterations, products + misfit.products
+    wander = rest.crystal.positions - sites @ rest.crystal.cell
+    wander -= wander.mean(axis=0)
+    return Statics(
+        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.prod(cells))),
+        cohesive_energy=-rest.energy / len(numbers),
+        volume_per_atom=rest.crystal.volume / len(numbers),
+        stiffness=elastic.relaxed,
+        born_stiffness=elastic.born,
+        cubic=cubic,
+        born_cubic=cubic_projection(elastic.born),
+        misfit_volumes=volumes,
+        misfit_volumes_se=errors,
+        residual_force=rest.residual_force,
+        residual_stress=rest.residual_stress,
+        rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),
+        iterations=iterations,
+        products=products,
+    )
