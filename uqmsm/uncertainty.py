@@ -33,6 +33,7 @@ __all__ = [
     "TruncatedNormal",
     "Uncertain",
     "Uniform",
+    "settled",
 ]
 
 
@@ -225,3 +226,16 @@ class Numerical:
 
 
 Uncertain = float | Aleatoric | Epistemic | Numerical
+
+
+def settled(value: Uncertain | None) -> float:
+    """Return the number in a field that has been settled.
+
+    Raises
+    ------
+    TypeError
+        When the field still holds a law: the operator was called without `uqmsm.stochastic.evaluate`.
+    """
+    if value is None or isinstance(value, (Aleatoric, Epistemic, Numerical)):
+        raise TypeError(f"{value!r} is not settled; call operators through uqmsm.stochastic.evaluate")
+    return float(value)

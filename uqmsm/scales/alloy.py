@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -48,7 +48,8 @@ class RandomAlloy:
             raise StudyError(
                 f"elements {list(self.elements)}: {unknown or 'one'} unknown or repeated; use symbols once"
             )
-        mean = getattr(getattr(self.composition, "law", None), "mean", self.composition)
+        law = getattr(self.composition, "law", None)
+        mean: Any = getattr(law, "mean", self.composition)
         if len(mean) != len(self.elements):
             raise StudyError(f"{len(mean)} fractions for {len(self.elements)} elements; give one fraction per element")
         if min(mean) < 0 or abs(sum(mean) - 1) > 1e-6:
@@ -68,7 +69,7 @@ class RandomAlloy:
             Port("elements", "1", ("element",), "atomic numbers of the alloy's elements"),
             Port("composition", "1", ("element",), "atomic fractions of this heat"),
             Port("species", "1", ("site",), "index into `elements` of the atom on each site"),
-            Port("ranks", "1", ("site",), "one uniform per site, by which swaps are chosen alike for all species"),
+            Port("swap_key", "1", meaning="key of this specimen's stream of swapped sites"),
             Port("cells", "1", ("axis",), "conventional cells along each axis"),
             Port("atoms_per_cell", "1", meaning="2 for bcc, 4 for fcc"),
         )
@@ -94,7 +95,8 @@ class RandomAlloy:
             "elements": [atomic_numbers[symbol] for symbol in self.elements],
             "composition": fractions,
             "species": species,
-            "ranks": rng.random(species.size),
+            # a key and not a source: which sites are probed belongs to the specimen, as its atoms do
+            "swap_key": rng.integers(2**62),
             "cells": self.cells,
             "atoms_per_cell": 2 if self.lattice == "bcc" else 4,
         }

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
-from uqmsm.uncertainty import Uncertain
+from uqmsm.uncertainty import Uncertain, settled
 
 __all__ = ["PlateWithHole"]
 
@@ -94,11 +94,11 @@ class PlateWithHole:
 
         mesh = plate_mesh(self.width, self.length, self.radius, self.refinement)
         field = plate(given["stiffness"], mesh, self.design_stress)
-        strength = float(
-            yield_stress_MPa(given["crss"], given["taylor_factor"], self.hall_petch, self.grain_diameter)[0]
-        )
+        diameter_um = settled(self.grain_diameter)
+        yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
+        strength = float(yielding[0])
         hot_volume = field.hot_spot_area_mm2 * self.thickness
-        grain_volume = (float(self.grain_diameter) * 1e-3) ** 3  # type: ignore[arg-type]  # settled before the call
+        grain_volume = (diameter_um * 1e-3) ** 3
         return {
             "yield_load": strength / field.stress_concentration,
             "yield_strength": strength,

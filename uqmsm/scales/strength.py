@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
-from uqmsm.uncertainty import Uncertain
+from uqmsm.uncertainty import Uncertain, settled
 
 __all__ = ["EdgeStrength", "FormTraining"]
 
@@ -110,8 +110,9 @@ class EdgeStrength:
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Predict one member."""
         temperature = float(given["temperature"])
-        log_ratio = self.strength_form
-        if log_ratio is None:
+        if self.strength_form is not None:
+            log_ratio = settled(self.strength_form)
+        else:
             mean, factor = form_law(replace(self, strength_form=None))
             function = mean + factor @ streams["strength_form"].standard_normal(mean.size)
             log_ratio = float(np.interp(temperature, GRID_K, function))
@@ -170,7 +171,7 @@ def form_law(operator: EdgeStrength) -> tuple[NDArray[np.float64], NDArray[np.fl
         alloy=known,
     )
     jitter = 1e-12 * np.eye(GRID_K.size)
-    return law.mean, np.linalg.cholesky(law.covariance + jitter)
+    return law.mean, np.asarray(np.linalg.cholesky(law.covariance + jitter), dtype=np.float64)
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,231 @@
+"""The crystal of one specimen: relaxed at 0 K with its own potential, then brought to service temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.uncertainty import Epistemic, Normal, Uncertain, settled
+
+if TYPE_CHECKING:
+    from uqmsm.physics.atomistic.statics import Statics as StaticsResult
+    from uqmsm.physics.potential.zhou import Zhou
+
+__all__ = ["Service", "Statics"]
+
+
+@dataclass(frozen=True)
+class Statics:
+    """Relaxed random alloy at 0 K: lattice, elastic constants and misfit volumes.
+
+    Parameters
+    ----------
+    families
+        Sets of swapped sites from which the misfit volumes and their standard errors are taken.
+    points
+        Points of the tables that each draw of the potential is written on.
+    """
+
+    families: int = 4
+    points: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Refuse what gives no standard error or no potential."""
+        if self.families < 2 or self.points < 500:
+            raise StudyError(
+                f"families = {self.families}, points = {self.points}: at least 2 families (for a standard error) and "
+                "500 points (for forces good to 1e-4 eV/angstrom) are needed"
+            )
+
+    @property
+    def inputs(self) -> Ports:
+        """The specimen and the potential's parameters."""
+        return (
+            Port("elements", "1", ("element",)),
+            Port("composition", "1", ("element",)),
+            Port("species", "1", ("site",)),
+            Port("swap_key", "1"),
+            Port("cells", "1", ("axis",)),
+            Port("atoms_per_cell", "1"),
+            Port("potential_elements", "1", ("element",)),
+            Port("potential_parameters", "1", ("element", "column")),
+        )
+
+    @property
+    def outputs(self) -> Ports:
+        """Properties at 0 K."""
+        return (
+            Port("static_lattice_parameter", "angstrom", meaning="relaxed lattice parameter at 0 K"),
+            Port("static_C11", "GPa", meaning="relaxed C11 at 0 K, cubic projection"),
+            Port("static_C12", "GPa", meaning="relaxed C12 at 0 K, cubic projection"),
+            Port("static_C44", "GPa", meaning="relaxed C44 at 0 K, cubic projection"),
+            Port("static_misfit_volumes", "angstrom^3", ("element",), "composition derivatives of the atomic volume"),
+            Port("static_misfit_errors", "angstrom^3", ("element",), "standard errors of the misfit volumes"),
+            Port("cohesive_energy", "eV", meaning="energy per atom below free atoms"),
+            Port("cubic_residual", "1", meaning="part of the stiffness that the cubic projection leaves out"),
+            Port("nonaffine_fraction", "1", meaning="share of the Born stiffness taken back by non-affine motion"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """None of its own: chance comes from the specimen, doubt from the potential."""
+        return law_sources(self)
+
+    def warm_up(self) -> None:
+        """Compile the kernels once, on a tiny cell."""
+        from uqmsm.physics.potential.zhou import published
+
+        zhou = published(("Mo", "W"))
+        numbers = np.arange(16) % 2
+        Statics(families=2, points=1000).relaxed(zhou, numbers, np.array([0.5, 0.5]), (2, 2, 2), 2, 0)
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Relax one specimen and probe it."""
+        from ase.data import chemical_symbols
+
+        from uqmsm.physics.potential.zhou import Zhou
+
+        order = {int(number): row for row, number in enumerate(given["potential_elements"])}
+        wanted = [int(number) for number in given["elements"]]
+        absent = [chemical_symbols[number] for number in wanted if number not in order]
+        if absent:
+            raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
+        rows = [order[number] for number in wanted]
+        zhou = Zhou(tuple(chemical_symbols[n] for n in wanted), given["potential_parameters"][rows])
+        cells = tuple(int(n) for n in given["cells"])
+        result = self.relaxed(
+            zhou, given["species"], given["composition"], cells, int(given["atoms_per_cell"]), int(given["swap_key"])
+        )
+        return {
+            "static_lattice_parameter": result.lattice_parameter,
+            "static_C11": result.C11,
+            "static_C12": result.C12,
+            "static_C44": result.C44,
+            "static_misfit_volumes": result.misfit_volumes,
+            "static_misfit_errors": result.misfit_volumes_se,
+            "cohesive_energy": result.cohesive_energy,
+            "cubic_residual": result.anisotropy_residual,
+            "nonaffine_fraction": 1 - (result.C11 - result.C12) / (result.born_cubic.C11 - result.born_cubic.C12),
+        }
+
+    def relaxed(
+        self,
+        zhou: Zhou,
+        species: NDArray[np.int64],
+        composition: NDArray[np.float64],
+        cells: tuple[int, ...],
+        atoms_per_cell: int,
+        swap_key: int,
+    ) -> StaticsResult:
+        """Relax one specimen with one set of parameters; also what the potential's posterior learns from."""
+        from uqmsm.physics.alloy import sites
+        from uqmsm.physics.atomistic.statics import statics
+        from uqmsm.physics.potential.average_atom import average_atom
+        from uqmsm.physics.potential.tabulated import tabulate
+
+        lattice: Literal["bcc", "fcc"] = "bcc" if atoms_per_cell == 2 else "fcc"
+        start = float(average_atom(zhou.values, composition, lattice).lattice_parameter)
+        if not np.isfinite(start):
+            raise Unstable("this draw of the potential has no average-atom crystal to start from")
+        rng = np.random.Generator(np.random.PCG64DXSM(swap_key))
+        tables = tabulate(zhou, points_r=self.points, points_rho=self.points)
+        return statics(
+            tables,
+            species,
+            composition,
+            sites(lattice, cells),
+            cells=cells,
+            a_guess_A=start,
+            rng=rng,
+            n_families=self.families,
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """The crystal at service temperature: thermal softening by a stated law, and the potential's inadequacy.
+
+    Parameters
+    ----------
+    temperature
+        Service temperature.
+    softening
+        One standard-normal number that moves all slopes of the moduli within their stated standard deviations: what
+        is wrong with handbook slopes and their mixing rule is wrong for all constants alike.
+    """
+
+    temperature: Annotated[Uncertain, Unit("K")] = 1073.0
+    softening: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(0.0, 1.0))
+
+    @property
+    def inputs(self) -> Ports:
+        """Statics of the specimen, and what the posterior knows of the potential's misses."""
+        return (
+            Port("elements", "1", ("element",)),
+            Port("composition", "1", ("element",)),
+            Port("static_lattice_parameter", "angstrom"),
+            Port("static_C11", "GPa"),
+            Port("static_C12", "GPa"),
+            Port("static_C44", "GPa"),
+            Port("static_misfit_volumes", "angstrom^3", ("element",)),
+            Port("discrepancy_mean", "1", ("quantity",)),
+            Port("discrepancy_sd", "1", ("quantity",)),
+        )
+
+    @property
+    def outputs(self) -> Ports:
+        """Properties at service temperature."""
+        return (
+            Port("lattice_parameter", "angstrom", meaning="lattice parameter at service temperature"),
+            Port("C11", "GPa", meaning="C11 at service temperature"),
+            Port("C12", "GPa", meaning="C12 at service temperature"),
+            Port("C44", "GPa", meaning="C44 at service temperature"),
+            Port("misfit_volumes", "angstrom^3", ("element",), "misfit volumes, the potential's inadequacy included"),
+            Port("temperature", "K", meaning="service temperature of this member"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Temperature, softening, and the discrepancy of the potential."""
+        words = "what the potential's form cannot fit: inadequacy of lattice, moduli and misfits"
+        return (Source("discrepancy", Kind.EPISTEMIC, long_name=words), *law_sources(self))
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Bring one specimen to temperature."""
+        from ase.data import chemical_symbols
+
+        from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
+
+        z = streams["discrepancy"].standard_normal(5)
+        a, C11, C12, C44, misfit = np.exp(given["discrepancy_mean"] + given["discrepancy_sd"] * z)
+        cold = np.array([given["static_C11"] * C11, given["static_C12"] * C12, given["static_C44"] * C44])
+        symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
+        law = alloy_softening(element_softening(symbols), given["composition"])
+        temperature = settled(self.temperature)
+        slope = law.slope_per_K + settled(self.softening) * law.slope_sd_per_K
+        warm = moduli_at(cold, temperature, law.einstein_K, slope)
+        _require_stable(warm)
+        length = lattice_at(given["static_lattice_parameter"] * a, temperature, law.einstein_K, law.expansion_per_K)
+        return {
+            "lattice_parameter": length,
+            "C11": warm[0],
+            "C12": warm[1],
+            "C44": warm[2],
+            "misfit_volumes": given["static_misfit_volumes"] * misfit,
+            "temperature": temperature,
+        }
+
+
+def _require_stable(warm: NDArray[np.float64]) -> None:
+    from uqmsm.physics.strength import is_stable
+
+    if not is_stable(*warm):
+        raise Unstable(f"C11, C12, C44 = {warm.round(2).tolist()} GPa at service temperature are elastically unstable")
