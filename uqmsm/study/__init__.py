@@ -1,0 +1,22 @@
+"""The study as types: what a study file may say, checked all at once, written out again, and described by a schema."""
+
+from __future__ import annotations
+
+from uqmsm.study.dumping import dump
+from uqmsm.study.loading import load, loads, study_file
+from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, Study
+from uqmsm.study.schema import schema
+
+__all__ = [
+    "Ask",
+    "Band",
+    "Members",
+    "Refinement",
+    "RunSettings",
+    "Study",
+    "dump",
+    "load",
+    "loads",
+    "schema",
+    "study_file",
+]

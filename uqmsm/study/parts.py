@@ -1,0 +1,185 @@
+"""What a study is made of: the chain, what is asked of it, how many members, and where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from uqmsm.chain import Chain
+from uqmsm.errors import StudyError
+from uqmsm.quantity import Unit
+from uqmsm.stochastic import Operator
+
+__all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study"]
+
+
+def _demand(holds: bool, message: str) -> None:
+    if not holds:
+        raise StudyError(message)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One quantity that the study answers.
+
+    Parameters
+    ----------
+    answer
+        Name of a port of the chain, or ``stage.port``.
+    unit
+        Unit of the answer; that of the port if not given.
+    below, above
+        Threshold in the answer's unit (a text such as ``120 MPa`` in the file): the probability of falling below,
+        or rising above, is answered too.
+    """
+
+    answer: str
+    unit: str | None = None
+    below: float | None = None
+    above: float | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """The nested design that gives a probability its epistemic band.
+
+    Parameters
+    ----------
+    draws
+        Epistemic draws, at least 2.
+    inner
+        Members for every epistemic draw, at least 50; what their number leaves behind is removed and printed.
+    """
+
+    draws: int
+    inner: int
+
+    def __post_init__(self) -> None:
+        """Refuse a design too small to carry a band."""
+        _demand(self.draws >= 2, f"draws = {self.draws} gives no band; a band needs at least 2 epistemic draws")
+        _demand(
+            self.inner >= 50,
+            f"inner = {self.inner} is too few; write 50 or more: with fewer, inner chance drowns the band",
+        )
+
+
+@dataclass(frozen=True)
+class Members:
+    """How many members: rows of 2x2 rectangles for the ledger, and the band's nested design.
+
+    Parameters
+    ----------
+    rows
+        Independent rows; fewer than 8 give no ledger, fewer than 16 no interval.
+    band
+        Nested design for the epistemic band of a probability; none if not given.
+    target_se
+        Standard error wanted on every printed share; the study ends with exit code 4 when it is missed.
+    """
+
+    rows: int = 32
+    band: Band | None = None
+    target_se: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse counts and errors that make no sense."""
+        _demand(self.rows >= 1, f"rows = {self.rows} is no number of rows; write 32 (8 is the least for a ledger)")
+        _demand(0 < self.target_se < 1, f"target_se = {self.target_se:g} lies outside 0 .. 1; write 0.05 for 5 points")
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A finer numerical setting of one stage, run on paired addresses to measure a signed shift.
+
+    Parameters
+    ----------
+    name
+        The word for it in the report (mesh, cutoff, cell).
+    stage
+        Name of the stage.
+    set
+        Field of that stage's operator -> finer value.
+    operator
+        The refined operator.
+    pairs
+        Number of paired addresses, at least 2.
+    order
+        Order of convergence, for Richardson's extrapolation; none if not given.
+    """
+
+    name: str
+    stage: str
+    set: Mapping[str, Any]
+    operator: Operator
+    pairs: int = 8
+    order: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a refinement that could not be measured."""
+        _demand(self.pairs >= 2, f"pairs = {self.pairs} leaves no standard error; write 2 or more")
+        _demand(self.order is None or self.order > 0, f"order = {self.order} is no order; write a positive number")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where the study runs, and how many failed members it bears.
+
+    Parameters
+    ----------
+    workers
+        Worker processes; as many as there are cores if not given.
+    cluster
+        ``local``, or the address of a Dask scheduler such as ``tcp://host:8786``.
+    tolerate_failures
+        Fraction of failed members (``2%`` or 0.02) above which the study ends with exit code 3.
+    """
+
+    workers: int | None = None
+    cluster: str = "local"
+    tolerate_failures: Annotated[float, Unit("1")] = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine can do."""
+        _demand(self.workers is None or self.workers >= 1, f"workers = {self.workers} cannot work; write 1 or more")
+        _demand(
+            0 <= self.tolerate_failures < 1,
+            f"tolerate_failures = {self.tolerate_failures:g} is no fraction below 1; write 2% or 0.02",
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study, checked: a `Study` that was loaded can start.
+
+    Parameters
+    ----------
+    title
+        One line for people.
+    seed
+        Seed of all chance.
+    chain
+        The stages, joined.
+    ask
+        What is answered.
+    members, refinements, run
+        How many, how fine, where.
+    about
+        Free text for the report.
+    text
+        The study file as run, overrides included.
+    path
+        The file it came from; modules of your own and data files lie beside it.
+    """
+
+    title: str
+    seed: int
+    chain: Chain
+    ask: tuple[Ask, ...]
+    members: Members = field(default_factory=Members)
+    refinements: tuple[Refinement, ...] = ()
+    run: RunSettings = field(default_factory=RunSettings)
+    about: str = ""
+    text: str = field(default="", compare=False, repr=False)
+    path: Path | None = field(default=None, compare=False)

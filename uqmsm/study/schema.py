@@ -1,0 +1,90 @@
+"""The JSON Schema of a study file: completion, hover text and red underlines in an editor."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from uqmsm.scales import MODELS
+from uqmsm.study.operators import scale_class
+from uqmsm.study.parts import Members, RunSettings, Study
+from uqmsm.study.questions import Asked, Refined
+from uqmsm.study.shapes import adapter
+from uqmsm.study.stages import operator_adapter
+
+__all__ = ["schema"]
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a study file, with the docstrings as descriptions.
+
+    Raises
+    ------
+    StudyError
+        When the module of a scale cannot be imported.
+    """
+    defs: dict[str, Any] = {}
+    members, run = (_part(adapter(cls), defs) for cls in (Members, RunSettings))
+    asked, refined = (_part(adapter(cls), defs) for cls in (Asked, Refined))
+    stages = [_stage(scale, model, defs) for scale, models in MODELS.items() for model in models]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "uqmsm study",
+        "description": inspect.cleandoc(Study.__doc__ or "").splitlines()[0],
+        "type": "object",
+        "properties": {
+            "study": {"type": "string", "description": "One line for people."},
+            "seed": {"type": "integer", "minimum": 0, "description": "Seed of all chance."},
+            "about": {"type": "string", "description": "Free text for the report."},
+            "chain": {"type": "array", "minItems": 1, "items": {"anyOf": [*stages, _own()]}},
+            "ask": {"type": "array", "minItems": 1, "items": asked},
+            "members": members,
+            "refinements": {"type": "array", "items": refined},
+            "run": run,
+        },
+        "required": ["study", "seed", "chain", "ask"],
+        "additionalProperties": False,
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def _part(check: Any, defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the schema of one part; what it refers to joins the common definitions, under names of its own."""
+    found: dict[str, Any] = check.json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
+    defs.update({f"{prefix}{name}": body for name, body in found.pop("$defs", {}).items()})
+    return found
+
+
+def _stage(scale: str, model: str, defs: dict[str, Any]) -> dict[str, Any]:
+    cls = scale_class(scale, model)
+    body = _part(operator_adapter(cls), defs, f"{scale}.{model}.")
+    default = model == next(iter(MODELS[scale]))
+    own = {"scale": {"const": scale}, "model": {"const": model}}
+    return body | {
+        "properties": {"name": _NAME, **own, "take": _TAKE} | body.get("properties", {}),
+        "required": ["scale", *([] if default else ["model"]), *body.get("required", [])],
+    }
+
+
+_NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$", "description": "Unique in the chain."}
+_TAKE = {
+    "type": "array",
+    "description": "Which stage gives a port, where several do.",
+    "items": {
+        "type": "object",
+        "properties": {"port": {"type": "string"}, "from": {"type": "string"}},
+        "required": ["port", "from"],
+        "additionalProperties": False,
+    },
+}
+
+
+def _own() -> dict[str, Any]:
+    words = "An operator of your own: module:Class, the module beside the study file or installed."
+    operator = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", "description": words}
+    return {
+        "type": "object",
+        "properties": {"operator": operator, "name": _NAME, "take": _TAKE},
+        "required": ["operator"],
+        "not": {"anyOf": [{"required": ["scale"]}, {"required": ["model"]}]},
+    }

@@ -1,0 +1,233 @@
+"""The annotations of a dataclass say what may be written in a study file; here they become a check and a schema.
+
+This and `uqmsm.study.schema` are the pydantic door. A field ``Annotated[float, Unit("K")]`` accepts ``1073`` or
+``800 degC``; ``Annotated[Uncertain, Unit("K")]`` accepts a law too (see `uqmsm.study.doubts`); plain types, Literal,
+enums, tuples, paths and nested dataclasses mean what they say. Unknown keys are errors everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import partial
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    WrapValidator,
+    create_model,
+)
+from pydantic import Field as Key
+from pydantic_core import InitErrorDetails
+
+from uqmsm.errors import StudyError, UnitMismatch
+from uqmsm.quantity import Unit, parse
+from uqmsm.study.wording import custom, from_study_error, reword, shown
+
+__all__ = [
+    "Laws",
+    "adapter",
+    "construct",
+    "extras_of",
+    "hints",
+    "is_required",
+    "mapping_of",
+    "model",
+    "number",
+    "read_mapping",
+    "shape",
+]
+
+Laws = dict[str, type]
+
+_SPLIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
+
+
+def adapter(annotation: Any, laws: Laws | None = None) -> TypeAdapter[Any]:
+    """Return the check of one annotation."""
+    return TypeAdapter(shape(annotation, None, laws or {}))
+
+
+def shape(annotation: Any, unit: str | None, laws: Laws) -> Any:
+    """Return the annotation as pydantic should read it; `unit` is that of the numbers inside."""
+    from uqmsm.study.doubts import KINDS, uncertain
+
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        unit = next((mark for mark in arguments[1:] if isinstance(mark, Unit)), unit)
+        others = tuple(mark for mark in arguments[1:] if not isinstance(mark, Unit))
+        inner = shape(arguments[0], unit, laws)
+        return Annotated[(inner, *others)] if others else inner
+    choices = arguments if origin in {Union, UnionType} else (annotation,)
+    if any(choice in KINDS.values() for choice in choices):
+        return uncertain(choices, unit, laws)
+    if len(choices) > 1:
+        return Union[tuple(shape(choice, unit, laws) for choice in choices)]  # noqa: UP007  # made at run time
+    if annotation is float:
+        return _quantity(unit)
+    if annotation in {int, bool, str}:
+        return Annotated[annotation, Strict()]
+    if annotation is Path:
+        return Annotated[Path, AfterValidator(_present)]
+    if isinstance(annotation, type) and is_dataclass(annotation):
+        return mapping_of(annotation, laws)
+    if arguments and origin not in {None, Literal}:
+        inside = tuple(part if part in {Ellipsis, NoneType} else shape(part, unit, laws) for part in arguments)
+        return origin[inside]
+    return annotation
+
+
+def _quantity(unit: str | None) -> Any:
+    example = f"a number in {unit}, or a text with a unit such as '1.5 {unit}'" if unit else "a number"
+    types = {"type": ["number", "string"] if unit else "number"}
+    return Annotated[Any, PlainValidator(partial(number, unit=unit)), WithJsonSchema(types | {"description": example})]
+
+
+def number(value: Any, unit: str | None) -> float:
+    """Return a written number, or text with a unit, as a float in `unit`.
+
+    Raises
+    ------
+    PydanticCustomError
+        When it is neither, or not finite, or of another dimension.
+    """
+    wanted = f"a number in {unit}" if unit not in {None, "1"} else "a number"
+    if isinstance(value, str) and unit is not None and (found := _SPLIT.fullmatch(value)):
+        if re.match(r"[,_]\d", found[2]):
+            raise custom(f"{shown(value)} is text, not {wanted}", advice="Write digits with a point, no commas or _.")
+        try:
+            value = parse(f"{found[1]} {found[2]}", unit)
+        except UnitMismatch as fault:
+            advice = f"Write the value in {unit}, or with a unit that can become {unit}."
+            raise custom(f"{shown(value)} is not {wanted}", _sentence(str(fault)), advice) from fault
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        example = f"'1.5 {unit}'" if unit not in {None, "1"} else "1.5"
+        raise custom(f"{shown(value)} is not {wanted}", advice=f"Write a number such as 1.5{_or(example)}.")
+    if not abs(value) < 1.7e308:
+        raise custom(f"{shown(value)} is not finite", advice=f"Write {wanted}.")
+    return float(value)
+
+
+def _or(example: str) -> str:
+    return f" or {example}" if example != "1.5" else ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def _present(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    found = path if path.is_absolute() else folder / path
+    if not found.exists():
+        raise custom(f"there is no file {str(path)!r}", f"Looked for {found}.", "Put it there, or mend the path.")
+    return found
+
+
+def hints(cls: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass' fields, in order.
+
+    Raises
+    ------
+    StudyError
+        When an annotation cannot be read at run time.
+    """
+    try:
+        found = get_type_hints(cls, include_extras=True)
+    except Exception as fault:
+        raise StudyError(
+            f"the annotations of {cls.__name__} cannot be read: {fault}; import the names they use at run time"
+        ) from fault
+    return {field.name: found[field.name] for field in fields(cls) if field.init}
+
+
+def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:
+    """Return the annotation of a mapping whose keys are the fields of a dataclass; its value is the dataclass.
+
+    `also` are keys that are read elsewhere, named only in advice.
+    """
+    required = {field.name: is_required(field) for field in fields(cls)}
+    shapes = {name: shape(hint, None, laws) for name, hint in hints(cls).items()}
+    made = model(cls.__name__, (cls.__doc__ or "").strip(), shapes, required, extras_of(cls))
+    build = partial(construct, cls)
+    return Annotated[made, WrapValidator(partial(read_mapping, build=build, keys=[*shapes, *also], owner=cls.__name__))]
+
+
+def is_required(field: Field[Any]) -> bool:
+    """Tell whether a field has no default."""
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def extras_of(cls: type) -> dict[str, dict[str, Any]]:
+    """Return, per field, its meaning and default as the schema should show them."""
+    from uqmsm.study.dumping import written
+
+    found: dict[str, dict[str, Any]] = {}
+    for field in fields(cls):
+        meaning = field.metadata.get("meaning")
+        found[field.name] = {"description": str(meaning)} if meaning else {}
+        if field.default is not MISSING and not callable(field.default):
+            found[field.name]["default"] = written(field.default)
+    return found
+
+
+def model(
+    name: str,
+    text: str,
+    shapes: dict[str, Any],
+    required: dict[str, bool],
+    extras: dict[str, dict[str, Any]],
+    schema: dict[str, Any] | None = None,
+) -> type[BaseModel]:
+    """Return a pydantic model with these keys and no other.
+
+    Attributes get a prefix, so that a field called ``copy`` or ``json`` does not shadow pydantic's own.
+    """
+    keys: dict[str, Any] = {}
+    for key, annotation in shapes.items():
+        extra = extras.get(key) or None
+        # a factory, because a default itself would have to be written in the schema by pydantic
+        default: dict[str, Any] = {} if required.get(key, True) else {"default_factory": _nothing}
+        keys[f"key_{key}"] = (annotation, Key(alias=key, json_schema_extra=extra, **default))
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, json_schema_extra=schema)
+    return create_model(name, __config__=config, __doc__=text, **keys)
+
+
+def _nothing() -> None:
+    return None
+
+
+def read_mapping(
+    value: Any, handler: Callable[[Any], Any], *, build: Callable[[dict[str, Any]], Any], keys: list[str], owner: str
+) -> Any:
+    """Check one mapping and build what it describes, in our own words where something is wrong."""
+    if not isinstance(value, dict):
+        raise custom(f"{shown(value)} where keys are wanted", f"Known here: {', '.join(keys)}.", "Write key: value.")
+    try:
+        checked = handler(value)
+    except ValidationError as fault:
+        errors = [reword(error, keys, owner) for error in fault.errors(include_url=False)]
+        details = [InitErrorDetails(type=kind, loc=loc, input=None) for kind, loc in errors]
+        raise ValidationError.from_exception_data(owner, details) from None
+    return build({name.removeprefix("key_"): getattr(checked, name) for name in checked.model_fields_set})
+
+
+def construct(cls: type, values: dict[str, Any]) -> Any:
+    """Return the dataclass, or its own refusal at the key that it names."""
+    try:
+        return cls(**values)
+    except StudyError as fault:
+        raise from_study_error(fault, list(values)) from fault
+    except (ValueError, TypeError, ArithmeticError) as fault:
+        raise from_study_error(StudyError(f"{cls.__name__} refuses these values: {fault}"), list(values)) from fault
