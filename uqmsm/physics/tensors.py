@@ -42,12 +42,14 @@ _WEIGHT_PAIR = np.array([[1.0, np.sqrt(2.0)], [np.sqrt(2.0), 2.0]]).repeat(3, ax
 
 def voigt_to_mandel(stiffness: Array) -> Array:
     """Turn Voigt stiffnesses ``(..., 6, 6)`` into Mandel form, same unit."""
-    return np.asarray(stiffness, dtype=np.float64) * _WEIGHT_PAIR
+    scaled: Array = np.asarray(stiffness, dtype=np.float64) * _WEIGHT_PAIR
+    return scaled
 
 
 def mandel_to_voigt(stiffness: Array) -> Array:
     """Turn Mandel stiffnesses ``(..., 6, 6)`` into Voigt form, same unit."""
-    return np.asarray(stiffness, dtype=np.float64) / _WEIGHT_PAIR
+    scaled: Array = np.asarray(stiffness, dtype=np.float64) / _WEIGHT_PAIR
+    return scaled
 
 
 def strain_rotation(rotation: Array) -> Array:

@@ -8,8 +8,10 @@ displacement, so that compatibility holds by construction. One iteration costs s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -25,6 +27,7 @@ __all__ = ["Cell", "LoadCase", "Medium"]
 
 Array = NDArray[np.float64]
 Planes: TypeAlias = tuple[int, int]
+ShareOut: TypeAlias = Callable[[Callable[[Planes], None]], None]
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,14 @@ class Cell:
         MemberFailed
             When the residual is still above `tolerance` after `max_iterations`.
         """
-        spectrum = (self.grain_ids.shape[0], self.grain_ids.shape[1], self.waves.z.shape[1])
-        force, direction, displacement = (tuple(np.zeros(spectrum) for _ in range(3)) for _ in range(3))
-        still = np.zeros(6)
+        with _threads(self.workers, self.grain_ids.shape[0]) as share_out:
+            return self._solve(_Work(self, share_out), mean_strain, tolerance, max_iterations)
+
+    def _solve(self, work: _Work, mean_strain: Array, tolerance: float, max_iterations: int) -> LoadCase:
         scale = self.medium.energy(mean_strain)
-        stress, _ = self._stress([np.zeros(self.grain_ids.shape) for _ in range(6)], mean_strain)
-        rest = self._unbalance(stress, force, 1.0)
+        still = np.zeros(6)
+        stress, _ = work.stress([np.zeros(self.grain_ids.shape) for _ in range(6)], mean_strain)
+        rest = work.unbalance(stress, 1.0)
         step, turn, iterations = 0.0, 0.0, 0
         while rest > tolerance**2 * scale:
             if iterations == max_iterations:
@@ -135,59 +140,75 @@ class Cell:
                     f"homogenize: the residual is {np.sqrt(rest / scale):.2e} after {iterations} iterations and "
                     f"{tolerance:.1e} was asked for; allow more iterations, or look at the contrast of the phases"
                 )
-            stress, sums = self._stress(self._strain(force, direction, displacement, step, turn), still)
-            step = rest / (float(sums[:, 0].sum()) / self.grain_ids.size)
-            before, rest = rest, self._unbalance(stress, force, step)
+            stress, energy = work.stress(work.strain(step, turn), still)
+            step = rest / energy
+            before, rest = rest, work.unbalance(stress, step)
             turn = rest / before
             iterations += 1
-        strain = self._strain(force, direction, displacement, step, -1.0)
-        _, sums = self._stress(strain, mean_strain)
-        means = sums.sum(axis=0) / self.grain_ids.size
+        strain = work.strain(step, -1.0)
+        # The averages are taken from the fields themselves, so that the Hill-Mandel gap tests the whole computation.
+        average_strain = mean_strain + _averages(strain)
+        stress, energy = work.stress(strain, mean_strain)
         residual = float(np.sqrt(rest / scale))
-        return LoadCase(means[1:7], means[7:13], float(means[0]), iterations, residual, displacement, force)
+        return LoadCase(_averages(stress), average_strain, energy, iterations, residual, work.displacement, work.force)
 
-    def _strain(
-        self, force: tuple[Array, ...], direction: tuple[Array, ...], displacement: tuple[Array, ...], *move: float
-    ) -> list[Array]:
+
+class _Work:
+    """The arrays of one solve, allocated once, and the three loops over them."""
+
+    def __init__(self, cell: Cell, share_out: ShareOut) -> None:
+        self.cell = cell
+        self.share_out = share_out
+        self.constants = cell.medium.constants
+        spectrum = (cell.grain_ids.shape[0], cell.grain_ids.shape[1], cell.waves.z.shape[1])
+        self.force, self.direction, self.displacement = (_zeros(3, spectrum) for _ in range(3))
+        self.spectra = _zeros(6, spectrum)
+        self.sums = np.empty(spectrum[0])
+
+    def strain(self, step: float, turn: float) -> list[Array]:
         """Advance by (step, turn) and return six components of strain on the voxels."""
-        spectra = tuple(np.empty(force[0].shape) for _ in range(6))
-        step, turn = move
-        constants = self.medium.constants
-        self._over_planes(
-            lambda planes: advance(
-                force, direction, displacement, spectra, *self.waves.arguments, step, turn, constants, planes
-            )
-        )
-        shape = self.grain_ids.shape
+        r, p, u, strain, grid = self.force, self.direction, self.displacement, self.spectra, self.cell.waves.arguments
+        self.share_out(lambda planes: advance(r, p, u, strain, grid, step, turn, self.constants, planes))
+        shape, workers = self.cell.grain_ids.shape, self.cell.workers
         return [
-            scipy.fft.irfftn(one.view(np.complex128), s=shape, norm="forward", overwrite_x=True, workers=self.workers)
-            for one in spectra
+            scipy.fft.irfftn(one.view(np.complex128), s=shape, norm="forward", overwrite_x=True, workers=workers)
+            for one in self.spectra
         ]
 
-    def _stress(self, strain: list[Array], mean: Array) -> tuple[tuple[Array, ...], Array]:
-        """Turn strain into the spectra of the stress, in place; also the sums per plane of voxels."""
+    def stress(self, strain: Sequence[Array], mean: Array) -> tuple[tuple[Array, ...], float]:
+        """Turn the strain plus its mean into stress, in place; also return the average of stress:strain."""
         fields = tuple(strain)
-        sums = np.empty((self.grain_ids.shape[0], 13))
-        self._over_planes(lambda planes: apply_stiffness(fields, self.grain_ids, self.stiffness, mean, planes, sums))
-        return fields, sums
+        ids, table, sums = self.cell.grain_ids, self.cell.stiffness, self.sums
+        self.share_out(lambda planes: apply_stiffness(fields, ids, table, mean, planes, sums))
+        return fields, float(sums.sum()) / ids.size
 
-    def _unbalance(self, stress: tuple[Array, ...], force: tuple[Array, ...], step: float) -> float:
+    def unbalance(self, stress: tuple[Array, ...], step: float) -> float:
         """Take the divergence of the stress off the force; return force.Green.force in GPa."""
-        spectra = tuple(scipy.fft.rfftn(one, norm="forward", workers=self.workers).view(np.float64) for one in stress)
-        sums = np.empty(self.grain_ids.shape[0])
-        constants = self.medium.constants
-        self._over_planes(
-            lambda planes: subtract_divergence(
-                spectra, force, *self.waves.arguments, step, constants, planes, sums
-            )
-        )
+        workers = self.cell.workers
+        spectra = tuple(scipy.fft.rfftn(one, norm="forward", workers=workers).view(np.float64) for one in stress)
+        r, grid, sums = self.force, self.cell.waves.arguments, self.sums
+        self.share_out(lambda planes: subtract_divergence(spectra, r, grid, step, self.constants, planes, sums))
         return float(sums.sum())
 
-    def _over_planes(self, loop: Callable[[Planes], None]) -> None:
-        edge = self.grain_ids.shape[0]
-        if self.workers == 1:
-            loop((0, edge))
-            return
-        cuts = np.linspace(0, edge, self.workers + 1).astype(int)
-        with ThreadPoolExecutor(self.workers) as pool:
-            list(pool.map(loop, [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]))
+
+def _averages(fields: Sequence[Array]) -> Array:
+    return np.array([one.mean() for one in fields])
+
+
+def _zeros(count: int, shape: tuple[int, int, int]) -> tuple[Array, ...]:
+    return tuple(np.zeros(shape) for _ in range(count))
+
+
+@contextmanager
+def _threads(workers: int, edge: int) -> Iterator[ShareOut]:
+    """Give a way to run a loop over all planes, cut into one range per thread."""
+    if workers == 1:
+        yield lambda loop: loop((0, edge))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+
+        def share_out(loop: Callable[[Planes], None]) -> None:
+            cuts = [edge * part // workers for part in range(workers + 1)]
+            list(pool.map(loop, itertools.pairwise(cuts)))
+
+        yield share_out

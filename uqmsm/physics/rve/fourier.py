@@ -73,7 +73,8 @@ def waves(shape: tuple[int, int, int], scheme: Scheme) -> Waves:
     if scheme not in {"rotated", "fourier"}:
         raise StudyError(f"homogenize: the scheme is {scheme!r}; choose 'rotated' or 'fourier'")
     half = shape[2] // 2 + 1
-    indices = [np.fft.fftfreq(shape[0], 1.0 / shape[0]), np.fft.fftfreq(shape[1], 1.0 / shape[1]), np.arange(half)]
+    indices: list[Array] = [np.fft.ifftshift(np.arange(n) - n // 2).astype(np.float64) for n in shape[:2]]
+    indices.append(np.arange(half, dtype=np.float64))
     factors = [_factors(m, n, scheme) for m, n in zip(indices, shape, strict=True)]
     count = np.full(half, 2.0)
     count[0] = 1.0

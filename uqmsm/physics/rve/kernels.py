@@ -10,16 +10,38 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 __all__ = ["advance", "apply_stiffness", "subtract_divergence"]
+
+Array = NDArray[np.float64]
+Fields = tuple[Array, ...]
+Planes = tuple[int, int]
+Grid = tuple[Array, Array, Array, Array, NDArray[np.int64]]
 
 _HALF_ROOT = float(np.sqrt(0.5))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _strain_row(ux, uy, uz, strain, i, j, a, b, c, cos_z, sin_z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the strain of one row of a displacement: sym(k x u) with k = (a cos_z, b cos_z, c sin_z)."""
+def _wave_row(grid: Grid, i: int, j: int, cos_z: Array, sin_z: Array) -> tuple[float, float, float]:
+    """Set one row of wave vectors, k = (a cos_z, b cos_z, c sin_z), and return a, b, c."""
+    x, y, z, gates, row_gates = grid
+    gate = row_gates[i, j]
+    for k in range(cos_z.size):
+        cos_z[k] = gates[gate, k] * z[0, k]
+    for k in range(cos_z.size):
+        sin_z[k] = gates[gate, k] * z[1, k]
+    return x[1, i] * y[0, j], x[0, i] * y[1, j], x[0, i] * y[0, j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _strain_row(
+    u: Fields, strain: Fields, i: int, j: int, factors: tuple[float, float, float], cos_z: Array, sin_z: Array
+) -> None:
+    """Write the strain of one row of a displacement: the symmetric part of k u."""
+    ux, uy, uz = u
     e0, e1, e2, e3, e4, e5 = strain
+    a, b, c = factors
     for k in range(cos_z.size):
         e0[i, j, k] = a * cos_z[k] * ux[i, j, k]
     for k in range(cos_z.size):
@@ -35,79 +57,62 @@ def _strain_row(ux, uy, uz, strain, i, j, a, b, c, cos_z, sin_z):  # type: ignor
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(  # type: ignore[no-untyped-def]  # noqa: ANN201
-    r, p, u, strain, x_waves, y_waves, z_waves, gates, row_gates, step, turn, medium, planes  # noqa: ANN001
-):
+def advance(
+    r: Fields, p: Fields, u: Fields, strain: Fields, grid: Grid, step: float, turn: float, medium: Array, planes: Planes
+) -> None:
     """Take the step along `p`, choose the next direction, and write the strain of that direction.
 
     ``u += step p``, then ``p = G r + turn p`` with the Green operator G of the isotropic reference medium. A negative
     `turn` stops after the first part and writes the strain of ``u`` instead.
     """
-    ux, uy, uz = u
-    px, py, pz = p
-    rx, ry, rz = r
-    size = z_waves.shape[1]
-    cos_z, sin_z = np.empty(size), np.empty(size)
-    inverse, along = np.empty(size), np.empty(size)
+    (px, py, pz), (rx, ry, rz), (ux, uy, uz) = p, r, u
+    cos_z, sin_z = np.empty(px.shape[2]), np.empty(px.shape[2])
+    inverse, along = np.empty(px.shape[2]), np.empty(px.shape[2])
     compliance, share = 1.0 / medium[0], medium[1]
     for i in range(planes[0], planes[1]):
-        for j in range(y_waves.shape[1]):
-            gate = row_gates[i, j]
-            for k in range(size):
-                cos_z[k] = gates[gate, k] * z_waves[0, k]
-            for k in range(size):
-                sin_z[k] = gates[gate, k] * z_waves[1, k]
-            a = x_waves[1, i] * y_waves[0, j]
-            b = x_waves[0, i] * y_waves[1, j]
-            c = x_waves[0, i] * y_waves[0, j]
-            for k in range(size):
+        for j in range(px.shape[1]):
+            a, b, c = _wave_row(grid, i, j, cos_z, sin_z)
+            for k in range(cos_z.size):
                 ux[i, j, k] += step * px[i, j, k]
-            for k in range(size):
+            for k in range(cos_z.size):
                 uy[i, j, k] += step * py[i, j, k]
-            for k in range(size):
+            for k in range(cos_z.size):
                 uz[i, j, k] += step * pz[i, j, k]
             if turn < 0.0:
-                _strain_row(ux, uy, uz, strain, i, j, a, b, c, cos_z, sin_z)
+                _strain_row(u, strain, i, j, (a, b, c), cos_z, sin_z)
                 continue
             ab, cc = a * a + b * b, c * c
-            for k in range(size):
+            for k in range(cos_z.size):
                 square = ab * cos_z[k] * cos_z[k] + cc * sin_z[k] * sin_z[k]
                 inverse[k] = 1.0 / (square if square > 0.0 else 1.0)
-            for k in range(size):
+            for k in range(cos_z.size):
                 dot = cos_z[k] * (a * rx[i, j, k] + b * ry[i, j, k]) + c * sin_z[k] * rz[i, j, k]
                 along[k] = share * inverse[k] * dot
-            for k in range(size):
+            for k in range(cos_z.size):
                 inverse[k] *= compliance
-            for k in range(size):
+            for k in range(cos_z.size):
                 px[i, j, k] = inverse[k] * (rx[i, j, k] - a * cos_z[k] * along[k]) + turn * px[i, j, k]
-            for k in range(size):
+            for k in range(cos_z.size):
                 py[i, j, k] = inverse[k] * (ry[i, j, k] - b * cos_z[k] * along[k]) + turn * py[i, j, k]
-            for k in range(size):
+            for k in range(cos_z.size):
                 pz[i, j, k] = inverse[k] * (rz[i, j, k] - c * sin_z[k] * along[k]) + turn * pz[i, j, k]
-            _strain_row(px, py, pz, strain, i, j, a, b, c, cos_z, sin_z)
+            _strain_row(p, strain, i, j, (a, b, c), cos_z, sin_z)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def subtract_divergence(  # type: ignore[no-untyped-def]  # noqa: ANN201
-    stress, r, x_waves, y_waves, z_waves, gates, row_gates, step, medium, planes, sums  # noqa: ANN001
-):
+def subtract_divergence(
+    stress: Fields, r: Fields, grid: Grid, step: float, medium: Array, planes: Planes, sums: Array
+) -> None:
     """Update the out-of-balance force, ``r -= step k.stress``, and write the planes' shares of ``r.G r``."""
     s0, s1, s2, s3, s4, s5 = stress
     rx, ry, rz = r
-    size = z_waves.shape[1]
+    size = rx.shape[2]
     cos_z, sin_z, total = np.empty(size), np.empty(size), np.empty(size)
     compliance, share = 1.0 / medium[0], medium[1]
     for i in range(planes[0], planes[1]):
         total[:] = 0.0
-        for j in range(y_waves.shape[1]):
-            gate = row_gates[i, j]
-            for k in range(size):
-                cos_z[k] = gates[gate, k] * z_waves[0, k]
-            for k in range(size):
-                sin_z[k] = gates[gate, k] * z_waves[1, k]
-            a = x_waves[1, i] * y_waves[0, j]
-            b = x_waves[0, i] * y_waves[1, j]
-            c = x_waves[0, i] * y_waves[0, j]
+        for j in range(rx.shape[1]):
+            a, b, c = _wave_row(grid, i, j, cos_z, sin_z)
             sa, sb, sc = step * a, step * b, step * c
             ha, hb, hc = _HALF_ROOT * sa, _HALF_ROOT * sb, _HALF_ROOT * sc
             for k in range(size):
@@ -125,22 +130,19 @@ def subtract_divergence(  # type: ignore[no-untyped-def]  # noqa: ANN201
                 total[k] += inverse * (vx * vx + vy * vy + vz * vz - share * inverse * dot * dot)
         weighted = 0.0
         for k in range(size):
-            weighted += z_waves[2, k] * total[k]
+            weighted += grid[2][2, k] * total[k]
         sums[i] = compliance * weighted
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def apply_stiffness(field, grain_ids, stiffness, mean, planes, sums):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Replace the strain ``field + mean`` by its stress, and write each plane's sums.
-
-    ``sums[plane]`` holds stress:strain, then the six sums of the stress and the six of the strain.
-    """
+def apply_stiffness(
+    field: Fields, grain_ids: NDArray[np.int32], stiffness: Array, mean: Array, planes: Planes, sums: Array
+) -> None:
+    """Replace the strain ``field + mean`` by its stress, and write each plane's sum of stress:strain."""
     f0, f1, f2, f3, f4, f5 = field
     m0, m1, m2, m3, m4, m5 = mean[0], mean[1], mean[2], mean[3], mean[4], mean[5]
     for i in range(planes[0], planes[1]):
         work = 0.0
-        t0 = t1 = t2 = t3 = t4 = t5 = 0.0
-        d0 = d1 = d2 = d3 = d4 = d5 = 0.0
         for j in range(f0.shape[1]):
             for k in range(f0.shape[2]):
                 c = stiffness[grain_ids[i, j, k]]
@@ -155,9 +157,4 @@ def apply_stiffness(field, grain_ids, stiffness, mean, planes, sums):  # type: i
                 f0[i, j, k], f1[i, j, k], f2[i, j, k] = s0, s1, s2
                 f3[i, j, k], f4[i, j, k], f5[i, j, k] = s3, s4, s5
                 work += s0 * e0 + s1 * e1 + s2 * e2 + s3 * e3 + s4 * e4 + s5 * e5
-                t0, t1, t2, t3, t4, t5 = t0 + s0, t1 + s1, t2 + s2, t3 + s3, t4 + s4, t5 + s5
-                d0, d1, d2, d3, d4, d5 = d0 + e0, d1 + e1, d2 + e2, d3 + e3, d4 + e4, d5 + e5
-        row = sums[i]
-        row[0] = work
-        row[1], row[2], row[3], row[4], row[5], row[6] = t0, t1, t2, t3, t4, t5
-        row[7], row[8], row[9], row[10], row[11], row[12] = d0, d1, d2, d3, d4, d5
+        sums[i] = work

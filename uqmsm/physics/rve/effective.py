@@ -92,15 +92,7 @@ def homogenize(
     cell = periodic_cell(stiffness_GPa, grain_ids, scheme=scheme, workers=workers)
     if not 0.0 < tolerance < 1.0:
         raise StudyError(f"homogenize: the tolerance is {tolerance}; choose one between 0 and 1, such as 1e-6")
-    cases: list[LoadCase] = []
-    effective = np.empty((6, 6))
-    for i, unit in enumerate(np.eye(6)):
-        case = cell.solve(unit, tolerance, max_iterations)
-        cases.append(case)
-        for j, other in enumerate(cases):
-            # <strain_j : stress_i> = E_j : <stress_i> + grad u_j : stress_i, and the last one is -u_j . force_i
-            mixed = case.mean_stress[j] - _dot(other.displacement, case.imbalance, cell.waves.z[2])
-            effective[i, j] = effective[j, i] = mixed
+    cases, effective = _six_cases(cell, tolerance, max_iterations)
     gap = max(case.hill_mandel_gap for case in cases)
     if not gap <= hill_mandel_tolerance:
         raise MemberFailed(
@@ -142,9 +134,7 @@ def homogenize_cubic(
     return homogenize(stiffness, grain_ids, tolerance=tolerance, scheme=scheme, workers=workers)
 
 
-def periodic_cell(
-    stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme = "rotated", workers: int = 1
-) -> Cell:
+def periodic_cell(stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme = "rotated", workers: int = 1) -> Cell:
     """Check the input of `homogenize` and make the cell whose load cases it solves.
 
     Raises
@@ -167,6 +157,20 @@ def periodic_cell(
     mandel = voigt_to_mandel(table)
     medium = _reference_medium(table, volume_fractions(ids, len(table)))
     return Cell(ids, mandel, waves(shape, scheme), medium, workers)
+
+
+def _six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[LoadCase], Array]:
+    """Solve six unit strains; return them and the Mandel stiffness made of their mixed energies."""
+    cases: list[LoadCase] = []
+    effective = np.empty((6, 6))
+    for i, unit in enumerate(np.eye(6)):
+        case = cell.solve(unit, tolerance, max_iterations)
+        cases.append(case)
+        for j, other in enumerate(cases):
+            # <strain_j : stress_i> = E_j : <stress_i> + grad u_j : stress_i, and the last one is -u_j . force_i
+            mixed = case.mean_stress[j] - _dot(other.displacement, case.imbalance, cell.waves.z[2])
+            effective[i, j] = effective[j, i] = mixed
+    return cases, effective
 
 
 def _reference_medium(stiffness: Array, fractions: Array) -> Medium:
