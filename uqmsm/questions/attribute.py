@@ -1,0 +1,326 @@
+"""Where does the uncertainty come from?"""  # noqa: D400 - a file of this room begins with its question
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import kurtosis
+
+from uqmsm.errors import StudyError
+from uqmsm.members import Design
+from uqmsm.questions.rectangles import Estimate, jackknife, jackknife_correlation
+from uqmsm.questions.scatter import Scale, rescale
+from uqmsm.questions.shares import Shares, Term
+from uqmsm.stochastic import Kind
+
+__all__ = ["FEWEST_ROWS", "INTERVAL_ROWS", "Ledger", "Line"]
+
+Floats = NDArray[np.float64]
+By = Literal["source", "stage", "kind"]
+FEWEST_ROWS = 8
+"""Under so many complete rows there is no ledger."""
+INTERVAL_ROWS = 16
+"""Under so many complete rows there are no lines of sources and no intervals."""
+_SMALL = 0.05
+_NONE = Estimate(np.nan, np.nan, np.nan, np.nan, np.nan)
+_NUMBERS = ("alone", "with_others", "fair", "first_order", "total")
+_MEANING = {
+    "alone": "closed part: what it does by itself, or adds to what it is given",
+    "with_others": "its equal part of the interactions",
+    "fair": "fair share: alone and with others; closes to 1",
+    "first_order": "closed (first-order) share of the variance, S",
+    "total": "total share of the variance, T",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the ledger: five shares, how many rows know it, and what may be said about it."""
+
+    name: str
+    of: str
+    stage: str
+    kind: str
+    alone: Estimate
+    with_others: Estimate
+    fair: Estimate
+    first_order: Estimate
+    total: Estimate
+    rows: int
+    verdict: str
+    reason: str
+
+
+class Ledger:
+    """The variance of one answer, split by source, by stage and by kind, each with its own estimator and error.
+
+    Parameters
+    ----------
+    design
+        Rows of rectangles.
+    values
+        The answer of every member, shape (members,); NaN where the member failed.
+    scale
+        ``"raw"``, ``"log"`` (shares of the scatter of log y) or ``"rank"`` (of the ranks of y); see `scatter`.
+    level
+        Nominal coverage of the intervals.
+
+    Raises
+    ------
+    StudyError
+        When values and design do not fit, or the scale does not fit the values.
+    """
+
+    def __init__(self, design: Design, values: Floats, *, scale: Scale = "raw", level: float = 0.9) -> None:
+        self.design, self.scale, self.level = design, scale, level
+        self.shares = Shares(design, rescale(values, scale))
+        self.failed = int(np.isnan(self.shares.values).sum())
+        self.rows = self.shares.rows()
+
+    # --- the contributions, as replicates ------------------------------------------------------------------------
+
+    @cached_property
+    def source_terms(self) -> dict[str, Term]:
+        """Source label -> its contribution."""
+        return self.shares.terms({label: frozenset({label}) for label in self.design.labels})
+
+    @cached_property
+    def kinds(self) -> dict[str, frozenset[str]]:
+        """Kind -> the labels of its sources, kinds without sources left out."""
+        parts = {str(k): frozenset(s.label for s in self.design.sources if s.kind is k) for k in Kind}
+        return {name: part for name, part in parts.items() if part}
+
+    @cached_property
+    def _kind_terms(self) -> dict[str, Term]:
+        return self.shares.terms(self.kinds)
+
+    @staticmethod
+    def _whole(terms: Mapping[str, Term]) -> Floats:
+        """Return K, the sum of all contributions."""
+        return np.asarray(sum(term.alone + term.with_others for term in terms.values()))
+
+    def fair_share(self, label: str) -> Estimate:
+        """Return the fair share of a source, however few the rows are (a pilot needs it)."""
+        term, whole = self.source_terms[label], self._whole(self.source_terms)
+        return jackknife_correlation((term.alone + term.with_others) / whole, self.level)
+
+    # --- lines -----------------------------------------------------------------------------------------------------
+
+    def _correlation(self, theta: Floats | None) -> Estimate:
+        return _NONE if theta is None else jackknife_correlation(theta, self.level)
+
+    def _line(self, name: str, of: str, terms: Mapping[str, Term], rows: int) -> Line:
+        """Return the line of a source, a kind or a merged set."""
+        term, whole = terms[name], self._whole(terms)
+        source = {source.label: source for source in self.design.sources}.get(name)
+        stage, kind = (source.stage, str(source.kind)) if source else ("", name if of == "kind" else "")
+        numbers = (
+            self._correlation(term.alone / whole),
+            jackknife(term.with_others / whole, self.level),
+            self._correlation((term.alone + term.with_others) / whole),
+            self._correlation(term.first_order),
+            _one_minus(self._correlation(term.rest_share)),
+        )
+        return self._judged(Line(name, of, stage, kind, *numbers, rows, "", term.reason))
+
+    def _stage_line(self, position: int) -> Line:
+        """Return what a stage adds to all before it; first order and total are those of everything up to it."""
+        stage = self.design.stages[position]
+        upto = frozenset(s.label for s in self.design.sources if s.stage in self.design.stages[: position + 1])
+        before = upto - {source.label for source in self.design.sources if source.stage == stage}
+        step = self.shares.closed(upto) - self.shares.closed(before)
+        added = (jackknife if before else jackknife_correlation)(step, self.level)
+        own = self.shares.net(upto)
+        total = None if self.shares.dependents(upto) else own.C_rest / own.V
+        numbers = (added, jackknife(0.0 * step, self.level), added)
+        prefix = (self._correlation(self.shares.closed(upto)), _one_minus(self._correlation(total)))
+        reason = f"adds to what came before; first order and total are those of everything up to {stage}"
+        rows = self.shares.rows(upto, before)
+        return self._judged(Line(stage, "stage", stage, "", *numbers, *prefix, rows, "", reason))
+
+    def _judged(self, line: Line) -> Line:
+        """Return the line with its verdict; what may not be said is taken out."""
+        numbers = {name: getattr(line, name) for name in _NUMBERS}
+        verdict, reason = self._verdict(line)
+        if not self.shares.variance[0] > 0.0 or line.rows < FEWEST_ROWS:
+            numbers = dict.fromkeys(_NUMBERS, _NONE)
+        elif line.rows < INTERVAL_ROWS:
+            none = line.of == "source"
+            bare = {name: Estimate(each.value, each.se, np.nan, np.nan, np.nan) for name, each in numbers.items()}
+            numbers = dict.fromkeys(_NUMBERS, _NONE) if none else bare
+        text = "; ".join(part for part in (reason, line.reason) if part)
+        return Line(line.name, line.of, line.stage, line.kind, **numbers, rows=line.rows, verdict=verdict, reason=text)
+
+    def _verdict(self, line: Line) -> tuple[str, str]:
+        if not self.shares.variance[0] > 0.0:
+            return "refused", "the answer does not vary over the members"
+        if line.rows < FEWEST_ROWS:
+            return "refused", f"{line.rows} complete rows; a ledger needs {FEWEST_ROWS}: extend the run"
+        if line.rows < INTERVAL_ROWS:
+            what = "lines of sources need" if line.of == "source" else "indicative: an interval needs"
+            return "refused", f"{what} {INTERVAL_ROWS} complete rows, there are {line.rows}: extend the run"
+        if line.of == "source" and line.total.hi < _SMALL:
+            return "merged", f"total under {100 * line.total.hi:.1f} %: shown among the others"
+        if line.fair.half_width < max(_SMALL, line.fair.value / 2.0):
+            return "estimated", ""
+        return "bounded", f"under {100 * line.fair.hi:.0f} %"
+
+    def list_lines(self, by: By = "source") -> list[Line]:
+        """Return the lines of all sources, stages or kinds, in chain order.
+
+        Raises
+        ------
+        StudyError
+            When the design lacks a split that the lines need; the message names it.
+        """
+        if by == "stage":
+            return [self._stage_line(position) for position in range(len(self.design.stages))]
+        if by == "kind":
+            terms, parts = self._kind_terms, self.kinds
+        elif by == "source":
+            terms, parts = self.source_terms, {label: frozenset({label}) for label in self.design.labels}
+        else:
+            raise StudyError(f"lines by {by!r}; say 'source', 'stage' or 'kind'")
+        lines = [self._line(name, by, terms, self.shares.rows(part)) for name, part in parts.items()]
+        return lines + self._others(lines) if by == "source" else lines
+
+    def _others(self, lines: list[Line]) -> list[Line]:
+        """Return the line of the merged sources: a split of its own, beside the sum, never a sum of estimates."""
+        small = [frozenset({line.name}) for line in lines if line.verdict == "merged"]
+        free = [one for one in small if self.shares.known(one) == one and not self.shares.dependents(one)]
+        merged = frozenset[str]().union(*free)
+        if len(merged) < 2 or merged == frozenset(self.design.labels):
+            return []
+        name = " + ".join(label for label in self.design.labels if label in merged)
+        if self.design.find(merged) is None:
+            reason = f"{name}; no split of its own: run design.with_split('others', {sorted(merged)})"
+            none = (_NONE, _NONE, _NONE, _NONE, _NONE)
+            return [Line("others", "merged", "", "", *none, 0, "refused", reason)]
+        groups = {label: frozenset({label}) for label in self.design.labels if label not in merged}
+        terms = self.shares.terms({**groups, "others": merged})
+        line = self._line("others", "merged", terms, self.shares.rows(merged))
+        return [replace(line, reason="; ".join(part for part in (name, line.reason) if part))]
+
+    def lines(self, by: By = "source") -> xr.Dataset:
+        """Return the lines as a dataset over the dimension `line`: every share with its error, rows and verdict."""
+        return self._dataset(self.list_lines(by))
+
+    def _dataset(self, lines: list[Line]) -> xr.Dataset:
+        found: dict[str, tuple[str, list[float], dict[str, str]]] = {}
+        for name in _NUMBERS:
+            each = [getattr(line, name) for line in lines]
+            for ending, attribute, text in (
+                ("", "value", ""),
+                ("_se", "se", "standard error of "),
+                ("_lo", "lo", f"lower {self.level:.0%} limit of "),
+                ("_hi", "hi", f"upper {self.level:.0%} limit of "),
+            ):
+                numbers = [getattr(estimate, attribute) for estimate in each]
+                found[name + ending] = ("line", numbers, self._attributes(text + _MEANING[name]))
+        words = {
+            "rows": ("line", [line.rows for line in lines], self._attributes("rows with a complete rectangle")),
+            "verdict": ("line", [line.verdict for line in lines], self._attributes("what may be said")),
+            "reason": ("line", [line.reason for line in lines], self._attributes("why, or what the line means")),
+        }
+        coordinates = {key: ("line", [getattr(line, key) for line in lines]) for key in ("of", "stage", "kind")}
+        names = [line.name for line in lines]
+        total = len(self.shares.values)
+        attributes = {"scale": self.scale, "members": f"{total - self.failed} of {total}", "level": self.level}
+        return xr.Dataset({**found, **words}, {"line": names, **coordinates}, attributes)
+
+    def _attributes(self, long_name: str) -> dict[str, str]:
+        return {"units": "1", "long_name": long_name, "sources": ",".join(self.design.labels)}
+
+    # --- the sums ----------------------------------------------------------------------------------------------------
+
+    def _fraction_replicates(self) -> dict[str, Floats]:
+        """Return the closed share of every kind and the interaction between kinds: they sum to exactly 1.
+
+        All are normalised by the sum K over the kinds, not each by its own split: then the interaction is half the sum
+        of the interactions of the kinds, exactly zero where the answer is additive, and the errors are smaller.
+        """
+        whole = self._whole(self._kind_terms)
+        found = {str(kind): 0.0 * whole for kind in Kind}
+        found.update({kind: term.alone / whole for kind, term in self._kind_terms.items()})
+        found["interaction"] = sum(term.with_others for term in self._kind_terms.values()) / whole
+        return found
+
+    def fractions(self) -> xr.Dataset:
+        """Return the closed shares of the kinds, their interaction, the law of total variance, and kappa = K/V.
+
+        Below eight complete rows everything is NaN, below sixteen there are no limits. The interaction is a remainder:
+        its interval covers 73-85 % in place of 90 % where interactions or tails are strong.
+        """
+        theta = self._fraction_replicates()
+        found = {f"{kind}_fraction": self._correlation(theta[str(kind)]) for kind in Kind}
+        found["interaction_fraction"] = jackknife(theta["interaction"], self.level)
+        epistemic = self.kinds.get("epistemic", frozenset())
+        closed = self.shares.known(epistemic) == epistemic
+        between = found["epistemic_fraction"] if closed else _NONE
+        found |= {"between_fraction": between, "within_fraction": _one_minus(between)}
+        found["kappa"] = jackknife(self._whole(self.source_terms) / self.shares.variance, self.level)
+        return xr.Dataset(
+            {key: ((), value, self._attributes(text)) for key, value, text in self._fraction_items(found)}
+        )
+
+    def _fraction_items(self, found: Mapping[str, Estimate]) -> list[tuple[str, float, str]]:
+        few, none = self.rows < INTERVAL_ROWS, self.rows < FEWEST_ROWS or not self.shares.variance[0] > 0.0
+        texts = {
+            "interaction_fraction": "interaction between kinds (interval of lower confidence)",
+            "between_fraction": "variance of the mean over what is not known (epistemic outside)",
+            "within_fraction": "mean of the variance given what is not known (epistemic outside)",
+            "kappa": "K/V: 1 without interactions of three or more sources",
+        }
+        items = []
+        for name, each in found.items():
+            text = texts.get(name, f"closed share of the {name.removesuffix('_fraction')} sources")
+            limits = (np.nan, np.nan) if few else (each.lo, each.hi)
+            numbers = (each.value, each.se, *limits)
+            for ending, value in zip(("", "_se", "_lo", "_hi"), numbers, strict=True):
+                items.append((name + ending, np.nan if none else value, text))
+        return items
+
+    def checks(self) -> xr.Dataset:
+        """Return, per source, what should be looked at before its line is believed.
+
+        Variables over `line`: `ratio` = S/T (1: comparable and additive; near 0: it acts only through others, or its
+        outcome at one index means something else for every ancestor); `given` as declared; `advice`. Scalars:
+        `kurtosis` of the answer, `failed` members.
+        """
+        rows = []
+        for line in self.list_lines("source"):
+            if line.of == "source":
+                ratio = line.first_order.value / line.total.value if line.total.value > 0.0 else np.nan
+                rows.append(
+                    (line.name, ratio, " ".join(self.shares.given[line.name]), _advice(line, self.shares.given))
+                )
+        names, ratios, given, advice = (list(column) for column in zip(*rows, strict=True))
+        there = self.shares.values[np.isfinite(self.shares.values)]
+        tails = float(kurtosis(there, fisher=False)) if len(there) > 1 and np.ptp(there) > 0.0 else np.nan
+        found = {
+            "ratio": ("line", ratios, self._attributes("first-order over total share")),
+            "given": ("line", given, self._attributes("sources across which its outcomes are not comparable")),
+            "advice": ("line", advice, self._attributes("what to do")),
+            "kurtosis": ((), tails, self._attributes("kurtosis of the answer, 3 if Gaussian")),
+            "failed": ((), self.failed, self._attributes("failed members")),
+        }
+        return xr.Dataset(found, {"line": names})
+
+
+def _advice(line: Line, given: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the next action where S is near zero though T is not, and nothing was declared."""
+    S, T = line.first_order, line.total
+    if given[line.name] or not (S.lo <= 0.0 and S.value < 0.2 * T.value and T.lo > _SMALL):
+        return ""
+    return "acts only through others: run check(operator); if its outcome jumps, declare `given`"
+
+
+def _one_minus(estimate: Estimate) -> Estimate:
+    """Return the estimate of 1 - x."""
+    return Estimate(1.0 - estimate.value, estimate.se, 1.0 - estimate.hi, 1.0 - estimate.lo, estimate.dof)

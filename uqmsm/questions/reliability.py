@@ -1,0 +1,250 @@
+"""How likely is failure, and how well do we know that?"""  # noqa: D400 - a file of this room begins with its question
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from uqmsm.errors import StudyError
+from uqmsm.questions.rectangles import Estimate, jackknife, replicates
+
+__all__ = ["FEWEST_DRAWS", "FEWEST_INNER", "Band", "NestedSplit", "below", "nested_split", "probability_band"]
+
+Floats = NDArray[np.float64]
+FEWEST_INNER = 50
+"""Members per epistemic draw that a band of a probability needs."""
+FEWEST_DRAWS = 8
+
+
+def below(values: Floats, limit: float) -> Floats:
+    """Return the event "the answer is below the limit" as 0 or 1, NaN where the member failed; any shape."""
+    values = np.asarray(values, dtype=np.float64)
+    return np.where(np.isnan(values), np.nan, (values < limit).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Band:
+    """The probability of an event, and the band that what we do not know puts around it.
+
+    Parameters
+    ----------
+    mean
+        Probability of the event over all uncertainty.
+    quantiles
+        Level -> quantile over what is not known of the probability over chance, inner noise removed.
+    raw
+        Frequency of the event in every draw, shape (draws,), inner noise included; NaN in draws that were dropped.
+    net
+        The same drawn towards the mean so that its variance is the net one (M. Ghosh, J. Am. Stat. Assoc. 87, 533,
+        1992).
+    variance
+        Variance of the probability over what is not known, inner noise removed; may come out negative.
+    removed
+        The inner noise that was removed, E[p(1-p)/n].
+    resolved
+        Whether the variance exceeds zero beyond its error. If not, the band is no wider than the inner noise can tell:
+        more inner members would resolve it.
+    draws, draws_planned, succeeded, members
+        Draws used of those planned, members of those planned.
+    """
+
+    mean: Estimate
+    quantiles: dict[float, Estimate]
+    raw: Floats
+    net: Floats
+    variance: Estimate
+    removed: float
+    resolved: bool
+    draws: int
+    draws_planned: int
+    succeeded: int
+    members: int
+
+    def dataset(self, sources: Sequence[str] = ()) -> xr.Dataset:
+        """Return the band over the dimension `quantile` and the probabilities over the dimension `draw`."""
+        text = {
+            "probability": "probability over all uncertainty",
+            "variance": "epistemic variance of the probability, inner noise removed",
+            "band": "epistemic quantile of the probability, inner noise removed",
+        }
+        found: dict[str, tuple[tuple[str, ...], object, dict[str, str]]] = {}
+
+        def say(name: str, dims: tuple[str, ...], value: object, long_name: str) -> None:
+            found[name] = (dims, value, {"units": "1", "long_name": long_name, "sources": ",".join(sources)})
+
+        for attribute in ("value", "se", "lo", "hi"):
+            ending = "" if attribute == "value" else f"_{attribute}"
+            say("probability" + ending, (), getattr(self.mean, attribute), text["probability"])
+            say("variance" + ending, (), getattr(self.variance, attribute), text["variance"])
+            band = [getattr(each, attribute) for each in self.quantiles.values()]
+            say("band" + ending, ("quantile",), band, text["band"])
+        say("raw", ("draw",), self.raw, "frequency per epistemic draw, inner noise included")
+        say("net", ("draw",), self.net, "probability per epistemic draw, drawn towards the mean")
+        say("removed", (), self.removed, "variance of the inner noise that was removed")
+        say("resolved", (), int(self.resolved), "whether the band exceeds the inner noise")
+        counts = {"draws": f"{self.draws} of {self.draws_planned}", "members": f"{self.succeeded} of {self.members}"}
+        return xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
+
+
+def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.95), level: float = 0.9) -> Band:
+    """Return the probability of an event with its epistemic band, from a nested table.
+
+    The frequency of a draw is its probability plus binomial noise, so frequencies scatter more than probabilities do.
+    The noise is removed by moments, Var p = Var p_hat - E[p_hat(1 - p_hat)/(n - 1)], both sides unbiased; the band is
+    that of the beta law with this mean and variance (the beta-binomial model; J. G. Skellam, J. R. Stat. Soc. B 10,
+    257, 1948). Errors come from leaving out one draw at a time.
+
+    Parameters
+    ----------
+    events
+        0 or 1 per member, shape (draws, inner) as `Nested.arrange` gives it (see `below`); NaN where the member failed.
+        A draw of which less than half succeeded is dropped, and counted.
+    levels
+        Quantiles of the band.
+    level
+        Nominal coverage of the intervals of the estimates.
+
+    Raises
+    ------
+    StudyError
+        With fewer than 50 inner members or 8 draws, or entries that are neither 0, 1 nor NaN; the message names the
+        design that can answer.
+    """
+    events = np.asarray(events, dtype=np.float64)
+    _refuse(events)
+    there = np.isfinite(events)
+    count = there.sum(axis=1)
+    used = 2 * count >= events.shape[1]
+    if used.sum() < FEWEST_DRAWS:
+        raise StudyError(
+            f"{used.sum()} draws with at least half their members; a band needs {FEWEST_DRAWS}: run more draws"
+        )
+    raw = np.where(used, np.nansum(events, axis=1) / np.maximum(count, 1), np.nan)
+    p, n = raw[used], count[used]
+    mean, total, noise = _moments(p, n)
+    net = total - noise
+    quantiles = {float(q): jackknife(_beta_quantile(mean, net, q), level) for q in levels}
+    shrink = np.sqrt(max(net[0], 0.0) / total[0]) if total[0] > 0.0 else 0.0
+    variance = jackknife(net, level)
+    return Band(
+        _mean(mean, len(p), level),
+        quantiles,
+        raw,
+        np.clip(mean[0] + shrink * (raw - mean[0]), 0.0, 1.0),
+        variance,
+        float(noise[0]),
+        bool(variance.lo > 0.0),
+        int(used.sum()),
+        len(events),
+        int(count[used].sum()),
+        events.size,
+    )
+
+
+def _refuse(events: Floats) -> None:
+    """Refuse a table that cannot answer, and name the design that can."""
+    if events.ndim != 2 or events.shape[1] < FEWEST_INNER:
+        raise StudyError(
+            f"a table of shape {events.shape} cannot give the band of a probability: it takes at least {FEWEST_INNER}"
+            f" members of chance for every epistemic draw; run Nested(sources, draws, inner={FEWEST_INNER})"
+        )
+    wrong = np.isfinite(events) & (events != 0.0) & (events != 1.0)
+    if wrong.any() or np.isinf(events).any():
+        raise StudyError("events are 0, 1 or NaN; make them with below(values, limit)")
+
+
+def _moments(p: Floats, n: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """Return replicates of the mean frequency, of its variance over draws and of the inner noise in that variance."""
+    rows = len(p)
+    size = np.concatenate([[rows], np.full(rows, rows - 1)]).astype(np.float64)
+    mean = replicates(p)
+    total = (replicates((p - p.mean()) ** 2) - (mean - p.mean()) ** 2) * size / (size - 1.0)
+    return mean, total, replicates(p * (1.0 - p) / (n - 1.0))
+
+
+def _mean(mean: Floats, draws: int, level: float) -> Estimate:
+    """Return the probability; where the event was never (or always) seen, a one-sided limit in place of an error.
+
+    A draw shows the event at least once with a probability no less than its own, so the limit for "no draw out of so
+    many shows it", 1 - alpha^(1/draws), bounds the mean.
+    """
+    if 0.0 < mean[0] < 1.0:
+        each = jackknife(mean, level)
+        return Estimate(each.value, each.se, max(each.lo, 0.0), min(each.hi, 1.0), each.dof)
+    reach = 1.0 - (1.0 - level) ** (1.0 / draws)
+    low, high = (0.0, reach) if mean[0] == 0.0 else (1.0 - reach, 1.0)
+    return Estimate(float(mean[0]), np.nan, low, high, np.nan)
+
+
+def _beta_quantile(mean: Floats, variance: Floats, q: float) -> Floats:
+    """Return the quantile of the beta law with this mean and variance; the mean itself where there is no variance."""
+    most = mean * (1.0 - mean)
+    spread = (variance > 1e-12) & (most > 0.0)
+    ratio = np.where(spread, np.minimum(variance / np.where(most > 0.0, most, 1.0), 1.0 - 1e-9), 0.5)
+    strength = 1.0 / ratio - 1.0
+    safe = np.where(spread, mean, 0.5)
+    return np.asarray(np.where(spread, beta.ppf(q, safe * strength, (1.0 - safe) * strength), mean))
+
+
+@dataclass(frozen=True)
+class NestedSplit:
+    """The law of total variance over a nested table, epistemic outside, bias removed.
+
+    Parameters
+    ----------
+    between
+        Variance over draws of the mean over chance; may come out negative.
+    within
+        Mean over draws of the variance over chance.
+    removed
+        E[within]/n, which the variance of the inner means has too much.
+    between_share
+        between/(between + within).
+    """
+
+    between: Estimate
+    within: Estimate
+    removed: float
+    between_share: Estimate
+
+
+def nested_split(values: Floats, level: float = 0.9) -> NestedSplit:
+    """Return the epistemic and the aleatoric variance of a nested table, unbiased.
+
+    Parameters
+    ----------
+    values
+        Answers, shape (draws, inner); NaN where the member failed. Draws with fewer than two are left out.
+    level
+        Nominal coverage of the intervals.
+
+    Raises
+    ------
+    StudyError
+        With fewer than 8 draws of two members or more.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    there = np.isfinite(values)
+    used = there.sum(axis=1) >= 2 if values.ndim == 2 else np.zeros(0, bool)
+    if used.sum() < FEWEST_DRAWS:
+        raise StudyError(
+            f"{used.sum()} draws with two members or more in a table of shape {values.shape}; the split needs"
+            f" {FEWEST_DRAWS}: run Nested(sources, draws={FEWEST_DRAWS}, inner=4) or more"
+        )
+    count = there[used].sum(axis=1)
+    inner_mean = np.nanmean(values[used], axis=1)
+    inner_variance = np.nanvar(values[used], axis=1, ddof=1)
+    rows = len(count)
+    size = np.concatenate([[rows], np.full(rows, rows - 1)]).astype(np.float64)
+    center = inner_mean.mean()
+    spread = replicates((inner_mean - center) ** 2) - (replicates(inner_mean) - center) ** 2
+    removed, within = replicates(inner_variance / count), replicates(inner_variance)
+    between = spread * size / (size - 1.0) - removed
+    whole = between + within
+    share = between / np.where(whole > 0.0, whole, np.nan)
+    return NestedSplit(jackknife(between, level), jackknife(within, level), float(removed[0]), jackknife(share, level))
