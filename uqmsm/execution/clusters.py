@@ -1,0 +1,286 @@
+"""Dask's only door: a local cluster of processes with one thread each, or a scheduler that is already there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import dask
+from distributed import Client, Future, LocalCluster, WorkerPlugin
+from distributed.protocol.pickle import dumps
+from distributed.scheduler import KilledWorker
+
+from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution import worker
+from uqmsm.execution.backends import Backend, Finished, InProcess
+from uqmsm.stochastic import Operator
+
+__all__ = ["DaskBackend", "open_backend"]
+
+DASHBOARD_PORT = 8787
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 60.0  # without scheduler or without any worker, before the run is given up as resumable
+WORKER_DEATHS = 1  # how often a task may take its worker down before Dask returns it to us
+
+
+class _Preparation(WorkerPlugin):
+    """Prepares every worker, also those that are started again after a loss."""
+
+    def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str], *, ours: bool) -> None:
+        self.name = name
+        self._pickles, self._paths, self._ours = dict(pickles), paths, ours
+
+    def setup(self, worker: Any) -> None:
+        """Take in the operators; find the modules that the client finds; leave Ctrl-C to the client."""
+        del worker
+        sys.path.extend(path for path in self._paths if path not in sys.path and os.path.isdir(path))  # noqa: PTH112
+        _know(self._pickles)
+        if self._ours and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _know(pickles: Mapping[str, bytes]) -> None:
+    worker.know(pickles)
+
+
+class DaskBackend:
+    """Tasks on a Dask cluster; made by `open_backend`."""
+
+    def __init__(self, client: Client, cluster: LocalCluster | None, dashboard: str) -> None:
+        self.dashboard = dashboard
+        self._client, self._cluster = client, cluster
+        self._under_way: dict[str, Future] = {}
+        self._ended: SimpleQueue[str] = SimpleQueue()
+        self._slots: int = max(1, sum(client.nthreads().values()))
+        self._known = 0
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at the same time."""
+        return self._slots
+
+    @property
+    def window(self) -> int:
+        """Three tasks per slot: enough to hide the way there and back, few enough to keep the order."""
+        return 3 * self._slots
+
+    def know(self, operators: Mapping[str, Operator]) -> None:
+        """Tell every worker, also those that come later, the operators (by fingerprint)."""
+        try:
+            pickles = {key: bytes(dumps(operator)) for key, operator in operators.items()}
+        except Exception as fault:  # pickle raises whatever the object raises
+            raise StudyError(f"an operator cannot be sent to workers: {fault}; keep its fields plain data") from fault
+        self._known += 1
+        name = f"uqmsm-operators-{os.getpid()}-{self._known}"
+        paths = [path for path in sys.path if path]
+        self._client.register_plugin(_Preparation(name, pickles, paths, ours=self._cluster is not None), name=name)
+
+    def warm_up(self, fingerprints: Iterable[str]) -> None:
+        """Compile kernels once on every machine; different operators at the same time on different workers."""
+        machines: dict[str, list[str]] = {}
+        for address in self._client.nthreads():
+            machines.setdefault(address.rpartition(":")[0], []).append(address)
+        todo = list(fingerprints)
+        futures = [
+            self._client.submit(
+                worker.warm_up, one, workers=mates, key=f"compile-{one[:16]}-{at}-{self._known}", pure=False
+            )
+            for at, mates in enumerate(machines.values())
+            for one in todo
+        ]
+        with self._explained():
+            self._client.gather(futures)
+
+    def submit(self, ticket: str, function: Callable[..., Any], argument: Any, *, urgency: int) -> None:
+        """Put one task on its way; the ticket is its key, which the dashboard groups by the word before the dash."""
+        future = self._client.submit(function, argument, key=ticket, pure=False, priority=urgency)
+        self._under_way[ticket] = future
+        future.add_done_callback(lambda _: self._ended.put(ticket))
+
+    def finished(self, *, wait: bool) -> list[Finished]:
+        """Return the tasks that ended since last asked; `wait` until there is one."""
+        tickets = [self._next()] if wait and self._under_way else []
+        while not self._ended.empty():
+            tickets.append(self._ended.get())
+        return [self._end(ticket) for ticket in tickets if ticket in self._under_way]
+
+    def _next(self) -> str:
+        alive = asked = time.monotonic()
+        while True:
+            try:
+                return self._ended.get(timeout=1.0)
+            except Empty:
+                now = time.monotonic()
+            if self._client.status == "running" and now - asked < SILENCE_SECONDS / 4:
+                alive = alive if now - alive > SILENCE_SECONDS / 4 else now
+                continue
+            asked = now
+            if self._client.status == "running" and self._client.nthreads():
+                alive = now
+            elif now - alive > SILENCE_SECONDS or self._client.status == "closed":
+                raise EnvironmentFault(
+                    "the scheduler or all of its workers are gone; what was finished is kept: mend the cluster, then "
+                    "resume the run"
+                )
+
+    def _end(self, ticket: str) -> Finished:
+        future = self._under_way.pop(ticket)
+        if future.status == "finished":
+            return Finished(ticket, future.result())
+        if future.status == "error":
+            fault = future.exception()
+            if isinstance(fault, KilledWorker):
+                return Finished(ticket, lost=f"the worker process ended {WORKER_DEATHS + 1} times while running it")
+            raise fault
+        raise EnvironmentFault(
+            f"the scheduler gave task {ticket} back unfinished ({future.status}); is it still there? Resume the run"
+        )
+
+    def forget(self) -> None:
+        """Give up the tasks that have not ended."""
+        futures, self._under_way = list(self._under_way.values()), {}
+        if futures and self._client.status == "running":
+            self._client.cancel(futures, force=True, reason="the run was stopped")
+
+    def map(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
+        """Run the calls on the workers and return their results in order."""
+        columns = [list(column) for column in iterables]
+        if not columns or not min(map(len, columns)):
+            return []
+        shortest = min(map(len, columns))
+        futures = self._client.map(function, *(column[:shortest] for column in columns), pure=False)
+        with self._explained():
+            return list(self._client.gather(futures))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except KilledWorker as fault:
+            raise EnvironmentFault(
+                f"workers ended while running {fault.task}, most often for want of memory; give fewer --workers, then "
+                "resume the run"
+            ) from fault
+
+    def close(self) -> None:
+        """End the client, and the cluster if it is our own."""
+        self.forget()
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def open_backend(workers: int, cluster: str = "", say: Callable[[str], None] | None = None) -> Backend:
+    """Return a backend; close it when done.
+
+    Parameters
+    ----------
+    workers
+        Number of worker processes of an own local cluster; 0 runs in this very process.
+    cluster
+        Address of a scheduler that is already there (``tcp://host:8786``); `workers` is then not used.
+    say
+        Takes one line for people.
+
+    Raises
+    ------
+    StudyError
+        When the address or the number of workers makes no sense.
+    EnvironmentFault
+        When no scheduler answers within seconds, or it has no workers.
+    """
+    tell = say or (lambda _: None)
+    if cluster:
+        return _joined(cluster)
+    if workers < 0:
+        raise StudyError(f"--workers {workers} makes no sense; give 0 (this process) or more")
+    return InProcess() if workers == 0 else _local(workers, tell)
+
+
+def _joined(address: str) -> DaskBackend:
+    if not address.startswith(("tcp://", "tls://")):
+        raise StudyError(f"--cluster {address!r} is no address of a scheduler; write for example tcp://host:8786")
+    _quiet()
+    client = None
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, ValueError) as fault:
+        seen = "no scheduler answers" if client is None else "the scheduler has no workers"
+        if client is not None:
+            client.close()
+        raise EnvironmentFault(
+            f"{address}: {seen} within {CONNECT_SECONDS:g} s; start it (`dask scheduler`, `dask worker {address}`), or "
+            "leave --cluster away to use this machine"
+        ) from fault
+    return DaskBackend(client, None, str(client.dashboard_link or ""))
+
+
+def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
+    _quiet()
+    dashboard = _dashboard_address(tell)
+    settings = {
+        "distributed.nanny.pre-spawn-environ": {**worker.ONE_THREAD, "MALLOC_TRIM_THRESHOLD_": "65536"},
+        "distributed.scheduler.allowed-failures": WORKER_DEATHS,
+        # a kernel that holds the interpreter's lock for minutes is at work, not dead; a dead one closes its socket
+        "distributed.scheduler.worker-ttl": None,
+    }
+    with dask.config.set(settings), _main_hidden():
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=dashboard,
+            silence_logs=logging.CRITICAL,
+        )
+        client = Client(cluster, set_as_default=False)
+    if not dashboard:
+        return DaskBackend(client, cluster, "")
+    port = cluster.scheduler.http_server.port
+    return DaskBackend(client, cluster, f"http://127.0.0.1:{port}/status")
+
+
+def _quiet() -> None:
+    # what goes wrong is said in our own words, once; Dask's log would tell it again, with tracebacks
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+
+def _dashboard_address(tell: Callable[[str], None]) -> str | None:
+    if find_spec("bokeh") is None:
+        tell("no dashboard: bokeh is not installed (`pip install bokeh`); the run goes on without it")
+        return None
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DASHBOARD_PORT))
+        except OSError:
+            return "127.0.0.1:0"
+    return f"127.0.0.1:{DASHBOARD_PORT}"
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep new processes from running the user's script or notebook again.
+
+    multiprocessing imports the main module of its parent in each child: a script without ``if __name__`` would start
+    clusters for ever, and workers would load whatever it plots with. What a task needs travels by value.
+    """
+    main = sys.modules["__main__"]
+    hidden: dict[str, Any] = {name: main.__dict__[name] for name in ("__file__", "__spec__") if name in main.__dict__}
+    try:
+        main.__dict__.pop("__file__", None)
+        main.__dict__["__spec__"] = None
+        yield
+    finally:
+        main.__dict__.update(hidden)

@@ -1,0 +1,269 @@
+"""The run folder: one client at a time, a journal that survives `kill -9`, and files that are believed by checksum."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.taskfile import (
+    FORMAT,
+    CorruptFile,
+    Receipt,
+    Status,
+    TaskRecord,
+    checksum_of,
+    read_task,
+    sync_folder,
+)
+
+__all__ = ["RunFolder", "in_use", "read_journal"]
+
+Say = Callable[[str], None]
+
+
+def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the entries of a run folder's journal, and a sentence for every line that could not be read.
+
+    Needs no lock: `uqmsm status` reads it from another terminal during a run. A last line without its end is one that
+    is being written, or was cut off by a kill; it is not an entry.
+    """
+    entries: list[dict[str, Any]] = []
+    trouble: list[str] = []
+    lines = (path / "journal.jsonl").read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line) if line else {}
+        except ValueError:
+            entry = None
+        if number == len(lines):
+            trouble += [f"journal.jsonl:{number} was cut off; its task counts as not journalled"] if line else []
+        elif isinstance(entry, dict):
+            entries += [entry] if entry else []
+        else:
+            trouble.append(f"journal.jsonl:{number} is not readable; its task counts as not journalled")
+    return entries, trouble
+
+
+def in_use(path: Path) -> str | None:
+    """Return who works in the run folder (``pid 12 on host``), or None."""
+    lock = path / "lock"
+    if not lock.exists():
+        return None
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return file.read().decode(errors="replace").strip() or "another process"
+    return None
+
+
+class RunFolder:
+    """One run on disk; made by `create` or `open`, closed by `close` or a `with` block.
+
+    Attributes
+    ----------
+    path
+        The run folder.
+    members
+        The folder of the tasks' files.
+    posterior
+        The folder of laws that were learnt.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.members = path / "members"
+        self.posterior = path / "posterior"
+        self._lock = _locked(path)
+        self._journal = -1
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a run folder in a place where there is none yet; other files there are left alone.
+
+        Raises
+        ------
+        StudyError
+            When the place holds a run already.
+        EnvironmentFault
+            When it cannot be written, or another client works there.
+        """
+        path = path.absolute()
+        if (path / "journal.jsonl").exists():
+            raise StudyError(
+                f"{path} holds a run already; go on with it by `uqmsm resume {path}`, or give another --out"
+            )
+        try:
+            (path / "members").mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise EnvironmentFault(f"{path}: {fault.strerror}; give another --out") from fault
+        folder = cls(path)
+        folder._open_journal()
+        folder.note("run", format=FORMAT)
+        sync_folder(path)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, say: Say | None = None) -> RunFolder:
+        """Open a run folder to go on with it: cut off half a line, adopt finished files without a journal line.
+
+        Raises
+        ------
+        StudyError
+            When there is no run, or one in another format.
+        EnvironmentFault
+            When another client works there.
+        """
+        path = path.absolute()
+        if not (path / "journal.jsonl").exists():
+            raise StudyError(f"{path} holds no run (no journal.jsonl); start one with `uqmsm run STUDY --out {path}`")
+        folder = cls(path)
+        try:
+            folder._recover(say or (lambda _: None))
+        except BaseException:
+            folder.close()
+            raise
+        return folder
+
+    def _open_journal(self) -> None:
+        self._journal = os.open(
+            self.path / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+
+    def _recover(self, say: Say) -> None:
+        entries, trouble = read_journal(self.path)
+        for line in trouble:
+            say(line)
+        formats = {entry["format"] for entry in entries if entry.get("kind") == "run"}
+        if formats - {FORMAT}:
+            raise StudyError(
+                f"{self.path} has format {formats.pop()}; this version reads {FORMAT}: resume it with the version "
+                "named in study.lock.json, or run anew with another --out"
+            )
+        self._open_journal()
+        data = (self.path / "journal.jsonl").read_bytes()
+        os.ftruncate(self._journal, data.rfind(b"\n") + 1)
+        if not formats:
+            self.note("run", format=FORMAT)
+        self.members.mkdir(exist_ok=True)
+        self._adopt({str(entry.get("file")) for entry in entries if entry.get("kind") == "task"}, say)
+
+    def _adopt(self, known: set[str], say: Say) -> None:
+        """Journal files that were finished when the client was killed; their names hold their checksums."""
+        for leftover in self.members.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+        for path in sorted(self.members.glob("*.npz")):
+            if path.name in known:
+                continue
+            _, digits = checksum_of(path.name)
+            try:
+                record = read_task(path, digits)
+            except CorruptFile as fault:
+                say(f"{fault}; its calls are run again")
+                continue
+            done = int((record.status == Status.DONE).sum())
+            self.record(
+                Receipt(
+                    record.stage, path.name, digits, len(record.keys), done, float(record.seconds.sum()), record.host
+                )
+            )
+
+    def record(self, receipt: Receipt) -> None:
+        """Journal one finished task; on return the line is on the disk."""
+        self.note("task", **asdict(receipt))
+
+    def note(self, kind: str, **content: Any) -> None:
+        """Append one line to the journal and wait until it is on the disk.
+
+        Raises
+        ------
+        EnvironmentFault
+            When the line cannot be written; the journal is then as it was before.
+        """
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        line = json.dumps({"kind": kind, **content, "at": stamp}).encode() + b"\n"
+        before = os.fstat(self._journal).st_size
+        try:
+            written = os.write(self._journal, line)
+            while written < len(line):  # a disk that is nearly full takes a part first, then refuses
+                written += os.write(self._journal, line[written:])
+            os.fsync(self._journal)
+        except OSError as fault:
+            os.ftruncate(self._journal, before)
+            raise EnvironmentFault(
+                f"{self.path / 'journal.jsonl'}: {fault.strerror}; what was finished is kept: free space, then "
+                f"`uqmsm resume {self.path}`"
+            ) from fault
+
+    def tasks(self, say: Say | None = None) -> Iterator[TaskRecord]:
+        """Read back every task of the journal; a file whose checksum does not match is not believed, and that is said.
+
+        Yields
+        ------
+        TaskRecord
+            One per file, in the order of the journal.
+        """
+        entries, _ = read_journal(self.path)
+        for entry in entries:
+            if entry.get("kind") != "task":
+                continue
+            try:
+                yield read_task(self.members / entry["file"], entry["sha256"])
+            except CorruptFile as fault:
+                if say is not None:
+                    say(f"{fault}; its {entry['calls']} calls of {entry['stage']} are run again")
+
+    def read(self, receipt: Receipt) -> TaskRecord:
+        """Read the file of one receipt, verified.
+
+        Raises
+        ------
+        CorruptFile
+            When its bytes are not those that the task wrote.
+        """
+        return read_task(self.members / receipt.file, receipt.sha256)
+
+    def close(self) -> None:
+        """Release the folder."""
+        if self._journal >= 0:
+            os.close(self._journal)
+            self._journal = -1
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        """Return the folder."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the folder."""
+        self.close()
+
+
+def _locked(path: Path) -> int:
+    """Take the folder for this process; the kernel gives it back when the process ends, however it ends."""
+    handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        owner = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+        os.close(handle)
+        raise EnvironmentFault(
+            f"{path} is in use by {owner}; wait for it, or stop it, or give another --out (`uqmsm status {path}` looks "
+            "on)"
+        ) from fault
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    return handle

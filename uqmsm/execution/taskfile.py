@@ -1,0 +1,178 @@
+"""One file per task: the outcomes of many calls, written whole or not at all, named by its own checksum."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.errors import EnvironmentFault
+
+__all__ = ["FORMAT", "CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
+
+FORMAT = 1
+_NAME_DIGITS = 24
+
+
+class Status(IntEnum):
+    """What became of one call."""
+
+    PENDING = 0
+    DONE = 1
+    FAILED = 2
+    UNSTABLE = 3
+    LOST = 4
+
+
+class CorruptFile(Exception):
+    """A file of outcomes whose bytes are not those that were written."""
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """The outcomes of the calls of one task.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    keys
+        Merkle keys of the calls, shape (calls, 32).
+    status
+        `Status` of each call, shape (calls,).
+    seconds
+        Time spent per call, shape (calls,) [s].
+    host
+        Where it ran.
+    reasons
+        Position of a failed call -> why.
+    values
+        Port -> stacked outcomes, shape (calls, ...); rows of failed calls are NaN or 0. Empty when all failed.
+    """
+
+    stage: str
+    keys: NDArray[np.uint8]
+    status: NDArray[np.uint8]
+    seconds: NDArray[np.float64]
+    host: str
+    reasons: dict[int, str] = field(default_factory=dict)
+    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a task sends home and the journal keeps: where the outcomes are, and their checksum."""
+
+    stage: str
+    file: str
+    sha256: str
+    calls: int
+    done: int
+    seconds: float
+    host: str
+
+
+def _packed(record: TaskRecord) -> bytes:
+    about = {"format": FORMAT, "stage": record.stage, "host": record.host}
+    text = json.dumps({**about, "reasons": {str(row): why for row, why in record.reasons.items()}})
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.frombuffer(text.encode(), dtype=np.uint8),
+        "keys": record.keys,
+        "status": record.status,
+        "seconds": record.seconds,
+        **{f"out.{port}": values for port, values in record.values.items()},
+    }
+    packed = BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]  # the keyword allow_pickle is not among the arrays
+    return packed.getvalue()
+
+
+def write_task(members: Path, record: TaskRecord) -> Receipt:
+    """Write the outcomes of one task atomically and return the receipt.
+
+    The name holds the checksum of the content: the same task run twice (after the loss of a worker) never overwrites
+    a file that the journal knows, and a file without a journal line can still be verified.
+
+    Raises
+    ------
+    EnvironmentFault
+        When the folder is not there or cannot be written (disk full, quota, permissions).
+    """
+    data = _packed(record)
+    checksum = sha256(data).hexdigest()
+    name = f"{quote(record.stage, safe='')}-{checksum[:_NAME_DIGITS]}.npz"
+    passing = members / f".{name}.{os.getpid()}.part"
+    try:
+        with passing.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        passing.replace(members / name)
+        sync_folder(members)
+    except OSError as fault:
+        raise EnvironmentFault(
+            f"{members / name}: {fault.strerror} on {record.host}; what was finished is kept: free space or mend the "
+            "access (workers need the same run folder), then resume"
+        ) from fault
+    finally:
+        passing.unlink(missing_ok=True)
+    done = int(np.count_nonzero(record.status == Status.DONE))
+    return Receipt(record.stage, name, checksum, len(record.keys), done, float(record.seconds.sum()), record.host)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def checksum_of(name: str) -> tuple[str, str]:
+    """Return stage and the beginning of the checksum that the name of a task's file holds."""
+    stage, _, digits = name.removesuffix(".npz").rpartition("-")
+    return unquote(stage), digits
+
+
+def read_task(path: Path, checksum: str) -> TaskRecord:
+    """Read the outcomes of a task, after comparing the file's SHA-256 with `checksum` (or its first digits).
+
+    Raises
+    ------
+    CorruptFile
+        When the file is missing, its bytes differ, or its format is another.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        raise CorruptFile(f"{path.name} cannot be read: {fault.strerror}") from fault
+    if not checksum or not sha256(data).hexdigest().startswith(checksum):
+        raise CorruptFile(f"{path.name} does not match its checksum")
+    try:
+        with np.load(BytesIO(data), allow_pickle=False) as arrays:
+            about = json.loads(arrays["about"].tobytes())
+            if about["format"] != FORMAT:
+                raise CorruptFile(f"{path.name} has format {about['format']}, this version reads {FORMAT}")
+            ports = [name for name in arrays.files if name.startswith("out.")]
+            return TaskRecord(
+                stage=about["stage"],
+                keys=arrays["keys"],
+                status=arrays["status"],
+                seconds=arrays["seconds"],
+                host=about["host"],
+                reasons={int(row): why for row, why in about["reasons"].items()},
+                values={name.removeprefix("out."): arrays[name] for name in ports},
+            )
+    except (KeyError, ValueError, BadZipFile) as fault:
+        raise CorruptFile(f"{path.name} is not a file of outcomes: {fault}") from fault
