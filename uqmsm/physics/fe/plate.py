@@ -1,0 +1,266 @@
+"""Pulls a plate with a round hole and says how high the stress climbs, how far it stretches, when it first yields.
+
+Plane stress, linear elastic, any homogeneous anisotropic material: the full 6 x 6 stiffness is reduced
+through its compliance. Uniform tractions on both ends balance each other, and three held dofs remove
+the rigid motion without a reaction; so the outer boundary carries the stress of a macroscopic point, and
+Hill's condition holds for the plate as a whole, hole included. Linear: everything but the concentration
+factors scales with the load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.errors import StudyError, Unstable
+from uqmsm.physics.fe.assemble import Discretisation, discretise, edge_loads, solve, strains
+from uqmsm.physics.fe.elements import edge_rule, edge_shape
+from uqmsm.physics.fe.mesh import PlateMesh
+from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
+
+__all__ = ["Balance", "Plate", "plane_stress", "plate"]
+
+Floats = NDArray[np.float64]
+IN_PLANE = np.array([0, 1, 5])
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Proofs that the solution is one; all relative, at round-off when right.
+
+    Attributes
+    ----------
+    residual : float
+        Of the linear system.
+    nodal : float
+        Largest internal minus external nodal force, held dofs included, over the largest external.
+    work : float
+        External work minus strain energy, over the work.
+    hill_mandel : float
+        Volume mean of stress : strain minus mean stress : mean strain (hole included), over the former.
+    mean_stress : float
+        Mean stress (hole included) minus the applied one, over the applied.
+    """
+
+    residual: float
+    nodal: float
+    work: float
+    hill_mandel: float
+    mean_stress: float
+
+
+@dataclass(frozen=True)
+class Plate:
+    """The full answer for one material.
+
+    Attributes
+    ----------
+    displacement_mm : ndarray, shape (nodes, 2)
+    stress_MPa : ndarray, shape (elements, points, 3)
+        (xx, yy, xy) at the quadrature points.
+    nodal_stress_MPa : ndarray, shape (nodes, 3)
+        Recovered; on the hole the free-edge values.
+    edge : EdgeStress
+        Along the hole.
+    nominal_stress_MPa : float
+        Gross stress at the ends.
+    stress_concentration : float
+        Largest principal stress at the hole over nominal (gross).
+    von_mises_concentration : float
+        Largest von Mises stress of the plate over nominal.
+    peak_angle_rad : float
+        Where on the hole the von Mises stress is largest, from the axis of the pull.
+    elongation_mm : float
+        Mean displacement of the right end minus that of the left.
+    hot_spot_volume_mm3 : float
+        Where the von Mises stress reaches the stated fraction of its maximum.
+    strain_energy_mJ : float
+        N mm = mJ.
+    balance : Balance
+    """
+
+    displacement_mm: Floats
+    stress_MPa: Floats
+    nodal_stress_MPa: Floats
+    edge: EdgeStress
+    nominal_stress_MPa: float
+    stress_concentration: float
+    von_mises_concentration: float
+    peak_angle_rad: float
+    elongation_mm: float
+    hot_spot_volume_mm3: float
+    strain_energy_mJ: float
+    balance: Balance
+
+    def first_yield_MPa(self, yield_MPa: float) -> float:
+        """Return the nominal stress in MPa at which the first point yields (von Mises).
+
+        Raises
+        ------
+        StudyError
+            When the yield stress is not positive.
+        """
+        if not yield_MPa > 0:
+            raise StudyError(f"Plate.first_yield_MPa: yield_MPa is {yield_MPa:g}, but must be > 0; check the strength")
+        return yield_MPa / self.von_mises_concentration
+
+
+def plane_stress(stiffness_GPa: Floats) -> Floats:
+    """Reduce a stiffness to plane stress in x-y: invert, drop what carries no stress, invert back.
+
+    Parameters
+    ----------
+    stiffness_GPa : ndarray, shape (6, 6)
+        Order xx, yy, zz, yz, xz, xy, engineering shear.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        GPa, order xx, yy, xy.
+
+    Raises
+    ------
+    StudyError
+        When the shape is wrong or the matrix is not symmetric to 1e-6.
+    Unstable
+        When it is not positive definite.
+    """
+    C = np.asarray(stiffness_GPa, dtype=np.float64)
+    if C.shape != (6, 6) or not np.all(np.isfinite(C)):
+        raise StudyError(f"plane_stress: stiffness_GPa has shape {C.shape}; give a finite 6 x 6 matrix (Voigt)")
+    if np.abs(C - C.T).max() > 1e-6 * np.abs(C).max():
+        raise StudyError(
+            f"plane_stress: stiffness_GPa is not symmetric (gap {np.abs(C - C.T).max():.3g} GPa); "
+            "give engineering-shear Voigt entries"
+        )
+    C = (C + C.T) / 2
+    lowest = float(np.linalg.eigvalsh(C)[0])
+    if lowest <= 0:
+        raise Unstable(
+            f"plane_stress: the stiffness has an eigenvalue {lowest:.3g} GPa; an elastic solid needs all > 0; "
+            "record the member as unstable"
+        )
+    compliance = np.linalg.inv(C)[np.ix_(IN_PLANE, IN_PLANE)]
+    reduced = np.linalg.inv(compliance)
+    return np.asarray((reduced + reduced.T) / 2)
+
+
+def plate(
+    stiffness_GPa: Floats, mesh: PlateMesh, nominal_stress_MPa: float, *, hot_spot_fraction: float = 0.9
+) -> Plate:
+    """Solve the plate under a gross tensile stress along x.
+
+    Parameters
+    ----------
+    stiffness_GPa : ndarray, shape (6, 6)
+        Voigt order xx, yy, zz, yz, xz, xy, engineering shear.
+    mesh : PlateMesh
+        From `plate_mesh`.
+    nominal_stress_MPa : float
+        Force over the gross section.
+    hot_spot_fraction : float
+        The hot spot is where the von Mises stress reaches this fraction of its maximum.
+
+    Returns
+    -------
+    Plate
+
+    Raises
+    ------
+    StudyError
+        For a bad stiffness, load or fraction.
+    Unstable
+        When the material is.
+    NotConverged
+        When the linear system could not be solved.
+    """
+    if not (np.isfinite(nominal_stress_MPa) and nominal_stress_MPa > 0 and 0 < hot_spot_fraction < 1):
+        raise StudyError(
+            f"plate: nominal_stress_MPa = {nominal_stress_MPa:g}, hot_spot_fraction = {hot_spot_fraction:g}; "
+            "the first must be > 0, the second between 0 and 1"
+        )
+    D = 1e3 * plane_stress(stiffness_GPa)
+    of, unit_loads = _prepared(mesh)
+    loads = nominal_stress_MPa * unit_loads
+    u, residual = solve(of, D, loads)
+    strain = strains(of, u)
+    stress = strain @ D
+    hole = mesh.edges["hole"]
+    edge = edge_stress(mesh, hole, u, np.asarray(np.linalg.inv(D), dtype=np.float64))
+    nodal = nodal_stress(mesh, u, D, edge, hole)
+    angle, at_edge = peak(edge.angle_rad, np.abs(edge.hoop_MPa))
+    highest = max(at_edge, float(von_mises(stress).max()))
+    mean_strain = _mean_strain(mesh, u)
+    energy, balance = _balance(of, mesh, loads, u, stress, strain, mean_strain, nominal_stress_MPa, residual)
+    return Plate(
+        displacement_mm=u,
+        stress_MPa=stress,
+        nodal_stress_MPa=nodal,
+        edge=edge,
+        nominal_stress_MPa=float(nominal_stress_MPa),
+        stress_concentration=peak(edge.angle_rad, edge.hoop_MPa)[1] / nominal_stress_MPa,
+        von_mises_concentration=highest / nominal_stress_MPa,
+        peak_angle_rad=angle,
+        elongation_mm=float(mean_strain[0] * mesh.length_mm),
+        hot_spot_volume_mm3=hot_spot_volume(mesh, nodal, hot_spot_fraction * highest),
+        strain_energy_mJ=energy,
+        balance=balance,
+    )
+
+
+@lru_cache(maxsize=16)
+def _prepared(mesh: PlateMesh) -> tuple[Discretisation, Floats]:
+    """Return the discretisation and the loads of a unit pull; held: the middle of both ends against rigid motion."""
+    left, right = (_node_at(mesh, sign * mesh.length_mm / 2) for sign in (-1, 1))
+    pull = np.array([1.0, 0.0])
+    loads = sum(edge_loads(mesh, mesh.edges[name], lambda _, normal: normal * pull) for name in ("left", "right"))
+    return discretise(mesh, (2 * left, 2 * left + 1, 2 * right + 1)), np.asarray(loads)
+
+
+def _node_at(mesh: PlateMesh, x_mm: float) -> int:
+    """Return the node nearest to (x, 0)."""
+    return int(np.argmin(np.abs(mesh.nodes_mm - np.array([x_mm, 0.0])).sum(axis=1)))
+
+
+def _mean_strain(mesh: PlateMesh, u: Floats) -> Floats:
+    """Return the mean strain (xx, yy, 2xy) of the plate, hole included, from the outer boundary: (1/A) oint u n ds."""
+    rule = edge_rule(3)
+    value, slope = edge_shape(mesh.order, rule.points)
+    edges = np.concatenate([mesh.edges[name] for name in ("left", "right", "bottom", "top")])
+    tangent = np.einsum("qn,enx->eqx", slope, mesh.nodes_mm[edges])
+    normal = np.stack([tangent[..., 1], -tangent[..., 0]], axis=-1) * rule.weights[:, None]
+    G = np.einsum("qn,enx,eqy->xy", value, u[edges], normal) / (mesh.length_mm * mesh.width_mm)
+    return np.array([G[0, 0], G[1, 1], G[0, 1] + G[1, 0]])
+
+
+def _balance(
+    of: Discretisation,
+    mesh: PlateMesh,
+    loads: Floats,
+    u: Floats,
+    stress: Floats,
+    strain: Floats,
+    mean_strain: Floats,
+    nominal_MPa: float,
+    residual: float,
+) -> tuple[float, Balance]:
+    """Return the strain energy and the proofs, all from the stresses at the quadrature points."""
+    weighted = stress * of.volume_mm3[..., None]
+    internal = np.bincount(
+        of.dofs.ravel(), weights=np.einsum("eqsd,eqs->ed", of.strain, weighted).ravel(), minlength=of.size
+    )
+    twice = float((weighted * strain).sum())
+    mean = weighted.sum(axis=(0, 1)) / (mesh.length_mm * mesh.width_mm * mesh.thickness_mm)
+    macro = float(mean @ mean_strain) * mesh.length_mm * mesh.width_mm * mesh.thickness_mm
+    applied = np.array([nominal_MPa, 0.0, 0.0])
+    balance = Balance(
+        residual=residual,
+        nodal=float(np.abs(internal - loads.ravel()).max() / np.abs(loads).max()),
+        work=abs(float((loads * u).sum()) - twice) / twice,
+        hill_mandel=abs(twice - macro) / twice,
+        mean_stress=float(np.abs(mean - applied).max() / nominal_MPa),
+    )
+    return twice / 2, balance
