@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WrapVa
 from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import conversion, convert
 from uqmsm.study.operators import did_you_mean
-from uqmsm.study.shapes import Laws, construct, extras_of, hints, is_required, model, read_mapping, shape
+from uqmsm.study.shapes import Laws, construct, extras_of, hints, is_required, model, read_mapping, shape, summary
 from uqmsm.study.wording import custom, shown
 from uqmsm.uncertainty import Aleatoric, Epistemic, Numerical
 
@@ -91,7 +91,7 @@ def _law(name: str, law: type, kinds: dict[str, type], laws: Laws) -> Any:
     required = dict.fromkeys((*kinds, "unit"), False) | {f.name: is_required(f) for f in fields(law)}
     shapes = {**stated, **found, "unit": str}
     one_kind = {"oneOf": [{"required": [kind]} for kind in kinds]}
-    made = model(law.__name__, (law.__doc__ or "").strip(), shapes, required, extras_of(law), one_kind)
+    made = model(law.__name__, summary(law), shapes, required, extras_of(law), one_kind)
     build: Callable[[dict[str, Any]], _Stated] = partial(_state, law, kinds)
     return Annotated[
         made, WrapValidator(partial(read_mapping, build=build, keys=list(shapes), owner=f"the law {name}"))

@@ -100,6 +100,8 @@ def _make_importable(module_name: str, folder: Path) -> bool:
 
 def _not_found(fault: ModuleNotFoundError, module_name: str, folder: Path | None) -> str:
     missing = fault.name or module_name
+    if missing.startswith("uqmsm."):
+        return f"the module {missing} is missing from this installation of uqmsm; install it again"
     if missing == module_name or module_name.startswith(f"{missing}."):
         where = f" in {folder} or" if folder is not None else ""
         return f"there is no module {missing!r}{where} among the installed ones; put {missing}.py beside the study file"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
+from inspect import cleandoc
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -47,6 +48,7 @@ __all__ = [
     "number",
     "read_mapping",
     "shape",
+    "summary",
 ]
 
 Laws = dict[str, type]
@@ -159,7 +161,7 @@ def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:
     """
     required = {field.name: is_required(field) for field in fields(cls)}
     shapes = {name: shape(hint, None, laws) for name, hint in hints(cls).items()}
-    made = model(cls.__name__, (cls.__doc__ or "").strip(), shapes, required, extras_of(cls))
+    made = model(cls.__name__, summary(cls), shapes, required, extras_of(cls))
     build = partial(construct, cls)
     return Annotated[made, WrapValidator(partial(read_mapping, build=build, keys=[*shapes, *also], owner=cls.__name__))]
 
@@ -174,11 +176,33 @@ def extras_of(cls: type) -> dict[str, dict[str, Any]]:
     from uqmsm.study.dumping import written
 
     found: dict[str, dict[str, Any]] = {}
+    texts = _parameters(cls.__doc__ or "")
     for field in fields(cls):
-        meaning = field.metadata.get("meaning")
+        meaning = field.metadata.get("meaning") or texts.get(field.name)
         found[field.name] = {"description": str(meaning)} if meaning else {}
         if field.default is not MISSING and not callable(field.default):
             found[field.name]["default"] = written(field.default)
+    return found
+
+
+def summary(cls: type) -> str:
+    """Return the first paragraph of a class' docstring, or nothing if it wrote none."""
+    text = cleandoc(cls.__dict__.get("__doc__") or "").partition("\n\n")[0]
+    return "" if text.startswith(f"{cls.__name__}(") else " ".join(text.split())
+
+
+def _parameters(docstring: str) -> dict[str, str]:
+    """Return what a NumPy-style docstring says of each parameter."""
+    _, _, section = cleandoc(docstring).partition("\nParameters\n----------\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        if re.fullmatch(r"-{3,}", line):
+            break
+        if line and not line.startswith(" "):
+            names = [name.strip() for name in line.partition(":")[0].split(",")]
+        elif line.strip():
+            found |= {name: f"{found.get(name, '')} {line.strip()}".strip() for name in names}
     return found
 
 
