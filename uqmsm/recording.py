@@ -1,0 +1,147 @@
+"""Everything a run leaves behind as one tree: outcomes, answers, posterior, members, and where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+
+from uqmsm import results
+from uqmsm.answering import Plan, answer_groups
+from uqmsm.chain import Chain
+from uqmsm.errors import StudyError
+from uqmsm.execution.outcomes import Outcomes
+from uqmsm.execution.taskfile import Status
+from uqmsm.fingerprint import versions
+from uqmsm.study import Study
+
+__all__ = ["LearntLaw", "record"]
+
+
+@runtime_checkable
+class LearntLaw(Protocol):
+    """What the results keep of a law that was learnt from data."""
+
+    @property
+    def complaint(self) -> str:
+        """Return why it has not converged, or an empty text."""
+        ...
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Return the data rows it used that are not verified, in words."""
+        ...
+
+    def groups(self) -> Mapping[str, xr.Dataset]:
+        """Return datasets by ArviZ group: posterior, prior, posterior_predictive, observed_data, sample_stats, ..."""
+        ...
+
+
+def record(
+    study: Study, chain: Chain, plan: Plan, outcomes: Outcomes, refined: Mapping[str, Outcomes], seconds: float
+) -> tuple[xr.DataTree, dict[str, str]]:
+    """Assemble the results tree of a run.
+
+    Returns
+    -------
+    tree
+        As `uqmsm.open` gives it back.
+    complaints
+        Stage.field -> why a learnt law has not converged.
+    """
+    groups: dict[str, xr.Dataset] = {}
+    for stage in chain.names:
+        found = outcomes[stage]
+        groups[f"outcomes/{stage}"] = results.outcomes(chain, stage, found.values, found.calls.indices)
+    groups |= answer_groups(study, chain, plan, outcomes, refined)
+    groups["members"] = _fates(plan, outcomes)
+    complaints: dict[str, str] = {}
+    unverified: list[str] = []
+    for name, law in _learnt(chain).items():
+        if law.complaint:
+            complaints[name] = law.complaint
+        unverified += law.unverified
+        stage = name.partition(".")[0]
+        groups |= {f"{group}/{stage}": dataset for group, dataset in law.groups().items()}
+    attributes = _attributes(study, chain, outcomes, seconds)
+    attributes |= {"unverified": unverified, "comparisons": _comparisons(chain, outcomes, plan)}
+    attributes["references"] = sorted({line for stage in chain.stages for line in _said(stage.operator, "references")})
+    return results.tree(groups, attributes), complaints
+
+
+def _learnt(chain: Chain) -> dict[str, LearntLaw]:
+    found = {}
+    for stage in chain.stages:
+        for field in fields(stage.operator):  # type: ignore[arg-type]  # operators are dataclasses by contract
+            law = getattr(getattr(stage.operator, field.name), "law", None)
+            if isinstance(law, LearntLaw):
+                found[f"{stage.name}.{field.name}"] = law
+    return found
+
+
+def _said(operator: Any, name: str) -> tuple[Any, ...]:
+    method = getattr(operator, name, None)
+    return tuple(method()) if callable(method) else ()
+
+
+def _fates(plan: Plan, outcomes: Outcomes) -> xr.Dataset:
+    """Return what became of every member; seconds count the calls that this member was the first to need."""
+    count = len(plan.members)
+    seconds = np.zeros(count)
+    hosts = np.full(count, "", dtype=object)
+    for name in outcomes:
+        found = outcomes[name]
+        np.add.at(seconds, found.calls.first_member, np.nan_to_num(found.seconds))
+        hosts[found.calls.first_member] = found.hosts
+    status = [Status(int(one)).name.lower() for one in outcomes.member_status()]
+    why = outcomes.member_reasons()
+    addresses = (str(plan.members[i]) for i in range(count))
+    return results.members(addresses, status, [why.get(i, "") for i in range(count)], seconds, [str(h) for h in hosts])
+
+
+def _attributes(study: Study, chain: Chain, outcomes: Outcomes, seconds: float) -> dict[str, Any]:
+    stages = []
+    for stage in chain.stages:
+        found = outcomes[stage.name]
+        failed = int(((found.status != Status.DONE) & (found.status != Status.PENDING)).sum())
+        spent = float(np.nansum(found.seconds))
+        stages.append(
+            {"name": stage.name, "scale": stage.scale, "calls": len(found.calls), "failed": failed, "seconds": spent}
+        )
+    sources = [
+        {"name": s.name, "stage": s.stage, "kind": str(s.kind), "given": list(s.given), "long_name": s.long_name}
+        for s in chain.sources
+    ]
+    return {
+        "title": study.title,
+        "about": study.about,
+        "study": study.text,
+        "seed": str(study.seed),
+        "chain": chain.draw(),
+        "stages": json.dumps(stages),
+        "sources": json.dumps(sources),
+        "versions": json.dumps(versions()),
+        "seconds": f"{seconds:.1f}",
+        "target_se": str(study.members.target_se),
+        "format": "1",
+    }
+
+
+def _comparisons(chain: Chain, outcomes: Outcomes, plan: Plan) -> list[dict[str, Any]]:
+    """Return predictions beside measurements that were kept out of every likelihood, misses included."""
+    found = []
+    for stage in chain.stages:
+        for one in _said(stage.operator, "comparisons"):
+            try:
+                giver, port = chain.giver(one["port"])
+            except StudyError:
+                continue  # this chain does not compute the quantity
+            values = outcomes.member_values(giver, port.name)[plan.rows]
+            found.append(
+                {**one, "predicted": float(np.nanmean(values)), "predicted_sd": float(np.nanstd(values, ddof=1))}
+            )
+    return found
