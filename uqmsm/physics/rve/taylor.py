@@ -22,6 +22,8 @@ __all__ = ["SlipFamilies", "Taylor", "sachs_factor", "schmid_tensors", "taylor_f
 Array = NDArray[np.float64]
 SlipFamilies = Literal["fcc", "bcc_110", "bcc_110_112", "bcc_110_112_123"]
 
+_BLOCK = 128  # grains at a time, so that their products with all vertices stay in the cache
+
 _PLANES_AND_DIRECTIONS: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
     "fcc": (((1, 1, 1), (1, 1, 0)),),
     "bcc_110": (((1, 1, 0), (1, 1, 1)),),
@@ -158,7 +160,9 @@ def taylor_factor(
         When the axis has no length, or the fractions do not fit the grains.
     """
     along = _crystal_axes(orientations, axis)
-    per_grain = _contract(1.5 * _axial(along), yield_vertices(families)).max(axis=1)
+    wanted, vertices = 1.5 * _axial(along), yield_vertices(families)
+    blocks = [wanted[start : start + _BLOCK] for start in range(0, len(wanted), _BLOCK)]
+    per_grain = np.concatenate([_contract(block, vertices).max(axis=1) for block in blocks])
     return Taylor(_weighted(per_grain, fractions), per_grain)
 
 
