@@ -1,7 +1,8 @@
 """Draws the mesh of a plate with a round hole: rings round the hole, then straight rows to the far ends.
 
-Rays leave the centre at equal angles; along each ray the rings grow in a geometric series from the hole to
-a square (the O-grid), so that elements keep their shape. What the plate has beyond the square is filled by
+Rays leave the centre at equal angles; along each ray the rings grow in a geometric series, so that elements
+keep their shape, from the circle of the hole to a square (the O-grid); near the hole they stay round, where
+stresses are high. What the plate has beyond the square is filled by
 rectangles. All is made by indices, no points are merged by closeness. The middle nodes of curved sides lie on
 the mapped curve, so those of the hole lie on the circle.
 """
@@ -118,15 +119,15 @@ def _rings(n: int, radius: float, square: float) -> tuple[Floats, Ints, dict[tup
     """
     growth = 1 + np.pi / (2 * n)  # rings as thick as their cells are wide
     layers = max(2, int(np.ceil(np.log(square / radius) / np.log(growth))))
-    ratio = square / radius
-    t = (ratio ** (np.arange(layers + 1) / layers) - 1) / (ratio - 1)
+    t = np.arange(layers + 1)[:, None] / layers
+    circle = radius * (square / radius) ** t
     step = float(np.pi / (2 * n))
     angle: Floats = -np.pi / 4 + step * np.arange(4 * n, dtype=np.float64)
 
     def rings_at(theta: Floats) -> Floats:
         ray = np.stack([np.cos(theta), np.sin(theta)], axis=-1)
-        far = square * ray / np.abs(ray).max(axis=-1, keepdims=True)
-        return np.asarray(radius * ray + t[:, None, None] * (far - radius * ray))
+        squareness = 1 / np.abs(ray).max(axis=-1) - 1
+        return np.asarray((circle * (1 + squareness * t**2))[..., None] * ray)
 
     node = np.arange((layers + 1) * 4 * n).reshape(layers + 1, 4 * n)
     after = np.roll(node, -1, axis=1)
