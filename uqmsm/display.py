@@ -6,9 +6,10 @@ else it writes one plain line at most every ten seconds, so that a log stays rea
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Bars", "Lines", "Observer", "coloured", "observer"]
+__all__ = ["Bars", "Lines", "Observer", "coloured", "observer", "outline"]
 
 PERIOD = 10.0  # seconds between two plain lines
 
@@ -63,6 +64,55 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def outline(value: Any, depth: int = 0) -> str:
+    """Return plain data (dicts, lists, texts, numbers) as indented text for people."""
+    pad = "  " * depth
+    if isinstance(value, Mapping) and value and all(_flat(item) for item in value.values()):
+        return _columns([{"": key, **item} for key, item in value.items()], pad)
+    if isinstance(value, Mapping):
+        lines = []
+        plain = [str(key) for key, item in value.items() if not _nested(item)]
+        width = max(map(len, plain), default=0)
+        for key, item in value.items():
+            word = str(key).replace("_", " ")
+            nested = _nested(item)
+            lines.append(f"{pad}{word}\n{outline(item, depth + 1)}" if nested else f"{pad}{word:{width}}  {_one(item)}")
+        return "\n".join(lines)
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
+        return _columns(value, pad)
+    if isinstance(value, (list, tuple)):
+        return "\n".join(f"{pad}{_one(item)}" for item in value)
+    return "\n".join(f"{pad}{line}" for line in _one(value).splitlines())
+
+
+def _flat(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(_nested(item) for item in value.values())
+
+
+def _nested(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(item, (Mapping, list, tuple)) for item in value)
+    return isinstance(value, Mapping) or (isinstance(value, str) and "\n" in value)
+
+
+def _one(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_one, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return {None: "-", True: "yes", False: "no"}[value]
+    if isinstance(value, float) and math.isnan(value):
+        return "not known"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], pad: str) -> str:
+    empty: tuple[Any, ...] = (None, "", [], ())
+    heads = list(dict.fromkeys(key for row in rows for key in row if row[key] not in empty))
+    cells = [[head.replace("_", " ") for head in heads], *([_one(row.get(head, "")) for head in heads] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
+    return "\n".join(pad + "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
 
 
 @dataclass

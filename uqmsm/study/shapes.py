@@ -33,7 +33,7 @@ from pydantic import Field as Key
 from pydantic_core import InitErrorDetails
 
 from uqmsm.errors import StudyError, UnitMismatch
-from uqmsm.quantity import Unit, parse
+from uqmsm.quantity import Ports, Unit, parse
 from uqmsm.study.wording import custom, from_study_error, reword, shown
 
 __all__ = [
@@ -138,7 +138,7 @@ def _present(path: Path, info: ValidationInfo) -> Path:
 
 
 def hints(cls: type) -> dict[str, Any]:
-    """Return the annotations of a dataclass' fields, in order.
+    """Return the annotations of the fields that a study file may set, in order.
 
     Raises
     ------
@@ -151,7 +151,8 @@ def hints(cls: type) -> dict[str, Any]:
         raise StudyError(
             f"the annotations of {cls.__name__} cannot be read: {fault}; import the names they use at run time"
         ) from fault
-    return {field.name: found[field.name] for field in fields(cls) if field.init}
+    # ports that an operator keeps in fields are its promise, not a setting
+    return {field.name: found[field.name] for field in fields(cls) if field.init and found[field.name] != Ports}
 
 
 def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:

@@ -1,0 +1,297 @@
+"""The command line: init, validate, plan, run, status, resume, report, schema.
+
+Data goes to stdout, talk to stderr; the last line names the next command. Exit codes: 0 answered, 1 the machine failed,
+2 the study or the call is wrong, 3 too many failed members, 4 not converged, 130 interrupted. Everything heavy is
+imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import math
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from uqmsm.refusals import Told, explained
+
+if TYPE_CHECKING:
+    from uqmsm.study import Study
+
+__all__ = ["main"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_ORDER = ("init", "validate", "plan", "run", "status", "resume", "report", "schema")
+
+
+class _Commands(click.Group):
+    """The commands in the order in which one meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_ORDER)
+
+
+def _remember(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    del option
+    ctx.meta["traceback"] = value
+
+
+class _Command(click.Command):
+    """A command that ends with words and an exit code; a traceback only when ``--traceback`` asks for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = "Show where in the program a failure arose."
+        option = click.Option(["--traceback"], is_flag=True, expose_value=False, callback=_remember, help=words)
+        self.params.append(option)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        began = time.time()
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except BaseException as fault:
+            told = explained(fault, ctx.params, began)
+            if told is None:
+                raise
+            if ctx.meta.get("traceback"):
+                traceback.print_exception(fault)
+            _tell(told, as_json=bool(ctx.params.get("json")))
+            ctx.exit(told.exit_code)
+
+
+def _tell(told: Told, *, as_json: bool) -> None:
+    if as_json:
+        _json(told.as_json())
+    from uqmsm.display import coloured
+
+    click.echo(told.painted() if coloured(sys.stderr) else told.text, err=True)
+    if told.next:
+        _next(told.next)
+
+
+def _next(*words: str) -> None:
+    """Write the next command as the last line."""
+    sys.stdout.flush()
+    click.echo(f"next: {' '.join(words)}", err=True)
+
+
+def _json(document: Any) -> None:
+    click.echo(json_text.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _finite(value: Any) -> Any:
+    """Return data with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@click.group(cls=_Commands, context_settings=_SETTINGS, no_args_is_help=True)
+@click.version_option(package_name="uqmsm", message="uqmsm %(version)s")
+def main() -> None:
+    r"""Uncertainty quantification first: from electrons to a component.
+
+    \b
+    A first run:
+      uqmsm init first
+      uqmsm run first
+    """
+
+
+Decorator = Callable[[Any], Any]
+_study: Decorator = click.argument("study", metavar="STUDY")
+_folder: Decorator = click.argument("folder", metavar="[RUN]", required=False)
+_as_json = click.option("--json", is_flag=True, help="One JSON document on stdout.")
+_set = click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change one value of the study.")
+_workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes.")
+
+
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    return main.command(name, cls=_Command)
+
+
+def _load(study: str, settings: tuple[str, ...]) -> Study:
+    from uqmsm.study import load
+
+    return load(study, settings)
+
+
+def _run_folder(folder: str | None) -> Path:
+    from uqmsm import conduct
+
+    return Path(folder) if folder is not None else conduct.newest()
+
+
+@_command("init")
+@click.argument("name")
+@click.option("--template", default="first_steps", show_default=True, help="A study to begin with.")
+def init(name: str, template: str) -> None:
+    """Write a study folder to begin with."""
+    from uqmsm.templates import copy
+
+    for path in copy(template, Path(name)):
+        click.echo(path)
+    _next("uqmsm run", shlex.quote(name))
+
+
+@_command("validate")
+@_study
+@_set
+@_as_json
+def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
+    """Check all that needs no computing."""
+    checked = _load(study, settings)
+    chain = checked.chain
+    kinds = [str(source.kind) for source in chain.sources]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    if json:
+        sources = [{"label": source.label, "kind": str(source.kind)} for source in chain.sources]
+        answers = [ask.answer for ask in checked.ask]
+        _json({"valid": True, "study": checked.title, "stages": chain.names, "sources": sources, "answers": answers})
+    else:
+        click.echo(f"{checked.path} is sound: {checked.title}")
+        click.echo(f"  stages   {' -> '.join(chain.names)}")
+        click.echo(f"  sources  {len(kinds)}{f' ({counts})' if counts else ''}")
+        click.echo(f"  answers  {', '.join(ask.answer for ask in checked.ask)}")
+    _next("uqmsm plan", shlex.quote(study))
+
+
+@_command("plan")
+@_study
+@_set
+@_as_json
+def plan(study: str, settings: tuple[str, ...], json: bool) -> None:
+    """Show chain, sources, calls and cost; run nothing."""
+    from uqmsm import conduct
+    from uqmsm.display import outline
+
+    planned = conduct.plan(_load(study, settings))
+    _json(planned) if json else click.echo(outline(planned))
+    _next("uqmsm run", shlex.quote(study))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM (a batch system's end of time) stop a run as Ctrl-C does: resumable."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _conclude(finished: Any, json: bool, again: str) -> None:
+    """Write the answer, the next command, and end with the run's exit code."""
+    if json:
+        _json(finished.summary)
+    else:
+        for line in [finished.lines] if isinstance(finished.lines, str) else finished.lines:
+            click.echo(line)
+    folder = shlex.quote(os.path.relpath(finished.folder))
+    following = {
+        0: f"uqmsm report {folder} --open",
+        4: f"{again} --set members.rows=...",
+        130: f"uqmsm resume {folder}",
+    }
+    _next(following.get(finished.exit_code, f"uqmsm status {folder}"))
+    click.get_current_context().exit(finished.exit_code)
+
+
+@_command("run")
+@_study
+@click.option("--out", type=click.Path(), metavar="DIR", help="The run folder; runs/... if not given.")
+@_workers
+@click.option("--cluster", metavar="SPEC", help="local, or the address of a Dask scheduler.")
+@_set
+@_as_json
+def run(
+    study: str, out: str | None, workers: int | None, cluster: str | None, settings: tuple[str, ...], json: bool
+) -> None:
+    """Run and report; safe to interrupt."""
+    checked = _load(study, settings)  # before anything heavy is imported: a wrong study is told at once
+    from uqmsm import conduct
+    from uqmsm.display import observer
+
+    watch = observer()
+    with _stoppable():
+        try:
+            folder = Path(out) if out is not None else None
+            finished = conduct.run(checked, out=folder, workers=workers, cluster=cluster, observer=watch)
+        finally:
+            watch.finished()
+    _conclude(finished, json, f"uqmsm run {shlex.quote(study)}")
+
+
+@_command("status")
+@_folder
+@_as_json
+def status(folder: str | None, json: bool) -> None:
+    """Tell how far a run is, from any terminal."""
+    from uqmsm import conduct
+    from uqmsm.display import outline
+
+    found = _run_folder(folder)
+    state = conduct.status(found)
+    _json(state) if json else click.echo(outline(state))
+    name = shlex.quote(str(found))
+    following = {"running": f"uqmsm status {name}", "finished": f"uqmsm report {name} --open"}
+    _next(following.get(state["state"], f"uqmsm resume {name}"))
+
+
+@_command("resume")
+@_folder
+@_workers
+@_as_json
+def resume(folder: str | None, workers: int | None, json: bool) -> None:
+    """Go on where a run stopped."""
+    from uqmsm import conduct
+    from uqmsm.display import observer
+
+    found, watch = _run_folder(folder), observer()
+    with _stoppable():
+        try:
+            finished = conduct.resume(found, workers=workers, observer=watch)
+        finally:
+            watch.finished()
+    _conclude(finished, json, "uqmsm run STUDY")
+
+
+@_command("report")
+@_folder
+@click.option("--open", "browse", is_flag=True, help="Show it in the browser.")
+def report(folder: str | None, browse: bool) -> None:
+    """Write report.html into the run folder."""
+    from uqmsm import conduct
+
+    page = conduct.report(_run_folder(folder))
+    click.echo(page)
+    if browse:
+        click.launch(str(page))
+    else:
+        _next("uqmsm report", shlex.quote(str(page.parent)), "--open")
+
+
+@_command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a study file."""
+    from uqmsm.study import schema as described
+
+    _json(described())

@@ -1,0 +1,111 @@
+"""The last words of a command that could not finish: what happened, what is safe, what to do next."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shlex
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from uqmsm.errors import EnvironmentFault, UqmsmError
+
+__all__ = ["INTERRUPTED", "Told", "explained"]
+
+INTERRUPTED = 130
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A failure in words, with its exit code and the next command."""
+
+    text: str
+    exit_code: int
+    next: str = ""
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the failure as the one JSON document of a command."""
+        body: dict[str, Any] = {"exit_code": self.exit_code, "message": self.text, "next": self.next}
+        return {"valid": False, **body, "problems": self.problems} if self.problems else body
+
+    def painted(self) -> str:
+        """Return the text with places in bold and carets in red, for a terminal."""
+        bold, red, plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
+        text = re.sub(r"^(\S+:\d+:\d+)(  .*)$", rf"{bold}\1{plain}{red}\2{plain}", self.text, flags=re.MULTILINE)
+        return re.sub(r"^( +│ *)(\^+)$", rf"\1{red}\2{plain}", text, flags=re.MULTILINE)
+
+
+def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> Told | None:
+    """Return a failure in words, or None for one that is click's own affair (a closed pipe).
+
+    Parameters
+    ----------
+    fault
+        What was raised.
+    arguments
+        The command's arguments, to name the next command.
+    began
+        When the command began (seconds since the epoch), to tell its own run folder from older ones.
+    """
+    from uqmsm.reading import Faulty
+
+    resume = _resume(arguments, began)
+    if isinstance(fault, KeyboardInterrupt):
+        safe = "Interrupted. What was finished is kept." if resume else "Interrupted. Nothing was run."
+        return Told(safe, INTERRUPTED, resume or _again(arguments))
+    if isinstance(fault, Faulty):
+        return Told(str(fault), fault.exit_code, _again(arguments), [one.as_json() for one in fault.problems])
+    if isinstance(fault, EnvironmentFault):
+        return Told(f"error: {fault}", fault.exit_code, resume or _again(arguments))
+    if isinstance(fault, UqmsmError):
+        return Told(f"error: {fault}", fault.exit_code)
+    if isinstance(fault, OSError) and fault.errno == errno.EPIPE:
+        return None
+    if isinstance(fault, OSError) and fault.errno in _FULL:
+        where = f" ({fault.filename})" if fault.filename else ""
+        kept = "What was finished is kept. " if resume else ""
+        words = f"error: disk full{where}. {kept}Free space, then {resume or _again(arguments) or 'try again'}"
+        return Told(words, 1, resume or _again(arguments))
+    if isinstance(fault, OSError) and fault.filename:
+        return Told(f"error: {fault.filename}: {fault.strerror}; check the path and its rights", 1)
+    if not isinstance(fault, Exception):
+        return None
+    kept = " What was finished is kept." if resume else ""
+    words = f"error: uqmsm itself failed: {type(fault).__name__}: {fault} (in {_origin(fault)}).{kept}\n"
+    return Told(f"{words}Please report it with what  --traceback  shows.", 1, resume)
+
+
+def _origin(fault: BaseException) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    ours = [frame for frame in frames if "uqmsm" in Path(frame.filename).parts] or frames
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown place"
+
+
+def _again(arguments: dict[str, Any]) -> str:
+    study = arguments.get("study")
+    return f"uqmsm validate {shlex.quote(str(study))}" if study else ""
+
+
+def _resume(arguments: dict[str, Any], began: float) -> str:
+    """Return the line that resumes what this command was running, or nothing if it had not begun a run."""
+    if "study" in arguments and "workers" not in arguments:
+        return ""  # validate and plan run nothing
+    if "study" not in arguments and "workers" in arguments:
+        folder = arguments.get("folder")
+        return f"uqmsm resume {shlex.quote(str(folder))}" if folder else "uqmsm resume"
+    if "study" not in arguments:
+        return ""
+    chosen = arguments.get("out")
+    candidates = [Path(chosen)] if chosen else []
+    for runs in (Path(chosen) if chosen else Path("runs"),):
+        candidates += [one for one in runs.glob("*") if one.is_dir()] if runs.is_dir() else []
+    mine = [one for one in candidates if (one / "study.yaml").is_file() and _changed(one) >= began - 1.0]
+    return f"uqmsm resume {shlex.quote(str(max(mine, key=_changed)))}" if mine else ""
+
+
+def _changed(folder: Path) -> float:
+    return max(folder.stat().st_mtime, (folder / "study.yaml").stat().st_mtime)
