@@ -50,8 +50,8 @@ class PlateWithHole:
                 f"radius = {self.radius} mm in a plate of {self.width} x {self.length} mm: the hole must be wider than "
                 "nothing and narrower than 0.8 of the plate; change radius or width"
             )
-        if self.refinement < 2:
-            raise StudyError(f"refinement = {self.refinement}: give at least 2 elements along a quarter of the hole")
+        if self.refinement < 4 or self.refinement % 2:
+            raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
 
     @property
     def inputs(self) -> Ports:
@@ -72,7 +72,7 @@ class PlateWithHole:
             Port("elongation", "mm", meaning="elongation of the plate under the design stress"),
             Port("hot_spot_volume", "mm^3", meaning="volume stressed above 0.9 of the largest von Mises stress"),
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
-            Port("work_gap", "1", meaning="relative difference of external work and strain energy"),
+            Port("hill_mandel_gap_plate", "1", meaning="relative difference of the plate's micro and macro work"),
         )
 
     @property
@@ -82,29 +82,30 @@ class PlateWithHole:
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
-        from uqmsm.physics.fe.plate import plate, plate_mesh
+        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.plate import plate
         from uqmsm.physics.tensors import isotropic_stiffness
 
-        plate(isotropic_stiffness(100.0, 50.0), plate_mesh(self.width, self.length, self.radius, 2), 1.0)
+        plate(isotropic_stiffness(100.0, 50.0), plate_mesh(self.width, self.length, self.radius, 4), 1.0)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Solve one member."""
-        from uqmsm.physics.fe.plate import plate, plate_mesh
+        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.plate import plate
         from uqmsm.physics.strength import yield_stress_MPa
 
-        mesh = plate_mesh(self.width, self.length, self.radius, self.refinement)
+        mesh = plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
         field = plate(given["stiffness"], mesh, self.design_stress)
         diameter_um = settled(self.grain_diameter)
         yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
         strength = float(yielding[0])
-        hot_volume = field.hot_spot_area_mm2 * self.thickness
         grain_volume = (diameter_um * 1e-3) ** 3
         return {
-            "yield_load": strength / field.stress_concentration,
+            "yield_load": field.first_yield_MPa(strength),
             "yield_strength": strength,
-            "stress_concentration": field.stress_concentration,
+            "stress_concentration": field.von_mises_concentration,
             "elongation": field.elongation_mm,
-            "hot_spot_volume": hot_volume,
-            "hot_spot_grains": hot_volume / grain_volume,
-            "work_gap": field.work_gap,
+            "hot_spot_volume": field.hot_spot_volume_mm3,
+            "hot_spot_grains": field.hot_spot_volume_mm3 / grain_volume,
+            "hill_mandel_gap_plate": field.balance.hill_mandel,
         }
