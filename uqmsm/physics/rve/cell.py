@@ -134,7 +134,7 @@ class Cell:
         stress, _ = work.stress([np.zeros(self.grain_ids.shape) for _ in range(6)], mean_strain)
         rest = work.unbalance(stress, 1.0)
         step, turn, iterations = 0.0, 0.0, 0
-        while rest > tolerance**2 * scale:
+        while not rest <= tolerance**2 * scale:  # so that a NaN goes on to the failure below
             if iterations == max_iterations:
                 raise MemberFailed(
                     f"homogenize: the residual is {np.sqrt(rest / scale):.2e} after {iterations} iterations and "
