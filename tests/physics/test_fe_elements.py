@@ -47,7 +47,7 @@ def test_quadrature_is_exact_to_its_degree_and_not_beyond(n):
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.floats(0.03, 0.85), st.floats(0.4, 4.0), st.sampled_from([4, 6, 8]), st.sampled_from([1, 2]), st.floats(0.5, 3.0)
+    st.floats(0.03, 0.85), st.floats(0.4, 4.0), st.sampled_from([2, 4, 6]), st.sampled_from([1, 2]), st.floats(0.5, 3.0)
 )
 def test_any_plate_is_meshed_without_folds_or_gaps(ratio, aspect, n, order, thickness):
     width, length = 10.0, 10.0 * aspect
@@ -81,7 +81,7 @@ def test_same_arguments_same_object():
         ((10.0, 20.0, 4.9, 8), "radius"),
         ((10.0, 20.0, -1.0, 8), "radius"),
         ((10.0, 20.0, 2.0, 7), "even"),
-        ((10.0, 20.0, 2.0, 2), ">= 4"),
+        ((10.0, 20.0, 2.0, 0), ">= 2"),
         ((10.0, 20.0, 2.0, 8, 3), "order"),
     ],
 )

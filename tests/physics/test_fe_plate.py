@@ -110,6 +110,8 @@ def test_every_solution_balances(seed, order):
     found = plate(C, mesh, 80.0)
     for name, value in vars(found.balance).items():
         assert value < 1e-8, name
+    assert found.work_gap == found.balance.work
+    np.testing.assert_allclose(found.hot_spot_area_mm2 * 2, found.hot_spot_volume_mm3, rtol=1e-14)
     np.testing.assert_allclose(found.strain_energy_mJ, 0.5 * 80 * 40 * 2 * found.elongation_mm, rtol=1e-8)
     np.testing.assert_allclose(found.first_yield_MPa(300.0) * found.von_mises_concentration, 300.0, rtol=1e-12)
     half_turn = np.hypot(*(found.nodal_stress_MPa[:, :2]).T).max()

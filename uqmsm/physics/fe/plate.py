@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.physics.fe.assemble import Discretisation, discretise, edge_loads, solve, strains
 from uqmsm.physics.fe.elements import edge_rule, edge_shape
-from uqmsm.physics.fe.mesh import PlateMesh
+from uqmsm.physics.fe.mesh import PlateMesh, plate_mesh
 from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
 
-__all__ = ["Balance", "Plate", "plane_stress", "plate"]
+__all__ = ["Balance", "Plate", "PlateMesh", "plane_stress", "plate", "plate_mesh"]
 
 Floats = NDArray[np.float64]
 IN_PLANE = np.array([0, 1, 5])
@@ -75,8 +75,8 @@ class Plate:
         Where on the hole the von Mises stress is largest, from the axis of the pull.
     elongation_mm : float
         Mean displacement of the right end minus that of the left.
-    hot_spot_volume_mm3 : float
-        Where the von Mises stress reaches the stated fraction of its maximum.
+    hot_spot_volume_mm3, hot_spot_area_mm2 : float
+        Where the von Mises stress reaches the stated fraction of its maximum; the area is that in the plane.
     strain_energy_mJ : float
         N mm = mJ.
     balance : Balance
@@ -92,8 +92,14 @@ class Plate:
     peak_angle_rad: float
     elongation_mm: float
     hot_spot_volume_mm3: float
+    hot_spot_area_mm2: float
     strain_energy_mJ: float
     balance: Balance
+
+    @property
+    def work_gap(self) -> float:
+        """External work minus strain energy, over the work."""
+        return self.balance.work
 
     def first_yield_MPa(self, yield_MPa: float) -> float:
         """Return the nominal stress in MPa at which the first point yields (von Mises).
@@ -195,6 +201,7 @@ def plate(
     highest = max(at_edge, float(von_mises(stress).max()))
     mean_strain = _mean_strain(mesh, u)
     energy, balance = _balance(of, mesh, loads, u, stress, strain, mean_strain, nominal_stress_MPa, residual)
+    hot_mm3 = hot_spot_volume(mesh, nodal, hot_spot_fraction * highest)
     return Plate(
         displacement_mm=u,
         stress_MPa=stress,
@@ -205,7 +212,8 @@ def plate(
         von_mises_concentration=highest / nominal_stress_MPa,
         peak_angle_rad=angle,
         elongation_mm=float(mean_strain[0] * mesh.length_mm),
-        hot_spot_volume_mm3=hot_spot_volume(mesh, nodal, hot_spot_fraction * highest),
+        hot_spot_volume_mm3=hot_mm3,
+        hot_spot_area_mm2=hot_mm3 / mesh.thickness_mm,
         strain_energy_mJ=energy,
         balance=balance,
     )
