@@ -9,7 +9,9 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
@@ -28,7 +30,7 @@ from uqmsm.stochastic import Operator
 __all__ = ["DaskBackend", "open_backend"]
 
 DASHBOARD_PORT = 8787
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
 SILENCE_SECONDS = 60.0  # without scheduler or without any worker, before the run is given up as resumable
 WORKER_DEATHS = 1  # how often a task may take its worker down before Dask returns it to us
 
@@ -104,6 +106,9 @@ class DaskBackend:
     def submit(self, ticket: str, function: Callable[..., Any], argument: Any, *, urgency: int) -> None:
         """Put one task on its way; the ticket is its key, which the dashboard groups by the word before the dash."""
         future = self._client.submit(function, argument, key=ticket, pure=False, priority=urgency)
+        self._watch(ticket, future)
+
+    def _watch(self, ticket: str, future: Future) -> None:
         self._under_way[ticket] = future
         future.add_done_callback(lambda _: self._ended.put(ticket))
 
@@ -112,7 +117,8 @@ class DaskBackend:
         tickets = [self._next()] if wait and self._under_way else []
         while not self._ended.empty():
             tickets.append(self._ended.get())
-        return [self._end(ticket) for ticket in tickets if ticket in self._under_way]
+        ends = [self._end(ticket) for ticket in tickets if ticket in self._under_way]
+        return [end for end in ends if end is not None]
 
     def _next(self) -> str:
         alive = asked = time.monotonic()
@@ -133,18 +139,20 @@ class DaskBackend:
                     "resume the run"
                 )
 
-    def _end(self, ticket: str) -> Finished:
+    def _end(self, ticket: str) -> Finished | None:
         future = self._under_way.pop(ticket)
-        if future.status == "finished":
+        if future.status in {"lost", "pending"}:  # it had ended, but its worker died with the receipt: it runs again
+            self._watch(ticket, future)
+            return None
+        try:
             return Finished(ticket, future.result())
-        if future.status == "error":
-            fault = future.exception()
-            if isinstance(fault, KilledWorker):
-                return Finished(ticket, lost=f"the worker process ended {WORKER_DEATHS + 1} times while running it")
-            raise fault
-        raise EnvironmentFault(
-            f"the scheduler gave task {ticket} back unfinished ({future.status}); is it still there? Resume the run"
-        )
+        except KilledWorker:
+            return Finished(ticket, lost=f"the worker process ended {WORKER_DEATHS + 1} times while running it")
+        except CancelledError as fault:
+            raise EnvironmentFault(
+                f"the scheduler gave task {ticket} back unfinished; is it still there? Mend the cluster, then resume "
+                "the run"
+            ) from fault
 
     def forget(self) -> None:
         """Give up the tasks that have not ended."""
@@ -235,13 +243,16 @@ def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
         # a kernel that holds the interpreter's lock for minutes is at work, not dead; a dead one closes its socket
         "distributed.scheduler.worker-ttl": None,
     }
-    with dask.config.set(settings), _main_hidden():
+    with dask.config.set(settings), _main_hidden(), warnings.catch_warnings():
+        # between our look at the port and Dask's, another run may take it: the link that is printed is the bound one
+        warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=dashboard,
+            dashboard_address=dashboard or "127.0.0.1:0",  # the server of the scheduler's vital signs, in any case
+            scheduler_kwargs={"dashboard": bool(dashboard)},
             silence_logs=logging.CRITICAL,
         )
         client = Client(cluster, set_as_default=False)

@@ -1,0 +1,299 @@
+"""Dispatch in one process: the same bytes however it is cut, stopped or damaged; failures stay, with reasons."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from operators import (
+    Alloy,
+    Heavy,
+    Lattice,
+    NoEngine,
+    Plate,
+    Ragged,
+    Together,
+    Warm,
+    rectangles,
+    three_stages,
+)
+from test_journal import file_size_limit
+
+from uqmsm.chain import Chain, Stage
+from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.backends import InProcess
+from uqmsm.execution.dispatch import execute
+from uqmsm.execution.journal import RunFolder, read_journal
+from uqmsm.execution.taskfile import Status
+from uqmsm.stochastic import evaluate
+from uqmsm.streams import Streams
+
+
+class Watching:
+    def __init__(self):
+        self.lines, self.counts, self.stages, self.over = [], {}, {}, 0
+
+    def started(self, stages, dashboard):
+        self.stages = dict(stages)
+
+    def advanced(self, stage, done, failed, total):
+        self.counts[stage] = (done, failed, total)
+
+    def said(self, line):
+        self.lines.append(line)
+
+    def finished(self):
+        self.over += 1
+
+
+def run(path, chain, members, **options):
+    folder = RunFolder.open(path, options["observer"].said if "observer" in options else None)
+    with folder:
+        return execute(chain, 7, members, folder, backend=options.pop("backend", InProcess()), **options)
+
+
+def fresh(path, chain, members, **options):
+    RunFolder.create(path).close()
+    return run(path, chain, members, **options)
+
+
+def calls_run(path):
+    return sum(entry["calls"] for entry in read_journal(path)[0] if entry["kind"] == "task")
+
+
+def image(outcomes):
+    """Return everything that must not depend on how a study was run, as bytes."""
+    return {
+        name: (
+            found.status.tobytes(),
+            sorted(found.reasons.items()),
+            {port: (str(value.dtype), value.shape, value.tobytes()) for port, value in found.values.items()},
+        )
+        for name, found in outcomes.stages.items()
+    }
+
+
+FAILING = {"fail_above": 1.2, "unstable_below": -1.2}
+
+
+def test_members_hold_what_their_operators_give_at_their_addresses(tmp_path):
+    members = rectangles(4)
+    outcomes = fresh(tmp_path / "run", three_stages(), members)
+    streams = Streams(7)
+    for row, (size_at, heat_at, configuration_at) in enumerate(members.tolist()):
+        size = evaluate(Lattice(), {}, streams.call("lattice", {"size": size_at}))["size"]
+        address = {"heat": heat_at, "configuration": configuration_at}
+        alloy = evaluate(Alloy(), {"size": size * 0.1}, streams.call("statics", address))
+        end = evaluate(Plate(), {"energies": alloy["energies"] * 1000.0, "size": size}, {})
+        assert outcomes.member_values("statics", "energies")[row] == pytest.approx(alloy["energies"], rel=1e-14)
+        assert outcomes.member_values("statics", "largest")[row] == alloy["largest"]
+        assert outcomes.member_values("fe", "load")[row] == pytest.approx(end["load"], rel=1e-12)
+    assert outcomes["statics"].values["largest"].dtype == np.int64
+
+
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_the_cut_into_tasks_changes_no_byte(tmp_path, block):
+    chain, members = three_stages(**FAILING), rectangles(12)
+    reference = image(fresh(tmp_path / "measured", chain, members))
+    blocks = dict.fromkeys(chain.names, block)
+    assert image(fresh(tmp_path / "fixed", chain, members, blocks=blocks)) == reference
+
+
+def test_sharing_runs_every_distinct_projection_once(tmp_path):
+    outcomes = fresh(tmp_path / "run", three_stages(), rectangles(5))
+    assert {name: len(outcomes[name].calls) for name in outcomes} == {"lattice": 10, "statics": 20, "fe": 20}
+    assert calls_run(tmp_path / "run") == 50
+
+
+def test_extension_reuses_all_and_leaves_the_first_members_bit_for_bit(tmp_path):
+    chain = three_stages(**FAILING)
+    first = fresh(tmp_path / "run", chain, rectangles(5))
+    before = calls_run(tmp_path / "run")
+    second = run(tmp_path / "run", chain, rectangles(8))
+    failed = int(np.sum(second["statics"].status != Status.DONE))  # what lies below a failure is not run
+    assert calls_run(tmp_path / "run") == 16 + 32 + 32 - failed
+    assert before < calls_run(tmp_path / "run")
+    for name in first:
+        for port in first[name].values:
+            old, new = first.member_values(name, port), second.member_values(name, port)
+            assert old.tobytes() == new[: len(old)].astype(old.dtype).tobytes()
+
+
+def test_a_changed_stage_runs_again_with_those_below_it_and_none_above(tmp_path):
+    fresh(tmp_path / "run", three_stages(), rectangles(5))
+    run(tmp_path / "run", three_stages().replaced("fe", Plate(surprise_above=99.0)), rectangles(5))
+    assert calls_run(tmp_path / "run") == 50 + 20
+
+
+def test_failures_stay_with_state_reason_and_what_lies_below_is_not_run(tmp_path):
+    chain, watch = three_stages(**FAILING), Watching()
+    outcomes = fresh(tmp_path / "run", chain, rectangles(30), observer=watch)
+    statics, end = outcomes["statics"], outcomes["fe"]
+    failed, unstable = (int(np.sum(statics.status == state)) for state in (Status.FAILED, Status.UNSTABLE))
+    assert failed > 0
+    assert unstable > 0
+    bad = np.flatnonzero(~statics.done)
+    assert np.isnan(statics.values["energies"][bad]).all()
+    assert np.isnan(statics.values["largest"][bad]).all()
+    assert np.isfinite(statics.values["largest"][statics.done]).all()
+    assert set(end.reasons) == set(bad.tolist())
+    assert all(end.reasons[row] == f"upstream: statics: {statics.reasons[row]}" for row in bad.tolist())
+    assert np.isnan(end.seconds[bad]).all()
+    assert watch.counts == {
+        "lattice": (60, 0, 60),
+        "statics": (120 - len(bad), len(bad), 120),
+        "fe": (120 - len(bad), len(bad), 120),
+    }
+    assert watch.over == 1
+    assert int(np.sum(outcomes.member_status() != Status.DONE)) == len(bad)
+    assert set(outcomes.member_reasons()) == set(bad.tolist())
+    assert outcomes.settled().all()
+    assert image(run(tmp_path / "run", chain, rectangles(30))) == image(outcomes)
+    assert calls_run(tmp_path / "run") == 60 + 120 + 120 - len(bad)  # resume ran nothing
+
+
+def test_an_exception_that_nobody_foresaw_is_the_failure_of_its_member_alone(tmp_path):
+    chain = three_stages().replaced("fe", Plate(surprise_above=3.2))
+    outcomes = fresh(tmp_path / "run", chain, rectangles(10))
+    large = outcomes.member_values("lattice", "size") > 3.2
+    assert 0 < large.sum() < len(large)
+    assert np.array_equal(outcomes.member_status() == Status.FAILED, large)
+    assert all("KeyError" in why and "operators.py:" in why for why in outcomes["fe"].reasons.values())
+
+
+def test_a_batch_that_breaks_spares_those_that_are_well(tmp_path):
+    def chain(limit):
+        return Chain((Stage("lattice", Lattice()), Stage("all", Together(bad_above=limit))))
+
+    members = np.stack([np.arange(40)] * 3, axis=1)
+    well = fresh(tmp_path / "well", chain(np.inf), members).member_values("all", "total")
+    broken = fresh(tmp_path / "broken", chain(0.5), members, blocks={"all": 40})
+    done = broken.member_status() == Status.DONE
+    assert 0 < done.sum() < 40
+    assert broken.member_values("all", "total")[done].tobytes() == well[done].tobytes()
+    assert all("RuntimeError: the batch broke" in why for why in broken["all"].reasons.values())
+
+
+def test_a_port_that_changes_its_shape_is_refused(tmp_path):
+    members = np.arange(30)[:, None]
+    for block in (1, 30):
+        with pytest.raises(StudyError, match=r"'field'.*\[[34]\].*one shape"):
+            fresh(tmp_path / f"run{block}", Chain((Stage("a", Ragged()),)), members, blocks={"a": block})
+
+
+def test_the_machines_fault_is_no_members_failure(tmp_path):
+    with pytest.raises(EnvironmentFault, match="pip install"):
+        fresh(tmp_path / "run", Chain((Stage("a", NoEngine()),)), np.zeros((1, 1), int))
+
+
+def test_a_full_disk_stops_the_run_which_then_goes_on(tmp_path):
+    chain, members = Chain((Stage("field", Heavy(numbers=1000)),)), np.arange(20)[:, None]
+    reference = image(fresh(tmp_path / "reference", chain, members))
+    RunFolder.create(tmp_path / "run").close()
+    run(tmp_path / "run", chain, members[:3])
+    with file_size_limit(4096), pytest.raises(EnvironmentFault, match="then resume"):
+        run(tmp_path / "run", chain, members)
+    assert calls_run(tmp_path / "run") == 3
+    assert image(run(tmp_path / "run", chain, members)) == reference
+    assert calls_run(tmp_path / "run") == 20
+
+
+def test_a_corrupt_file_is_run_again_and_only_it(tmp_path):
+    chain, members, watch = three_stages(), rectangles(10), Watching()
+    blocks = dict.fromkeys(chain.names, 4)
+    reference = image(fresh(tmp_path / "run", chain, members, blocks=blocks))
+    before = calls_run(tmp_path / "run")
+    victim = min((tmp_path / "run" / "members").glob("statics-*"))
+    data = bytearray(victim.read_bytes())
+    data[-100] ^= 4
+    victim.write_bytes(bytes(data))
+    assert image(run(tmp_path / "run", chain, members, observer=watch, blocks=blocks)) == reference
+    assert calls_run(tmp_path / "run") == before + 4
+    assert any(victim.name in line for line in watch.lines)
+
+
+class Interrupting(InProcess):
+    """Ctrl-C, as the keyboard sends it, in the middle of a run."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.left = after
+
+    def finished(self, *, wait):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().finished(wait=wait)
+
+
+@pytest.mark.parametrize("after", [1, 7, 15])
+def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path, after):
+    chain, members, watch = three_stages(**FAILING), rectangles(10), Watching()
+    blocks = dict.fromkeys(chain.names, 3)
+    reference = image(fresh(tmp_path / "reference", chain, members))
+    RunFolder.create(tmp_path / "run").close()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", chain, members, backend=Interrupting(after), observer=watch, blocks=blocks)
+    assert watch.over == 1
+    assert image(run(tmp_path / "run", chain, members, blocks=blocks)) == reference
+
+
+def test_early_members_come_first(tmp_path):
+    order = []
+
+    class Noting(InProcess):
+        def submit(self, ticket, function, argument, *, urgency):
+            order.append((argument.stage, -urgency))
+            super().submit(ticket, function, argument, urgency=urgency)
+
+    fresh(tmp_path / "run", three_stages(), rectangles(3), backend=Noting(), blocks={"statics": 1, "fe": 1})
+    members = [member for stage, member in order if stage == "fe"]
+    assert members == sorted(members)
+    first_end = order.index(("fe", 0))
+    assert {stage for stage, _ in order[:first_end]} == {"lattice", "statics"}
+    assert sum(stage == "statics" for stage, _ in order[:first_end]) == 1  # not the whole stage before the next one
+
+
+def test_the_running_answer_sees_members_that_are_through(tmp_path, monkeypatch):
+    monkeypatch.setattr("uqmsm.execution.dispatch.PARTIAL_SECONDS", 0.0)
+    seen = []
+
+    def partial(outcomes, through):
+        loads = outcomes.member_values("fe", "load")
+        assert np.isfinite(loads[through]).all()
+        seen.append(int(through.sum()))
+
+    fresh(tmp_path / "run", three_stages(), rectangles(5), partial=partial, blocks={"statics": 2, "fe": 2})
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 5
+    assert seen[-1] == 20
+
+
+def test_kernels_are_compiled_once_and_only_when_something_runs(tmp_path):
+    marks = tmp_path / "marks"
+    chain = Chain((Stage("a", Warm(str(marks))), Stage("b", Warm(str(marks)))))
+    chain = Chain((chain.stages[0], replace(chain.stages[1], operator=replace(chain["b"].operator))))
+    members = np.zeros((3, 2), int)
+    fresh(tmp_path / "run", chain, members)
+    assert marks.read_text(encoding="utf-8") == "compiled\n"  # two stages, one operator
+    run(tmp_path / "run", chain, members)
+    assert marks.read_text(encoding="utf-8") == "compiled\n"
+
+
+def test_memory_grows_by_arrays_only(tmp_path):
+    def peak(rows):
+        chain, members = three_stages(), rectangles(rows)
+        tracemalloc.start()
+        fresh(tmp_path / f"run{rows}", chain, members, blocks=dict.fromkeys(chain.names, 200))
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    peak(10)  # imports
+    small, large = peak(100), peak(500)
+    per_call = (large - small) / (400 * (2 + 4 + 4))
+    assert per_call < 400  # keys, indices, addresses and numbers; one Python dict of arrays alone takes more
