@@ -60,7 +60,7 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
     if isinstance(fault, Faulty):
         return Told(str(fault), fault.exit_code, _again(arguments), [one.as_json() for one in fault.problems])
     if isinstance(fault, EnvironmentFault):
-        return Told(f"error: {fault}", fault.exit_code, resume or _again(arguments))
+        return Told(f"error: {fault}", fault.exit_code, resume)
     if isinstance(fault, UqmsmError):
         return Told(f"error: {fault}", fault.exit_code)
     if isinstance(fault, OSError) and fault.errno == errno.EPIPE:
