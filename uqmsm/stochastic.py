@@ -17,7 +17,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import MemberFailed
+from uqmsm.errors import EnvironmentFault, MemberFailed, UqmsmError
 from uqmsm.quantity import Port, Ports
 from uqmsm.uncertainty import Aleatoric, Epistemic, Numerical
 
@@ -186,7 +186,9 @@ def evaluate_batch(
             results.append(evaluate(operator, given, stream))
         except MemberFailed as failure:
             results.append(failure)
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as fault:
+        except (UqmsmError, ArithmeticError, ValueError, np.linalg.LinAlgError) as fault:
+            if isinstance(fault, EnvironmentFault):
+                raise  # the machine failed, not the member
             results.append(MemberFailed(f"{type(fault).__name__}: {fault}"))
     return results
 

@@ -41,7 +41,7 @@ class FormTraining:
     alloy: str = "MoNbTaW"
     service_temperature: Annotated[float, Unit("K")] = 1073.0
     window: Annotated[float, Unit("K")] = 150.0
-    taylor_factor: float = 2.754
+    taylor_factor: float = 2.795
     hall_petch: Annotated[float, Unit("MPa um^0.5")] = 240.0
 
 
