@@ -5,7 +5,6 @@ E = sum_i F_i(rho_i) + 1/2 sum_{i != j} phi_ij(r_ij),  rho_i = sum_{j != i} f_j(
 the embedding slopes to push the forces out.
 """
 
-# ruff: noqa: PLR0917 - compiled kernels take their arrays by position
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -218,16 +217,18 @@ def evaluate(
     neighbours
         A list that still serves these positions (`Neighbours.serves`); the caller answers for it.
     reuse
-        Bonds of an earlier evaluation with the same list, whose memory is overwritten.
+        Bonds of an earlier evaluation whose memory may be overwritten; new memory is taken where it does not fit.
 
     Returns
     -------
     Evaluation
     """
     n, most = len(species), len(neighbours.other) + 1  # one spare row for the cursor of `_gather`
-    bonds = reuse or Bonds(
-        np.empty(n + 1, np.int64), np.empty(most, np.int32), np.empty((most, 6)), np.empty(n), np.empty(n)
-    )
+    bonds = reuse
+    if bonds is None or len(bonds.other) < most or len(bonds.slope) != n:
+        bonds = Bonds(
+            np.empty(n + 1, np.int64), np.empty(most, np.int32), np.empty((most, 6)), np.empty(n), np.empty(n)
+        )
     rho, site, forces, virial = np.empty(n), np.empty(n), np.empty((n, 3)), np.empty(6)
     _gather(
         positions, neighbours.shifts @ cell, neighbours.first, neighbours.other, neighbours.image, species,

@@ -121,7 +121,7 @@ def cubic_projection(stiffness: Floats) -> Cubic:
     cubic[3:, 3:] = c44 * np.eye(3)
     norm = np.sqrt((_WEIGHTS * stiffness**2).sum())
     rest = np.sqrt((_WEIGHTS * (stiffness - cubic) ** 2).sum())
-    return Cubic(c11, c12, c44, float(rest / norm))
+    return Cubic(c11, c12, c44, float(rest / norm) if norm > 0.0 else 0.0)
 
 
 def require_stable(stiffness: Floats) -> Cubic:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import Unstable
-from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Evaluation, Species, evaluate
+from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Bonds, Evaluation, Species, evaluate
 from uqmsm.physics.atomistic.neighbours import Neighbours, half_list
 from uqmsm.physics.atomistic.response import Stiffness, stiffen
 from uqmsm.physics.atomistic.splines import Potential
@@ -98,38 +98,31 @@ class _Descent:
         self.potential, self.skin = potential, skin
         self.origin = self.crystal = crystal
         self.neighbours = neighbours or half_list(crystal.positions, crystal.cell, potential.cutoff, skin)
-        self.seen: Evaluation | None = None
-        self.seen = self.look(crystal)
+        self.seen = self.look(crystal, None)
 
-    def look(self, crystal: Crystal) -> Evaluation:
+    def look(self, crystal: Crystal, reuse: Bonds | None) -> Evaluation:
         """Evaluate, with a new list where the old one no longer serves."""
-        reuse = self.seen.bonds if self.seen else None
         if not self.neighbours.serves(crystal.positions, crystal.cell, self.potential.cutoff):
             self.neighbours = half_list(crystal.positions, crystal.cell, self.potential.cutoff, self.skin)
-            reuse = None
         return evaluate(self.potential, crystal.species, crystal.positions, crystal.cell, self.neighbours, reuse=reuse)
 
-    def advance(self, displacements: Floats, strains: Floats, gradient: float) -> bool:
+    def advance(self, displacements: Floats, strains: Floats) -> bool:
         """Move along a direction of descent, shorter and shorter until the energy falls as promised."""
-        assert self.seen is not None
+        before = self.seen
+        slope = _slope(before, displacements, strains)
         length = min(1.0, _LONGEST_STEP_A / max(float(np.abs(displacements).max()), 1e-12))
         length = min(length, _LARGEST_STRAIN_STEP / max(float(np.abs(strains).max()), 1e-12))
-        before = self.seen.energy
         for _ in range(25):
             trial = self.crystal.deformed(length * displacements, length * strains)
-            seen = self.look(trial)
-            if seen.energy <= before + 1e-4 * length * gradient or self._flat(seen, displacements, strains, gradient):
+            seen = self.look(trial, before.bonds)
+            # where energies cannot tell (rounding, or the small jump at the cutoff) the slope judges
+            level = seen.energy <= before.energy + 1e-6 * len(displacements)
+            flat = level and abs(_slope(seen, displacements, strains)) < 0.5 * abs(slope)
+            if flat or seen.energy <= before.energy + 1e-4 * length * slope:
                 self.crystal, self.seen = trial, seen
                 return True
             length *= 0.4
-        self.seen = self.look(self.crystal)
         return False
-
-    def _flat(self, seen: Evaluation, displacements: Floats, strains: Floats, gradient: float) -> bool:
-        """Judge a step by the slope where energies cannot tell: rounding, or the small jump at the cutoff."""
-        assert self.seen is not None
-        slope = -np.sum(seen.forces * displacements) + seen.virial @ strains
-        return bool(seen.energy <= self.seen.energy + 1e-6 * len(displacements) and abs(slope) < 0.5 * abs(gradient))
 
     def lost(self) -> str | None:
         """Say how the crystal has left the lattice it started from, if it has."""
@@ -186,44 +179,46 @@ def relax(
     basis = _FREEDOMS[cell_freedom]
     free = basis @ np.linalg.pinv(basis)
     state = _Descent(potential, crystal, neighbours, skin_A)
-    inverse = np.zeros((6, 6))
+    inverse: Floats | None = None
     stiffness: Stiffness | None = None
-    products, curved_down, force, stress = 0, False, np.inf, np.inf
+    products, curved_down = 0, False
     for step in range(most_steps + 1):
-        assert state.seen is not None
-        seen = state.seen
+        seen, volume = state.seen, state.crystal.volume
         force = float(np.abs(seen.forces).max())
-        stress = float(np.abs(free @ seen.virial).max()) / state.crystal.volume * GPA_A3_PER_EV
+        stress = float(np.abs(free @ seen.virial).max()) / volume * GPA_A3_PER_EV
         stiffness = stiffen(potential, crystal.species, seen.bonds, stiffness)
-        if force < force_tolerance_eV_per_A and stress < stress_tolerance_GPa:
-            if curved_down:
-                break
-            everything = seen.virial / state.crystal.volume * GPA_A3_PER_EV
+        arrived = force < force_tolerance_eV_per_A and stress < stress_tolerance_GPa
+        if arrived and not curved_down:
+            whole = seen.virial / volume * GPA_A3_PER_EV
             return Relaxed(
-                state.crystal, seen.energy, force, stress, everything, step, products, state.neighbours, stiffness
+                state.crystal, seen.energy, force, stress, whole, step, products, state.neighbours, stiffness
             )
-        if step == 0:
-            block = stiffness.affine()[0] if strain_stiffness is None else strain_stiffness
-            inverse = _inverse_on(basis, block)
+        if arrived or step == most_steps:
+            break
+        if inverse is None:
+            inverse = _inverse_on(basis, stiffness.affine()[0] if strain_stiffness is None else strain_stiffness)
         # the residual falls faster than linearly once it is small, and no product is wasted before
         reduction = min(0.2, max(0.3 * force_tolerance_eV_per_A / max(force, 1e-300), force))
         answer = stiffness.solve(seen.forces, -(free @ seen.virial), inverse, reduction)
-        products += answer.products
-        curved_down = answer.curved_down
-        slope = float(-np.sum(seen.forces * answer.displacements) + seen.virial @ answer.strains)
-        moved = state.advance(answer.displacements, answer.strains, slope)
+        products, curved_down = products + answer.products, answer.curved_down
+        moved = state.advance(answer.displacements, answer.strains)
         lost = state.lost()
         if lost or not moved:
             raise Unstable(
                 f"relaxation left the lattice after {step + 1} steps: {lost or 'the energy has no way down'} "
                 f"(largest force {force:.2e} eV/A, stress {stress:.2e} GPa); this potential does not hold this crystal"
             )
-    reason = "it rests on a saddle" if curved_down else "it is not at rest"
+    reason = "the atoms rest on a saddle" if arrived else "they are not at rest"
     raise Unstable(
-        f"relaxation of {len(crystal.species)} atoms ended after {most_steps} steps: {reason} (largest force "
-        f"{force:.2e} eV/A against {force_tolerance_eV_per_A:.0e}, stress {stress:.2e} GPa against "
-        f"{stress_tolerance_GPa:.0e}); this potential may not hold this crystal, or loosen the tolerance"
+        f"relaxation of {len(crystal.species)} atoms ended after {step} steps: {reason} (largest force {force:.2e} "
+        f"eV/A against {force_tolerance_eV_per_A:.0e}, stress {stress:.2e} GPa against {stress_tolerance_GPa:.0e}); "
+        "this potential may not hold this crystal, or loosen the tolerance"
     )
+
+
+def _slope(seen: Evaluation, displacements: Floats, strains: Floats) -> float:
+    """Return the derivative of the energy along a direction (eV)."""
+    return float(seen.virial @ strains - np.sum(seen.forces * displacements))
 
 
 def _inverse_on(basis: Floats, block: Floats) -> Floats:

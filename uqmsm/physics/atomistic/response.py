@@ -4,7 +4,6 @@ Unknowns are atomic displacements u and the six strains e (engineering shears) o
 every bond vector d by u_other - u_first + strain d. The second derivative is never stored as a matrix.
 """
 
-# ruff: noqa: PLR0917 - compiled kernels take their arrays by position
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -159,8 +158,8 @@ def _combine(keep: float, y_u: Floats, y_e: Floats, add: float, x_u: Floats, x_e
 @_compiled
 def _solve(
     start: Longs, other: Ints, geometry: Floats, spring: Floats, curvature: Floats, inverse_site: Floats,
-    inverse_strain: Floats, r_u: Floats, r_e: Floats, reduction: float, negligible: float, most: int, u: Floats, e: Floats,
-    work_u: Floats, work_e: Floats, rho: Floats, along: Floats,
+    inverse_strain: Floats, r_u: Floats, r_e: Floats, reduction: float, negligible: float, most: int,
+    u: Floats, e: Floats, work_u: Floats, work_e: Floats, rho: Floats, along: Floats,
 ) -> int:  # fmt: skip
     """Preconditioned conjugate gradients from (u, e) = 0; `r` (overwritten) is the right side.
 
