@@ -119,6 +119,16 @@ def test_every_solution_balances(seed, order):
     np.testing.assert_allclose(found.nodal_stress_MPa[partner], found.nodal_stress_MPa, atol=1e-7 * half_turn)
 
 
+def test_a_member_does_not_know_who_was_solved_before():
+    mesh = plate_mesh(40.0, 60.0, 6.0, 6)
+    first = plate(cubic(*NICKEL, turn_rad=0.2), mesh, 1.0).displacement_mm.tobytes()
+    plate(STEEL, mesh, 7.0)
+    plate_mesh.cache_clear()
+    again = plate_mesh(40.0, 60.0, 6.0, 6)
+    assert again is not mesh
+    assert plate(cubic(*NICKEL, turn_rad=0.2), again, 1.0).displacement_mm.tobytes() == first
+
+
 def test_a_mirrored_crystal_gives_the_mirrored_field():
     mesh = plate_mesh(40.0, 60.0, 6.0, 8)
     one, other = (plate(cubic(*NICKEL, turn_rad=t), mesh, 1.0) for t in (0.3, -0.3))
