@@ -25,7 +25,7 @@ from scipy.special import ndtri
 from uqmsm import tables
 from uqmsm.errors import StudyError
 
-__all__ = ["FormError", "FormPrior", "YieldRow", "form_error", "log_ratios", "training_rows"]
+__all__ = ["FormError", "FormPrior", "YieldRow", "form_error", "log_ratios", "measured_yields", "training_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -145,7 +145,7 @@ def training_rows(
         raise StudyError(f"training_rows: window_K is {window_K:g}, but must be >= 0; give the half width in kelvin")
     kept = [
         row
-        for row in _yield_rows(phase)
+        for row in measured_yields(phase)
         if (alloys is None or row.alloy in alloys)
         and not (row.alloy == alloy and abs(row.temperature_K - temperature_K) <= window_K)
     ]
@@ -282,8 +282,8 @@ def _half_normal(scale: float, points: int) -> list[float]:
     return [float(v) for v in scale * ndtri(0.5 + 0.5 * level)]
 
 
-def _yield_rows(phase: str) -> list[YieldRow]:
-    """Read the verified measured yield stresses of one crystal structure."""
+def measured_yields(phase: str) -> list[YieldRow]:
+    """Return the verified measured yield stresses of one crystal structure (``"bcc"`` or ``"fcc"``)."""
     found = []
     for row in tables.rows("reference.csv"):
         quantity = row["quantity"]

@@ -13,5 +13,5 @@ MODELS: dict[str, dict[str, str]] = {
     "atomistic": {"statics": "uqmsm.scales.atomistic:Statics", "service": "uqmsm.scales.atomistic:Service"},
     "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
     "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},
-    "fe": {"plate": "uqmsm.scales.fe:PlateWithHole"},
+    "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
 }

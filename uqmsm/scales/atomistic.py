@@ -87,6 +87,10 @@ class Statics:
         numbers = np.arange(16) % 2
         Statics(families=2, points=1000).relaxed(zhou, numbers, np.array([0.5, 0.5]), (2, 2, 2), 2, 0)
 
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return ("misfit volumes: C. Varvenne, A. Luque, W. A. Curtin, Acta Mater. 118, 164 (2016)",)
+
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Relax one specimen and probe it."""
         from ase.data import chemical_symbols
@@ -197,6 +201,10 @@ class Service:
         """Temperature, softening, and the discrepancy of the potential."""
         words = "what the potential's form cannot fit: inadequacy of lattice, moduli and misfits"
         return (Source("discrepancy", Kind.EPISTEMIC, long_name=words), *law_sources(self))
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return ("softening of moduli: Y. P. Varshni, Phys. Rev. B 2, 3952 (1970)",)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Bring one specimen to temperature."""

@@ -1,10 +1,10 @@
-"""The component: a plate with a hole under tension, to the load at which it first yields."""
+"""The component: a plate with a hole under tension, elastic or to the load at which it first yields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from numpy.random import Generator
 
@@ -13,17 +13,81 @@ from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
 
-__all__ = ["PlateWithHole"]
+if TYPE_CHECKING:
+    from uqmsm.physics.fe.plate import Plate
+
+__all__ = ["ElasticPlate", "PlateWithHole"]
+
+
+ELASTIC = (
+    Port("stress_concentration", "1", meaning="largest von Mises stress at the hole over the nominal stress"),
+    Port("elongation", "mm", meaning="elongation of the plate under the design stress"),
+    Port("hot_spot_volume", "mm^3", meaning="volume stressed above 0.9 of the largest von Mises stress"),
+    Port("hill_mandel_gap_plate", "1", meaning="relative difference of the plate's micro and macro work"),
+)
 
 
 @dataclass(frozen=True)
-class PlateWithHole:
+class ElasticPlate:
     """Plane-stress elastic solution of a plate with a central hole, with the member's full stiffness.
 
     Parameters
     ----------
     width, length, radius, thickness
-        Of the plate and its hole.
+        Of the plate and its hole; the pull is along the length.
+    design_stress
+        Nominal (gross) stress at which the elongation is reported.
+    refinement
+        Elements along a quarter of the hole's edge.
+    """
+
+    width: Annotated[float, Unit("mm")] = 100.0
+    length: Annotated[float, Unit("mm")] = 200.0
+    radius: Annotated[float, Unit("mm")] = 5.0
+    thickness: Annotated[float, Unit("mm")] = 2.0
+    design_stress: Annotated[float, Unit("MPa")] = 100.0
+    refinement: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse a hole that leaves no plate."""
+        _refuse_impossible(self)
+
+    @property
+    def inputs(self) -> Ports:
+        """Stiffness of the homogenized member."""
+        return (Port("stiffness", "GPa", ("voigt", "voigt_")),)
+
+    @property
+    def outputs(self) -> Ports:
+        """Concentration, elongation and the proof of work."""
+        return ELASTIC
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """None: the plate is solved as it is."""
+        return law_sources(self)
+
+    def warm_up(self) -> None:
+        """Compile the kernels once, on a coarse mesh."""
+        _warm_up(self)
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return REFERENCES
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Solve one member."""
+        return _elastic(_solved(self, given))
+
+
+@dataclass(frozen=True)
+class PlateWithHole:
+    """The elastic plate, and the nominal stress at which its hot spot first yields.
+
+    Parameters
+    ----------
+    width, length, radius, thickness
+        Of the plate and its hole; the pull is along the length.
     design_stress
         Nominal (gross) stress at which the elongation is reported.
     grain_diameter
@@ -45,22 +109,12 @@ class PlateWithHole:
 
     def __post_init__(self) -> None:
         """Refuse a hole that leaves no plate."""
-        if not 0 < 2 * self.radius < 0.8 * min(self.width, self.length):
-            raise StudyError(
-                f"radius = {self.radius} mm in a plate of {self.width} x {self.length} mm: the hole must be wider than "
-                "nothing and narrower than 0.8 of the plate; change radius or width"
-            )
-        if self.refinement < 4 or self.refinement % 2:
-            raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
+        _refuse_impossible(self)
 
     @property
     def inputs(self) -> Ports:
         """Stiffness and plastic resistance of the homogenized member."""
-        return (
-            Port("stiffness", "GPa", ("voigt", "voigt_")),
-            Port("taylor_factor", "1"),
-            Port("crss", "MPa"),
-        )
+        return (Port("stiffness", "GPa", ("voigt", "voigt_")), Port("taylor_factor", "1"), Port("crss", "MPa"))
 
     @property
     def outputs(self) -> Ports:
@@ -68,11 +122,8 @@ class PlateWithHole:
         return (
             Port("yield_load", "MPa", meaning="nominal stress at first yield of the plate"),
             Port("yield_strength", "MPa", meaning="uniaxial yield stress of the material at the hole"),
-            Port("stress_concentration", "1", meaning="largest von Mises stress at the hole over the nominal stress"),
-            Port("elongation", "mm", meaning="elongation of the plate under the design stress"),
-            Port("hot_spot_volume", "mm^3", meaning="volume stressed above 0.9 of the largest von Mises stress"),
+            *ELASTIC,
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
-            Port("hill_mandel_gap_plate", "1", meaning="relative difference of the plate's micro and macro work"),
         )
 
     @property
@@ -82,30 +133,64 @@ class PlateWithHole:
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
-        from uqmsm.physics.fe.mesh import plate_mesh
-        from uqmsm.physics.fe.plate import plate
-        from uqmsm.physics.tensors import isotropic_stiffness
+        _warm_up(self)
 
-        plate(isotropic_stiffness(100.0, 50.0), plate_mesh(self.width, self.length, self.radius, 4), 1.0)
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return (
+            *REFERENCES,
+            "Hall-Petch: E. O. Hall, Proc. Phys. Soc. B 64, 747 (1951); N. J. Petch, JISI 174, 25 (1953)",
+        )
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Solve one member."""
-        from uqmsm.physics.fe.mesh import plate_mesh
-        from uqmsm.physics.fe.plate import plate
         from uqmsm.physics.strength import yield_stress_MPa
 
-        mesh = plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
-        field = plate(given["stiffness"], mesh, self.design_stress)
+        field = _solved(self, given)
         diameter_um = settled(self.grain_diameter)
         yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
         strength = float(yielding[0])
-        grain_volume = (diameter_um * 1e-3) ** 3
         return {
             "yield_load": field.first_yield_MPa(strength),
             "yield_strength": strength,
-            "stress_concentration": field.von_mises_concentration,
-            "elongation": field.elongation_mm,
-            "hot_spot_volume": field.hot_spot_volume_mm3,
-            "hot_spot_grains": field.hot_spot_volume_mm3 / grain_volume,
-            "hill_mandel_gap_plate": field.balance.hill_mandel,
+            **_elastic(field),
+            "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
         }
+
+
+REFERENCES = ("plate with a hole: R. C. J. Howland, Phil. Trans. R. Soc. A 229, 49 (1930)",)
+
+
+def _refuse_impossible(plate: ElasticPlate | PlateWithHole) -> None:
+    if not 0 < 2 * plate.radius < 0.8 * min(plate.width, plate.length):
+        raise StudyError(
+            f"radius = {plate.radius} mm in a plate of {plate.width} x {plate.length} mm: the hole must be wider than "
+            "nothing and narrower than 0.8 of the plate; change radius or width"
+        )
+    if plate.refinement < 4 or plate.refinement % 2:
+        raise StudyError(f"refinement = {plate.refinement}: give an even number, 4 or more, of elements a quarter")
+
+
+def _warm_up(plate: ElasticPlate | PlateWithHole) -> None:
+    from uqmsm.physics.fe.mesh import plate_mesh
+    from uqmsm.physics.fe.plate import plate as solve
+    from uqmsm.physics.tensors import isotropic_stiffness
+
+    solve(isotropic_stiffness(100.0, 50.0), plate_mesh(plate.width, plate.length, plate.radius, 4), 1.0)
+
+
+def _solved(plate: ElasticPlate | PlateWithHole, given: Given) -> Plate:
+    from uqmsm.physics.fe.mesh import plate_mesh
+    from uqmsm.physics.fe.plate import plate as solve
+
+    mesh = plate_mesh(plate.width, plate.length, plate.radius, plate.refinement, thickness_mm=plate.thickness)
+    return solve(given["stiffness"], mesh, plate.design_stress)
+
+
+def _elastic(field: Plate) -> dict[str, Any]:
+    return {
+        "stress_concentration": field.von_mises_concentration,
+        "elongation": field.elongation_mm,
+        "hot_spot_volume": field.hot_spot_volume_mm3,
+        "hill_mandel_gap_plate": field.balance.hill_mandel,
+    }

@@ -89,6 +89,15 @@ class Polycrystal:
         ids = (np.arange(64).reshape(4, 4, 4) % 2).astype(np.int32)
         homogenize_cubic(2.0, 1.0, 0.8, rotations, ids)
 
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return (
+            "FFT homogenization: J. Zeman et al., J. Comput. Phys. 229, 8065 (2010); rotated scheme: F. Willot, "
+            "C. R. Mecanique 343, 232 (2015)",
+            "Taylor factor: G. I. Taylor, J. Inst. Metals 62, 307 (1938)",
+            "work at the bridge of scales: R. Hill, J. Mech. Phys. Solids 11, 357 (1963)",
+        )
+
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Homogenize one member."""
         from uqmsm.physics.rve.bounds import universal_anisotropy

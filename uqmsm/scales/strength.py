@@ -107,6 +107,33 @@ class EdgeStrength:
         words = "the strengthening theory's own form: log(measured / theory) over temperature, learnt elsewhere"
         return (Source("strength_form", Kind.EPISTEMIC, long_name=words),)
 
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        if self.theory == "fcc_varvenne_2016":
+            return ("strengthening: C. Varvenne, A. Luque, W. A. Curtin, Acta Mater. 118, 164 (2016)",)
+        return ("strengthening: F. Maresca, W. A. Curtin, Acta Mater. 182, 235 (2020)",)
+
+    def comparisons(self) -> tuple[dict[str, Any], ...]:
+        """Return the measurements that the training left out, to lay beside the prediction."""
+        if self.strength_form is not None:
+            return ()
+        from uqmsm.physics.strength_form import measured_yields
+
+        training = self.training
+        low, high = training.service_temperature - training.window, training.service_temperature + training.window
+        return tuple(
+            {
+                "what": f"yield strength of {row.alloy}, {row.temperature_K:g} K, cast, kept out of the training",
+                "port": "yield_strength",
+                "measured": row.yield_MPa,
+                "unit": "MPa",
+                "source": row.ingot,
+                "verified": True,
+            }
+            for row in measured_yields("bcc")
+            if row.alloy == training.alloy and low <= row.temperature_K <= high
+        )
+
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Predict one member."""
         temperature = float(given["temperature"])
