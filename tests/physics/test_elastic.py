@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -117,6 +117,7 @@ def matrices():
     return arrays(np.float64, (6, 6), elements=st.floats(-300, 300)).map(lambda m: m + m.T)
 
 
+@settings(deadline=None)
 @given(matrices())
 def test_projection_is_orthogonal_and_done_once(stiffness):
     cubic = cubic_projection(stiffness)
@@ -125,9 +126,9 @@ def test_projection_is_orthogonal_and_done_once(stiffness):
     flat[np.diag_indices(3)] = cubic.C11
     flat[3:, 3:] = cubic.C44 * np.eye(3)
     again = cubic_projection(flat)
-    assert again.C44 == pytest.approx(cubic.C44, abs=1e-9)
-    assert again.C11 == pytest.approx(cubic.C11, abs=1e-9)
-    assert again.C12 == pytest.approx(cubic.C12, abs=1e-9)
+    assert abs(again.C44 - cubic.C44) < 1e-9
+    assert abs(again.C11 - cubic.C11) < 1e-9
+    assert abs(again.C12 - cubic.C12) < 1e-9
     weights = np.outer([1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2])
     assert (weights * flat * (stiffness - flat)).sum() == pytest.approx(0.0, abs=1e-6 * (1 + (stiffness**2).sum()))
     assert 0.0 <= cubic.residual <= 1.0 or not stiffness.any()

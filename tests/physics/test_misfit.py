@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uqmsm.errors import StudyError
@@ -29,6 +29,7 @@ def at_rest(composition, cells, seed, potential=POTENTIAL):
     return relax(potential, Crystal(species, sites("bcc", cells) @ cell, cell))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 6), min_size=2, max_size=5), st.floats(0.03, 0.2))
 def test_swaps_step_equally_to_and_from_each_element(seed, parts, step):
     composition = np.array(parts) / sum(parts)
