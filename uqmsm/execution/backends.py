@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from uqmsm.execution import worker
@@ -64,6 +66,10 @@ class Backend(Protocol):
         """Like the builtin `map`, results in order, the calls spread over the workers."""
         ...
 
+    def recorded(self, path: Path) -> AbstractContextManager[None]:
+        """Write what the workers did within the context to `path`, where there is something to tell."""
+        ...
+
     def close(self) -> None:
         """End what was started for this backend."""
         ...
@@ -107,6 +113,11 @@ class InProcess:
     def map(self, function: Callable[..., Any], *iterables: Iterable[Any]) -> list[Any]:
         """Run the calls here, in order."""
         return list(map(function, *iterables))
+
+    def recorded(self, path: Path) -> AbstractContextManager[None]:
+        """Write nothing: there are no workers."""
+        del path
+        return nullcontext()
 
     def close(self) -> None:
         """Nothing was started."""

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster, WorkerPlugin
+from distributed import Client, Future, LocalCluster, WorkerPlugin, performance_report
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
@@ -64,7 +65,7 @@ class DaskBackend:
         self._under_way: dict[str, Future] = {}
         self._ended: SimpleQueue[str] = SimpleQueue()
         self._slots: int = max(1, sum(client.nthreads().values()))
-        self._known = 0
+        self._known: set[str] = set()
 
     @property
     def slots(self) -> int:
@@ -78,12 +79,15 @@ class DaskBackend:
 
     def know(self, operators: Mapping[str, Operator]) -> None:
         """Tell every worker, also those that come later, the operators (by fingerprint)."""
+        new = {key: operator for key, operator in operators.items() if key not in self._known}
+        if not new:
+            return
         try:
-            pickles = {key: bytes(dumps(operator)) for key, operator in operators.items()}
+            pickles = {key: bytes(dumps(operator)) for key, operator in new.items()}
         except Exception as fault:  # pickle raises whatever the object raises
             raise StudyError(f"an operator cannot be sent to workers: {fault}; keep its fields plain data") from fault
-        self._known += 1
-        name = f"uqmsm-operators-{os.getpid()}-{self._known}"
+        self._known.update(new)
+        name = f"uqmsm-operators-{os.getpid()}-{len(self._known)}"
         paths = [path for path in sys.path if path]
         self._client.register_plugin(_Preparation(name, pickles, paths, ours=self._cluster is not None), name=name)
 
@@ -94,9 +98,7 @@ class DaskBackend:
             machines.setdefault(address.rpartition(":")[0], []).append(address)
         todo = list(fingerprints)
         futures = [
-            self._client.submit(
-                worker.warm_up, one, workers=mates, key=f"compile-{one[:16]}-{at}-{self._known}", pure=False
-            )
+            self._client.submit(worker.warm_up, one, workers=mates, key=f"compile-{one[:16]}{at:08x}", pure=False)
             for at, mates in enumerate(machines.values())
             for one in todo
         ]
@@ -105,7 +107,9 @@ class DaskBackend:
 
     def submit(self, ticket: str, function: Callable[..., Any], argument: Any, *, urgency: int) -> None:
         """Put one task on its way; the ticket is its key, which the dashboard groups by the word before the dash."""
-        future = self._client.submit(function, argument, key=ticket, pure=False, priority=urgency)
+        # an outcome that one stage hands to the next may be large; that is no mistake to be warned of
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+            future = self._client.submit(function, argument, key=ticket, pure=False, priority=urgency)
         self._watch(ticket, future)
 
     def _watch(self, ticket: str, future: Future) -> None:
@@ -153,6 +157,20 @@ class DaskBackend:
                 f"the scheduler gave task {ticket} back unfinished; is it still there? Mend the cluster, then resume "
                 "the run"
             ) from fault
+        except Exception as fault:
+            raise EnvironmentFault(
+                f"a worker could not run task {ticket} ({type(fault).__name__}: {fault}); do the workers have the same "
+                "versions of Python and uqmsm as the client? Mend them, then resume the run"
+            ) from fault
+
+    @contextmanager
+    def recorded(self, path: Path) -> Iterator[None]:
+        """Write what the workers did in the meantime, as Dask's own page, to `path`."""
+        if find_spec("bokeh") is None:
+            yield
+            return
+        with self._client.as_current(), performance_report(filename=str(path)):
+            yield
 
     def forget(self) -> None:
         """Give up the tasks that have not ended."""
@@ -255,7 +273,11 @@ def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
             scheduler_kwargs={"dashboard": bool(dashboard)},
             silence_logs=logging.CRITICAL,
         )
-        client = Client(cluster, set_as_default=False)
+        try:
+            client = Client(cluster, set_as_default=False)
+        except BaseException:
+            cluster.close()
+            raise
     if not dashboard:
         return DaskBackend(client, cluster, "")
     port = cluster.scheduler.http_server.port

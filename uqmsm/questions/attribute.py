@@ -316,7 +316,7 @@ class Ledger:
 def _advice(line: Line, given: Mapping[str, tuple[str, ...]]) -> str:
     """Return the next action where S is near zero though T is not, and nothing was declared."""
     S, T = line.first_order, line.total
-    if given[line.name] or not (S.lo <= 0.0 and S.value < 0.2 * T.value and T.lo > _SMALL):
+    if given[line.name] or not (S.lo < _SMALL < T.lo and S.value < 0.2 * T.value):
         return ""
     return "acts only through others: run check(operator); if its outcome jumps, declare `given`"
 

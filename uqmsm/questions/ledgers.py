@@ -16,6 +16,16 @@ from uqmsm.questions.scatter import scales
 __all__ = ["ledgers"]
 
 _TITLE = {"raw": "{}", "log": "log {}", "rank": "rank of {}"}
+_COORDINATES = {
+    "answer": "quantity asked for, and the scale of its scatter",
+    "line": "source, stage or kind",
+    "of": "what the line is: source, stage or kind",
+    "stage": "stage of the line",
+    "kind": "kind of the line",
+    "scale": "raw, log or rank",
+    "given_success": "whether members failed, so that the shares are given success",
+    "members": "members that succeeded",
+}
 
 
 def ledgers(design: Design, answers: Mapping[str, NDArray[np.float64]], level: float = 0.9) -> xr.Dataset:
@@ -56,7 +66,12 @@ def ledgers(design: Design, answers: Mapping[str, NDArray[np.float64]], level: f
         parts += [_one(title, ledger, success) for title, ledger in shown]
         if success:
             parts.append(_one(f"{name} failed", Ledger(design, missing.astype(np.float64), level=level), False))
-    return xr.concat(parts, "answer", coords="minimal", compat="override", join="exact", combine_attrs="drop_conflicts")
+    table = xr.concat(
+        parts, "answer", coords="minimal", compat="override", join="exact", combine_attrs="drop_conflicts"
+    )
+    for name, text in _COORDINATES.items():
+        table[name].attrs = {"units": "1", "long_name": text, "sources": ""}
+    return table
 
 
 def _one(title: str, ledger: Ledger, given_success: bool) -> xr.Dataset:

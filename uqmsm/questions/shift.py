@@ -106,13 +106,8 @@ def shift(
     """
     coarse, fine = np.asarray(coarse, dtype=np.float64), np.asarray(fine, dtype=np.float64)
     if coarse.shape != fine.shape or coarse.ndim != 1:
-        raise StudyError(
-            f"{refinement}: shapes {coarse.shape} and {fine.shape} do not pair; run the same addresses twice"
-        )
-    if order is not None and not (order > 0.0 and ratio > 1.0):
-        raise StudyError(f"{refinement}: order {order} and ratio {ratio}; they must exceed 0 and 1")
-    if corrected and order is None:
-        raise StudyError(f"{refinement}: a correction needs the order of convergence; state it or leave it uncorrected")
+        raise StudyError(f"{refinement}: shapes {coarse.shape}, {fine.shape} do not pair; run the same addresses twice")
+    _refuse(refinement, order, ratio, corrected)
     there = np.isfinite(coarse) & np.isfinite(fine)
     n = int(there.sum())
     if n < FEWEST_PAIRS:
@@ -142,6 +137,13 @@ def shift(
         unresolved,
         in_sd,
     )
+
+
+def _refuse(refinement: str, order: float | None, ratio: float, corrected: bool) -> None:
+    if order is not None and not (order > 0.0 and ratio > 1.0):
+        raise StudyError(f"{refinement}: order {order} and ratio {ratio}; they must exceed 0 and 1")
+    if corrected and order is None:
+        raise StudyError(f"{refinement}: a correction needs the order of convergence; state it or leave it uncorrected")
 
 
 def _variance_ratio(coarse: NDArray[np.float64], fine: NDArray[np.float64]) -> tuple[float, float]:

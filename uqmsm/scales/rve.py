@@ -92,8 +92,8 @@ class Polycrystal:
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
         return (
-            "FFT homogenization: J. Zeman et al., J. Comput. Phys. 229, 8065 (2010); rotated scheme: F. Willot, "
-            "C. R. Mecanique 343, 232 (2015)",
+            "FFT homogenization: J. Zeman et al., J. Comput. Phys. 229, 8065 (2010)",
+            "rotated scheme: F. Willot, C. R. Mecanique 343, 232 (2015)",
             "Taylor factor: G. I. Taylor, J. Inst. Metals 62, 307 (1938)",
             "work at the bridge of scales: R. Hill, J. Mech. Phys. Solids 11, 357 (1963)",
         )
