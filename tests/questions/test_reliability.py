@@ -1,0 +1,118 @@
+"""The band of a probability: exact on Gaussian margins, free of inner noise, refused where it cannot be had."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from exact_chains import CHAIN, LINEAR
+from scipy.special import ndtr, ndtri
+
+from uqmsm.errors import StudyError
+from uqmsm.members import Nested
+from uqmsm.questions.reliability import below, nested_split, probability_band
+
+S_E, S_A = np.sqrt(0.70), np.sqrt(0.30)
+LIMIT = -1.0
+
+
+def _events(draws: int, inner: int, seed: int) -> np.ndarray:
+    nested = Nested(CHAIN, draws, inner)
+    return below(nested.arrange(LINEAR.values(nested.members, seed)), LIMIT)
+
+
+def _quantile(q: float) -> float:
+    """Of P(y < limit | epistemic) for the linear chain."""
+    return float(ndtr((LIMIT + S_E * ndtri(q)) / S_A))
+
+
+def test_band_of_a_gaussian_margin() -> None:
+    """1500 draws of 60: mean Phi(-1) and the exact quantiles, at five standard errors; chance 1e-6 per number."""
+    band = probability_band(_events(1500, 60, seed=1), levels=(0.05, 0.25, 0.5, 0.75, 0.95))
+    assert abs(band.mean.value - ndtr(LIMIT)) < 5.0 * band.mean.se
+    for q, each in band.quantiles.items():
+        assert abs(each.value - _quantile(q)) < 5.0 * each.se
+    assert band.resolved
+    assert np.var(band.net, ddof=1) == pytest.approx(band.variance.value, rel=0.05)
+
+
+def test_inner_noise_is_removed_without_bias() -> None:
+    """Pure chance: no epistemic variance at all, and none is found; left in, it would pose as a band.
+
+    Mean over 60 tables at five standard errors; the removed amount is p(1-p)/n, the negative control that it matters.
+    """
+    rng = np.random.default_rng(2)
+    tables = [(rng.random((40, 50)) < 0.2).astype(float) for _ in range(60)]
+    bands = [probability_band(table) for table in tables]
+    net = np.array([band.variance.value for band in bands])
+    assert abs(net.mean()) < 5.0 * net.std() / np.sqrt(60)
+    assert np.mean([band.removed for band in bands]) == pytest.approx(0.2 * 0.8 / 50, rel=0.02)
+    raw = np.mean([np.var(band.raw, ddof=1) for band in bands])
+    assert raw > 20.0 * abs(net.mean())
+    assert np.mean([band.resolved for band in bands]) < 0.2
+
+
+def test_intervals_of_the_band_cover() -> None:
+    """Nominal 90 %, 64 draws of 50, 150 repeats: mean and upper quantile between 80 and 97 %.
+
+    Negative control: an error that takes all members as independent covers the mean less than 60 % of the time.
+    """
+    hits = np.zeros(3)
+    for seed in range(150):
+        events = _events(64, 50, seed)
+        band = probability_band(events)
+        upper = band.quantiles[0.95]
+        naive = np.sqrt(events.mean() * (1 - events.mean()) / events.size)
+        exact = ndtr(LIMIT)
+        hits += (
+            band.mean.lo < exact < band.mean.hi,
+            upper.lo < _quantile(0.95) < upper.hi,
+            abs(events.mean() - exact) < 1.645 * naive,
+        )
+    mean, quantile, independent = hits / 150
+    assert 0.80 < mean < 0.97
+    assert 0.80 < quantile < 0.97
+    assert independent < 0.60
+
+
+def test_an_event_never_seen_has_a_limit_not_an_error() -> None:
+    band = probability_band(np.zeros((20, 50)))
+    assert band.mean.value == 0.0
+    assert np.isnan(band.mean.se)
+    assert band.mean.hi == pytest.approx(1.0 - 0.1 ** (1 / 20))
+    assert not band.resolved
+    assert probability_band(np.ones((20, 50))).mean.lo == pytest.approx(0.1 ** (1 / 20))
+
+
+def test_failed_members_are_counted() -> None:
+    events = _events(20, 60, seed=3)
+    events[0, :40] = np.nan
+    events[1, :3] = np.nan
+    band = probability_band(events)
+    assert (band.draws, band.draws_planned, band.succeeded, band.members) == (19, 20, 19 * 60 - 3, 1200)
+    assert np.isnan(band.raw[0])
+    assert band.dataset().attrs == {"draws": "19 of 20", "members": "1137 of 1200"}
+
+
+def test_tables_that_cannot_answer_are_refused() -> None:
+    with pytest.raises(StudyError, match=r"Nested\(sources, draws, inner=50\)"):
+        probability_band(np.zeros((20, 49)))
+    with pytest.raises(StudyError, match="more draws"):
+        probability_band(np.zeros((7, 50)))
+    with pytest.raises(StudyError, match="below"):
+        probability_band(np.full((10, 50), 0.3))
+    with pytest.raises(StudyError, match="Nested"):
+        nested_split(np.zeros((64, 1)))
+
+
+def test_the_double_loop_bias_is_removed() -> None:
+    """Case 9: nested 64x4 of the linear chain, expectations .775 raw and .70 net, over 300 tables at five errors."""
+    raw, net, within = [], [], []
+    for seed in range(300):
+        nested = Nested(CHAIN, 64, 4)
+        split = nested_split(nested.arrange(LINEAR.values(nested.members, seed)))
+        net.append(split.between.value)
+        raw.append(split.between.value + split.removed)
+        within.append(split.within.value)
+    for numbers, exact in ((raw, 0.775), (net, 0.70), (within, 0.30)):
+        assert abs(np.mean(numbers) - exact) < 5.0 * np.std(numbers) / np.sqrt(300)
+    assert abs(np.mean(raw) - 0.70) > 5.0 * np.std(raw) / np.sqrt(300)
