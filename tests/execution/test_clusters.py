@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from operator import mul
@@ -24,7 +25,7 @@ from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution import clusters
 from uqmsm.execution.backends import InProcess
 from uqmsm.execution.clusters import open_backend
-from uqmsm.execution.journal import read_journal
+from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.execution.taskfile import Status
 
 
@@ -182,6 +183,43 @@ def test_a_scheduler_that_is_not_there_is_told_within_seconds():
         open_backend(2, "slurm")
     with pytest.raises(StudyError, match="--workers -1"):
         open_backend(-1)
+
+
+FOREIGN = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_leaves_a_run_to_be_resumed(tmp_path, caplog):
+    chain, members = three_stages(pause=0.02), rectangles(60)
+    script = tmp_path / "foreign.py"
+    script.write_text(FOREIGN, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(script)], stdin=-1, stdout=-1, stderr=-3, text=True) as foreign:
+        backend = open_backend(0, foreign.stdout.readline().strip())
+        RunFolder.create(tmp_path / "run").close()
+        killer = threading.Thread(target=lambda: (until(lambda: calls_run(tmp_path / "run") > 60), foreign.kill()))
+        killer.start()
+        with pytest.raises(EnvironmentFault, match=r"scheduler.*then resume"):
+            run(tmp_path / "run", chain, members, backend=backend)
+        killer.join()
+        backend.close()
+    assert not caplog.records
+    before = calls_run(tmp_path / "run")
+    assert 60 < before < 600
+    assert image(run(tmp_path / "run", chain, members)) == image(fresh(tmp_path / "reference", chain, members))
+    assert calls_run(tmp_path / "run") == 600
+
+
+def test_what_the_workers_did_can_be_kept_as_a_page(tmp_path, two):
+    with two.recorded(tmp_path / "dask.html"):
+        fresh(tmp_path / "run", three_stages(), rectangles(2), backend=two)
+    assert b"statics" in (tmp_path / "dask.html").read_bytes()
 
 
 def test_a_scheduler_that_is_there_is_joined_and_left_running(tmp_path, two):

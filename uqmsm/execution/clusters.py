@@ -154,8 +154,8 @@ class DaskBackend:
             return Finished(ticket, lost=f"the worker process ended {WORKER_DEATHS + 1} times while running it")
         except CancelledError as fault:
             raise EnvironmentFault(
-                f"the scheduler gave task {ticket} back unfinished; is it still there? Mend the cluster, then resume "
-                "the run"
+                f"the scheduler is gone, or gave task {ticket} back unfinished; what was finished is kept: mend the "
+                "cluster, then resume the run"
             ) from fault
         except Exception as fault:
             raise EnvironmentFault(
@@ -286,7 +286,9 @@ def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
 
 def _quiet() -> None:
     # what goes wrong is said in our own words, once; Dask's log would tell it again, with tracebacks
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", *logging.root.manager.loggerDict):  # some of Dask's have levels of their own
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _dashboard_address(tell: Callable[[str], None]) -> str | None:
