@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cache, partial
 from types import NoneType
 from typing import Annotated, Any, Literal, Union
 
@@ -38,7 +38,8 @@ def uncertain(choices: Iterable[Any], unit: str | None, laws: Laws) -> Any:
     """Return the annotation of a value that may be a law; `choices` are the members of the union."""
     kinds = {word: kind for word, kind in KINDS.items() if kind in choices}
     plain = tuple(choice for choice in choices if choice not in KINDS.values())
-    branches = [Annotated[_law(name, law, kinds, laws), Tag(f"·{name}")] for name, law in laws.items()]
+    known = tuple(laws.items())
+    branches = [Annotated[_law(name, law, tuple(kinds), known), Tag(f"·{name}")] for name, law in known]
     if plain:
         union = plain[0] if len(plain) == 1 else Union[plain]  # noqa: UP007  # made at run time
         branches.append(Annotated[shape(union, unit, laws), Tag("·value")])
@@ -85,13 +86,16 @@ def _recognise(value: Any, kinds: list[str], laws: list[str], plain: bool) -> An
     return value
 
 
-def _law(name: str, law: type, kinds: dict[str, type], laws: Laws) -> Any:
-    found = {key: shape(hint, None, laws) for key, hint in hints(law).items()}
+@cache
+def _law(name: str, law: type, words: tuple[str, ...], laws: tuple[tuple[str, type], ...]) -> Any:
+    kinds = {word: KINDS[word] for word in words}
+    found = {key: shape(hint, None, dict(laws)) for key, hint in hints(law).items()}
     stated = dict.fromkeys(kinds, Literal[name])
     required = dict.fromkeys((*kinds, "unit"), False) | {f.name: is_required(f) for f in fields(law)}
     shapes = {**stated, **found, "unit": str}
     one_kind = {"oneOf": [{"required": [kind]} for kind in kinds]}
-    made = model(law.__name__, summary(law), shapes, required, extras_of(law), one_kind)
+    title = law.__name__ if len(words) == len(KINDS) else f"{law.__name__} ({' or '.join(words)})"
+    made = model(title, summary(law), shapes, required, extras_of(law), one_kind)
     build: Callable[[dict[str, Any]], _Stated] = partial(_state, law, kinds)
     return Annotated[
         made, WrapValidator(partial(read_mapping, build=build, keys=list(shapes), owner=f"the law {name}"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from inspect import cleandoc
 from pathlib import Path
 from types import NoneType, UnionType
@@ -56,9 +56,10 @@ Laws = dict[str, type]
 _SPLIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)", re.DOTALL)
 
 
-def adapter(annotation: Any, laws: Laws | None = None) -> TypeAdapter[Any]:
-    """Return the check of one annotation."""
-    return TypeAdapter(shape(annotation, None, laws or {}))
+@cache
+def adapter(annotation: Any) -> TypeAdapter[Any]:
+    """Return the check of one annotation that holds no law."""
+    return TypeAdapter(shape(annotation, None, {}))
 
 
 def shape(annotation: Any, unit: str | None, laws: Laws) -> Any:
@@ -160,8 +161,13 @@ def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:
 
     `also` are keys that are read elsewhere, named only in advice.
     """
+    return _mapping_of(cls, tuple(laws.items()), tuple(also))
+
+
+@cache  # one model per class, so that a schema names it once
+def _mapping_of(cls: type, laws: tuple[tuple[str, type], ...], also: tuple[str, ...]) -> Any:
     required = {field.name: is_required(field) for field in fields(cls)}
-    shapes = {name: shape(hint, None, laws) for name, hint in hints(cls).items()}
+    shapes = {name: shape(hint, None, dict(laws)) for name, hint in hints(cls).items()}
     made = model(cls.__name__, summary(cls), shapes, required, extras_of(cls))
     build = partial(construct, cls)
     return Annotated[made, WrapValidator(partial(read_mapping, build=build, keys=[*shapes, *also], owner=cls.__name__))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -35,6 +36,7 @@ class Built:
     number: int
 
 
+@cache
 def operator_adapter(cls: type) -> TypeAdapter[Any]:
     """Return the check of an operator's fields.
 
