@@ -63,7 +63,7 @@ def plan(study: Study) -> dict[str, Any]:
     members = planned(study)
     calls = calls_of(study.chain, study.seed, members.members.table)
     refined = sum(min(one.pairs, members.design.rows) for one in study.refinements)
-    seconds = {s.name: float(getattr(s.operator, "cost", lambda: float("nan"))()) for s in study.chain.stages}
+    seconds = _seconds(study.chain)
     return {
         "study": study.title,
         "chain": study.chain.draw(),
@@ -74,12 +74,25 @@ def plan(study: Study) -> dict[str, Any]:
         "members": len(members.members),
         "rows": members.design.rows,
         "members_per_row": members.design.members_per_row,
-        "band": None if members.nested is None else [members.nested.draws, members.nested.inner],
+        "band": None
+        if members.nested is None
+        else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
         "refined_members": refined,
         "calls": {name: len(found) for name, found in calls.items()},
         "seconds_per_call": seconds,
+        "core_seconds": round(sum(len(calls[name]) * each for name, each in seconds.items() if each is not None), 1),
         "memory_MB": round(sum(found.keys.nbytes + found.indices.nbytes for found in calls.values()) / 1e6, 1),
     }
+
+
+def _seconds(chain: Chain) -> dict[str, float | None]:
+    """Return what each operator says that a call costs; learning a posterior comes on top."""
+    operators = [stage.operator for stage in chain.stages]
+    found: dict[str, float | None] = {}
+    for position, stage in enumerate(chain.stages):
+        cost = getattr(stage.operator, "cost", None)
+        found[stage.name] = round(float(cost(operators[:position])), 6) if callable(cost) else None
+    return found
 
 
 def _slug(title: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -97,6 +97,10 @@ class Polycrystal:
             "Taylor factor: G. I. Taylor, J. Inst. Metals 62, 307 (1938)",
             "work at the bridge of scales: R. Hill, J. Mech. Phys. Solids 11, 357 (1963)",
         )
+
+    def cost(self, upstream: Sequence[object] = ()) -> float:
+        """Return seconds per call, roughly, on one core, for a crystal that is nearly isotropic; up to 3 times more."""
+        return 0.005 + 3.5e-6 * self.voxels**3
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Homogenize one member."""
