@@ -1,0 +1,110 @@
+"""The page itself: all sections rendered into one file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from uqmsm.report import facts, sections
+from uqmsm.report.chain_picture import draw_chain
+from uqmsm.report.checks import checks, overall
+from uqmsm.report.posterior_section import posteriors
+from uqmsm.report.style import FIGURE_STYLE, THEME
+from uqmsm.report.words import seconds
+
+__all__ = ["write"]
+
+
+def write(results: xr.DataTree, folder: str | os.PathLike[str]) -> Path:
+    """Write ``report.html``: one page, no network, the same bytes for the same results.
+
+    Parameters
+    ----------
+    results
+        The tree of a run. Every group but answers may be absent; the page says so.
+    folder
+        The run folder; it must exist.
+
+    Returns
+    -------
+    Path
+        Of the page. A reader never sees half of it: it is written beside and then renamed.
+
+    Raises
+    ------
+    StudyError
+        When the tree has no answers, or an attribute that should be JSON is not.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    place = Path(folder)
+    environment = Environment(
+        loader=PackageLoader("uqmsm.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    text = environment.get_template("page.html.j2").render(_context(results, place.resolve().name))
+    path = place / "report.html"
+    fresh = path.with_name("report.html.part")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+    return path
+
+
+def _context(results: xr.DataTree, run: str) -> dict[str, Any]:
+    given, found, words = facts.answers(results), facts.ledgers(results), facts.source_words(results)
+    ladder = facts.stages(results)
+    shifts = sections.shift_rows(results, given)
+    lights = checks(results)
+    compared, comparison_picture = sections.comparison_items(results)
+    return {
+        "style": THEME + FIGURE_STYLE,
+        "run": run,
+        "title": results.attrs.get("title") or "Report",
+        "about": results.attrs.get("about", ""),
+        "answers": sections.answer_items(given, found, words, shifts),
+        "checks": lights,
+        "overall": overall(lights),
+        "ledgers": sections.ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
+        "shifts": shifts,
+        "distributions": sections.distributions(results, given),
+        "probabilities": sections.probabilities(results, given),
+        "comparisons": compared,
+        "comparison_picture": comparison_picture,
+        "posteriors": posteriors(results),
+        **_chain(results, ladder),
+        "failures": sections.failures(results, run),
+        **_provenance(results),
+    }
+
+
+def _chain(results: xr.DataTree, ladder: list[dict[str, Any]]) -> dict[str, Any]:
+    sources = [dict(each) for each in facts.notes(results, "sources") or []]
+    for each in sources:
+        each["stage"] = each.get("stage") or str(each["name"]).partition(".")[0]
+    pictures = [draw_chain(ladder, sources, prefix=f"c{k}", narrow=bool(k)) for k in (0, 1)] if ladder else ["", ""]
+    inputs = [{key: str(each.get(key) or "") for key in ("name", "stage", "kind", "long_name")} for each in sources]
+    total = sum(float(stage.get("seconds") or 0.0) for stage in ladder)
+    return {
+        "chain_wide": pictures[0],
+        "chain_narrow": pictures[1],
+        "chain_text": results.attrs.get("chain", ""),
+        "chain_total": seconds(total) if total > 0.0 else "",
+        "inputs": inputs,
+    }
+
+
+def _provenance(results: xr.DataTree) -> dict[str, Any]:
+    versions = facts.notes(results, "versions") or {}
+    spent = results.attrs.get("seconds")
+    return {
+        "unverified": [str(row) for row in facts.notes(results, "unverified") or []],
+        "versions": sorted((str(name), str(version)) for name, version in versions.items()),
+        "references": [str(line) for line in facts.notes(results, "references") or []],
+        "seed": str(results.attrs.get("seed", "")),
+        "command": str(results.attrs.get("command", "")),
+        "spent": seconds(float(spent)) if spent is not None else "",
+        "study": str(results.attrs.get("study", "")),
+    }

@@ -1,0 +1,101 @@
+"""What a posterior has learnt: scalars by name, contraction against the prior, identified directions, misses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+__all__ = ["LEARNT", "PRIOR", "Direction", "contraction", "directions", "predictive", "scalars"]
+
+Floats = NDArray[np.float64]
+LEARNT, PRIOR = 0.5, 0.9
+"""A parameter is learnt where its posterior sd is under half the prior's, and still prior where it is over 0.9 of it."""
+
+
+def scalars(dataset: xr.Dataset) -> dict[str, Floats]:
+    """Return name -> draws, shape (chains, draws), every entry of an array as a scalar of its own, ``re[Mo]``."""
+    found: dict[str, Floats] = {}
+    for name, variable in dataset.data_vars.items():
+        if not {"chain", "draw"} <= set(variable.dims) or variable.dtype.kind not in "fiub":
+            continue
+        rest = [str(dim) for dim in variable.dims if dim not in {"chain", "draw"}]
+        values = np.asarray(variable.transpose("chain", "draw", *rest).values, dtype=np.float64)
+        names = [[str(label) for label in variable[dim].values] for dim in rest]
+        for place, labels in zip(np.ndindex(*values.shape[2:]), product(*names), strict=True):
+            found[f"{name}[{', '.join(labels)}]" if labels else str(name)] = values[(slice(None), slice(None), *place)]
+    return found
+
+
+def contraction(posterior: Mapping[str, Floats], prior: Mapping[str, Floats]) -> dict[str, float]:
+    """Return posterior sd / prior sd of every parameter that both have and the prior leaves free."""
+    found = {}
+    for name, draws in posterior.items():
+        before = float(np.std(prior[name])) if name in prior else 0.0
+        if before > 0.0:
+            found[name] = float(np.std(draws)) / before
+    return found
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in the space of parameters, each in units of its prior sd.
+
+    Parameters
+    ----------
+    ratio
+        Posterior sd / prior sd along it.
+    weights
+        Parameter -> weight, the largest first, squares summing to one.
+    """
+
+    ratio: float
+    weights: Mapping[str, float]
+
+
+def directions(posterior: Mapping[str, Floats], prior: Mapping[str, Floats]) -> list[Direction]:
+    """Return the directions in order of what the data taught about them, best first.
+
+    They solve the generalised eigenproblem of the two covariances, ``S_post v = r^2 S_prior v``. Empty where the prior
+    has too few draws (under twice the parameters) for its covariance.
+    """
+    from scipy.linalg import eigh
+
+    names = list(contraction(posterior, prior))
+    before = np.array([prior[name].ravel() for name in names])
+    if not names or before.shape[1] < 2 * len(names):
+        return []
+    scale = before.std(axis=1)[:, None]
+    after = np.array([posterior[name].ravel() for name in names]) / scale
+    covariance = np.atleast_2d(np.cov(before / scale))
+    if np.linalg.cond(covariance) > 1e10:
+        return []
+    squares, vectors = eigh(np.atleast_2d(np.cov(after)), covariance)
+    found = []
+    for square, vector in zip(squares, vectors.T, strict=True):
+        unit = vector / np.linalg.norm(vector)
+        unit = unit * np.sign(unit[np.argmax(np.abs(unit))])
+        order = np.argsort(-np.abs(unit), kind="stable")
+        found.append(Direction(float(np.sqrt(max(square, 0.0))), {names[k]: float(unit[k]) for k in order}))
+    return found
+
+
+def predictive(draws: xr.Dataset, observed: xr.Dataset) -> list[tuple[str, float, float, float, str]]:
+    """Return (name, observed, predictive mean, predictive sd, units) of every datum."""
+    found = []
+    for stem, variable in observed.data_vars.items():
+        if stem not in draws.data_vars:
+            continue
+        # the order of the entries is that of the dims, in both groups
+        predicted = scalars(draws[[stem]].transpose(..., *variable.dims))
+        units = str(variable.attrs.get("units", ""))
+        for (name, values), datum in zip(predicted.items(), np.ravel(variable.values), strict=True):
+            sd = float(values.std(ddof=1))
+            if np.isfinite(datum) and sd > 0.0:
+                words = name.partition("[")[2].rstrip("]") or name
+                found.append((words, float(datum), float(values.mean()), sd, "" if units == "1" else units))
+    return found

@@ -1,0 +1,167 @@
+"""Pictures of a posterior: what was learnt, the pairs, the chains, and data beside predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.report.canvas import Canvas, Frame, ticks
+from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
+from uqmsm.report.words import number, percent
+
+__all__ = ["draw_contraction", "draw_directions", "draw_pairs", "draw_predictive", "draw_ranks", "draw_trace"]
+
+Floats = NDArray[np.float64]
+
+
+def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
+    """Return posterior sd over prior sd, one row per parameter, best learnt first."""
+    rows = sorted(ratios.items(), key=lambda item: item[1])
+    step = 17.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    top = max(1.0, *ratios.values())
+    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (0.0, top))
+    canvas.rect(frame.px(PRIOR), frame.top, frame.right - frame.px(PRIOR), frame.bottom - frame.top, "faintfill band")
+    for k, (name, ratio) in enumerate(rows):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.line(frame.px(0.0), y, frame.px(ratio), y, "grid")
+        canvas.dot(
+            frame.px(ratio),
+            y,
+            4.0,
+            "k-epistemic" if ratio < LEARNT else "softfill" if ratio > PRIOR else "k-epistemic pale",
+        )
+    canvas.x_axis(
+        frame, [(v, number(v, 2)) for v in ticks(0.0, top, 4)], "posterior sd / prior sd (shaded: still prior)"
+    )
+    told = ", ".join(f"{name} {number(ratio, 2)}" for name, ratio in rows)
+    return canvas.svg("What the data taught about each parameter", f"Posterior sd over prior sd: {told}.")
+
+
+def draw_directions(found: Sequence[Direction], *, prefix: str) -> str:
+    """Return posterior sd over prior sd along the identified directions, in order."""
+    canvas = Canvas(440.0, 250.0, prefix)
+    frame = Frame(44.0, 424.0, 30.0, 196.0, (0.5, len(found) + 0.5), (0.0, max(1.0, *(d.ratio for d in found))))
+    canvas.y_axis(frame, [(v, number(v, 2)) for v in ticks(*frame.y, 4)], "posterior sd / prior sd")
+    canvas.line(frame.left, frame.py(LEARNT), frame.right, frame.py(LEARNT), "axis dash")
+    width = (frame.right - frame.left) / len(found)
+    for k, direction in enumerate(found, start=1):
+        css = (
+            "k-epistemic" if direction.ratio < LEARNT else "softfill" if direction.ratio > PRIOR else "k-epistemic pale"
+        )
+        height = frame.bottom - frame.py(direction.ratio)
+        canvas.rect(frame.px(k) - 0.36 * width, frame.py(direction.ratio), 0.72 * width, max(height, 1.0), css)
+    places = [k for k in range(1, len(found) + 1) if k == 1 or k % max(1, round(len(found) / 8)) == 0]
+    canvas.x_axis(frame, [(k, str(k)) for k in places], "directions, best identified first")
+    learnt = sum(d.ratio < LEARNT for d in found)
+    words = f"{learnt} of {len(found)} directions have a posterior sd under half the prior's."
+    return canvas.svg("Directions identified by the data", words)
+
+
+def _box(draws: Floats) -> tuple[float, float]:
+    low, high = np.quantile(draws, (0.002, 0.998))
+    pad = 0.08 * float(high - low) or 1.0
+    return float(low) - pad, float(high) + pad
+
+
+def draw_pairs(posterior: Mapping[str, Floats], names: Sequence[str], *, prefix: str, most: int = 300) -> str:
+    """Return the pairs of a few parameters: histograms on the diagonal, at most `most` draws below it."""
+    k, left, cell = len(names), 64.0, 372.0 / len(names)
+    canvas = Canvas(440.0, 372.0 + 54.0, prefix)
+    flat = {name: posterior[name].ravel() for name in names}
+    boxes = {name: _box(flat[name]) for name in names}
+    length = len(flat[names[0]])
+    pick = np.unique(np.linspace(0, length - 1, min(length, most)).astype(int))
+    for row, down in enumerate(names):
+        for column, across in enumerate(names[: row + 1]):
+            x, y = left + column * cell, 6.0 + row * cell
+            frame = Frame(x + 3.0, x + cell - 3.0, y + 3.0, y + cell - 3.0, boxes[across], boxes[down])
+            canvas.line(frame.left, frame.bottom, frame.right, frame.bottom, "grid")
+            if row == column:
+                _histogram(canvas, frame, flat[down])
+                continue
+            canvas.line(frame.left, frame.top, frame.left, frame.bottom, "grid")
+            for i in pick:
+                canvas.dot(frame.px(float(flat[across][i])), frame.py(float(flat[down][i])), 1.4, "k-epistemic pale")
+        if row:
+            canvas.text(left - 6.0, 6.0 + (row + 0.5) * cell + 4.0, down, "tiny", "end")
+    for column, across in enumerate(names):
+        low, high = (number(v) for v in np.quantile(flat[across], (0.05, 0.95)))
+        canvas.text(left + (column + 0.5) * cell, 396.0, across, "tiny", "middle")
+        canvas.text(left + (column + 0.5) * cell, 411.0, f"{low} … {high}", "tiny", "middle")
+    words = f"Scatter of {len(pick)} of {length} posterior draws for {', '.join(names)}; below each name its 5 to 95 % range."
+    return canvas.svg(f"Pairs of the {k} best identified parameters", words)
+
+
+def _histogram(canvas: Canvas, frame: Frame, draws: Floats) -> None:
+    counts, edges = np.histogram(draws, bins=22, range=frame.x)
+    tall = Frame(frame.left, frame.right, frame.top, frame.bottom, frame.x, (0.0, float(counts.max()) * 1.1))
+    for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
+        x = tall.px(float(low))
+        canvas.rect(
+            x,
+            tall.py(float(count)),
+            tall.px(float(high)) - x - 0.5,
+            tall.bottom - tall.py(float(count)),
+            "k-epistemic pale",
+        )
+
+
+def draw_trace(name: str, draws: Floats, *, prefix: str, most: int = 250) -> str:
+    """Return the path of one parameter in every chain, thinned to `most` points each."""
+    chains, length = draws.shape
+    canvas = Canvas(440.0, 230.0, prefix)
+    frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, float(max(length - 1, 1))), _box(draws))
+    canvas.y_axis(frame, [(v, number(v)) for v in ticks(*frame.y, 4)], name)
+    pick = np.unique(np.linspace(0, length - 1, min(length, most)).astype(int))
+    for chain in range(chains):
+        path = [(frame.px(float(i)), frame.py(float(np.clip(draws[chain, i], *frame.y)))) for i in pick]
+        canvas.curve(path, f"trace c{chain % 4}")
+    canvas.x_axis(frame, [(v, number(v)) for v in ticks(*frame.x, 5)], f"kept draw, {chains} independent chains")
+    return canvas.svg(
+        f"Trace of {name}", f"{chains} chains of {length} kept draws; they should look alike and drift nowhere."
+    )
+
+
+def draw_ranks(name: str, draws: Floats, *, prefix: str, bins: int = 16) -> str:
+    """Return histograms of the ranks of each chain among all draws: flat where the chains agree (Vehtari et al. 2021)."""
+    chains, length = draws.shape
+    ranks = draws.ravel().argsort(kind="stable").argsort(kind="stable").reshape(draws.shape)
+    counts = np.array([np.histogram(r, bins=bins, range=(0, draws.size))[0] for r in ranks]) / (length / bins)
+    canvas = Canvas(440.0, 230.0, prefix)
+    top = max(1.5, float(counts.max()) * 1.05)
+    frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, 1.0), (0.0, top))
+    canvas.y_axis(frame, [(v, number(v, 2)) for v in ticks(0.0, top, 4)], f"{name}: draws per bin / expected")
+    for chain in range(chains):
+        steps = [(frame.px(e / bins), frame.py(float(counts[chain, b]))) for b in range(bins) for e in (b, b + 1)]
+        canvas.curve(steps, f"trace c{chain % 4}")
+    canvas.line(frame.left, frame.py(1.0), frame.right, frame.py(1.0), "rule")
+    canvas.x_axis(frame, [(v, percent(v)) for v in (0.0, 0.5, 1.0)], "rank among the draws of all chains")
+    low, high = number(float(counts.min()), 2), number(float(counts.max()), 2)
+    return canvas.svg(
+        f"Ranks of {name} by chain",
+        f"Between {low} and {high} of the expected number in every bin; 1 is perfect mixing.",
+    )
+
+
+def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, prefix: str) -> str:
+    """Return (observed - predictive mean) / predictive sd, one row per datum, outliers named as missed."""
+    step = 17.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    scores = [(datum - mean) / sd for _, datum, mean, sd, _ in rows]
+    reach = max(3.0, *(abs(s) for s in scores)) * 1.05
+    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (-reach, reach))
+    band = frame.px(1.645) - frame.px(-1.645)
+    canvas.rect(frame.px(-1.645), frame.top, band, frame.bottom - frame.top, "k-epistemic band")
+    canvas.line(frame.px(0.0), frame.top, frame.px(0.0), frame.bottom, "axis")
+    for k, ((name, *_), score) in enumerate(zip(rows, scores, strict=True)):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.dot(frame.px(score), y, 4.0, "badfill" if abs(score) > 1.645 else "inkfill")
+    canvas.x_axis(frame, [(v, number(v, 2)) for v in ticks(-reach, reach, 6)], "(observed − predicted) / predictive sd")
+    missed = sum(abs(s) > 1.645 for s in scores)
+    words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; about {number(0.1 * len(rows), 2)} are expected to."
+    return canvas.svg("Data beside the posterior predictive", words)

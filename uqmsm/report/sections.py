@@ -1,0 +1,211 @@
+"""From the tree to the sections of the page: what each says, its pictures and its tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from uqmsm.report.answer_pictures import draw_comparisons, draw_distribution, draw_probability
+from uqmsm.report.facts import Answer, Ledger, Line, group, notes, plain
+from uqmsm.report.ledger_picture import draw_ledger
+from uqmsm.report.words import KINDS, amount, headline, joined, number, percent, share, split_sentence
+
+__all__ = [
+    "answer_items",
+    "comparison_items",
+    "distributions",
+    "failures",
+    "ledger_items",
+    "probabilities",
+    "shift_rows",
+]
+
+_SCALES = {
+    "raw": "",
+    "log": "The answer has a heavy tail, so this ledger shares out the scatter of its logarithm; the raw one follows.",
+    "rank": "The answer has heavy tails and both signs, so this ledger shares out the scatter of its ranks.",
+}
+
+
+def answer_items(
+    given: Sequence[Answer], found: Sequence[Ledger], words: Mapping[str, str], shifts: Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return, per answer, its headline and what is said about it in sentences."""
+    items = []
+    for answer in given:
+        own = next((one for one in found if one.answer == answer.name and not one.title.endswith(" failed")), None)
+        what, _, value = headline(answer).partition(": ")
+        constant = answer.sd.value == 0.0 or not answer.used
+        sentences = ["It does not vary, so there is nothing to share out" if constant else split_sentence(own, words)]
+        moved = [
+            f"the {row['refinement']} adds a bias of {row['shift']}" for row in shifts if row["name"] == answer.name
+        ]
+        sentences += [joined(moved)] if moved else []
+        error = f", mean known to ± {number(answer.mean.se, 2)}" if np.isfinite(answer.mean.se) else ""
+        note = f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
+        text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
+        items.append({"what": what, "value": value, "text": text.replace("..", "."), "note": note})
+    return items
+
+
+def ledger_items(
+    found: Sequence[Ledger], given: Sequence[Answer], order: Sequence[str], words: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return, per ledger, its pictures (wide and narrow) and the rows of its table."""
+    meant = {answer.name: answer.words for answer in given}
+    items = []
+    for k, ledger in enumerate(found):
+        pictures = [draw_ledger(ledger, None, order, prefix=f"l{k}{'nw'[wide]}", narrow=not wide) for wide in (1, 0)]
+        title = meant.get(ledger.answer, plain(ledger.answer))
+        rows = [_row(line, words) for of in ("source", "stage", "kind") for line in ledger.by(of)]
+        between, kappa = ledger.sums["between"], ledger.kappa
+        notes_ = [_SCALES.get(ledger.scale, "")] if ledger.title != ledger.answer else []
+        if np.isfinite(between.value):
+            notes_.append(
+                f"Knowing everything that can be known would remove {percent(between.value, between.se)} of the variance."
+            )
+        if np.isfinite(kappa.value):
+            notes_.append(f"κ = {amount(kappa.value, kappa.se)}: 1 without interactions of three or more sources.")
+        name = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
+        items.append({"title": name, "wide": pictures[0], "narrow": pictures[1], "rows": rows,
+                      "notes": " ".join(notes_), "members": ledger.members})  # fmt: skip
+    return items
+
+
+def _row(line: Line, words: Mapping[str, str]) -> dict[str, str]:
+    name = plain(line.name)
+    said = words.get(line.name, "")
+    interval = f"{percent(line.fair.lo)} – {percent(line.fair.hi)}" if np.isfinite(line.fair.lo) else "–"
+    name = f"all that is {KINDS.get(line.name, line.name)}" if line.of == "kind" else name
+    name = f"stage {name} adds" if line.of == "stage" else name
+    return {
+        "name": name, "words": said if said != name else "", "stage": line.stage, "kind": line.kind, "of": line.of,
+        "first": percent(line.first_order.value, line.first_order.se), "fair": percent(line.fair.value, line.fair.se),
+        "total": percent(line.total.value, line.total.se), "interval": interval, "rows": str(line.rows),
+        "verdict": line.verdict, "said": share(line), "reason": line.reason,
+    }  # fmt: skip
+
+
+def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
+    """Return the biases, one row per answer and refinement."""
+    table = group(results, "shifts")
+    if table is None or "shift" not in table:
+        return []
+    rows = []
+    for answer in given:
+        if answer.name not in table["answer"].values:
+            continue
+        own = table.sel(answer=answer.name)
+        for k, refinement in enumerate(np.atleast_1d(own["refinement"].values)):
+            one = {str(key): float(own[key].values[k]) for key in own.data_vars if own[key].dims == ("refinement",)}
+            if not np.isfinite(one["shift"]):
+                continue
+            scale = abs(answer.mean.value)
+            part = f" ({percent(one['shift'] / scale, small=1)})" if scale > 0.0 else ""
+            order = one.get("order", np.nan)
+            rows.append({
+                "name": answer.name, "answer": answer.words, "refinement": plain(str(refinement)),
+                "shift": _signed(one["shift"], one["shift_se"], answer.units) + part, "pairs": str(int(one["pairs"])),
+                "ratio": amount(one["variance_ratio"], one.get("variance_ratio_se", np.nan)),
+                "order": number(order, 2) if np.isfinite(order) else "none assumed",
+                "corrected": "yes" if one.get("corrected") else "no",
+                "left": f"{number(one['in_sd'], 2)} sd" if "in_sd" in one else "–",
+                "large": "yes" if one.get("large") else "",
+            })  # fmt: skip
+    return rows
+
+
+def _signed(value: float, se: float, units: str) -> str:
+    return ("+" if value > 0.0 else "") + amount(value, se, units)
+
+
+def _thresholds(results: xr.DataTree) -> dict[str, tuple[float, str]]:
+    table = group(results, "probability")
+    if table is None:
+        return {}
+    names = [str(name) for name in np.atleast_1d(table["answer"].values)]
+    limits, sides = np.atleast_1d(table["threshold"].values), np.atleast_1d(table["direction"].values)
+    return {name: (float(limit), str(side)) for name, limit, side in zip(names, limits, sides, strict=True)}
+
+
+def distributions(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return the picture of every answer that varies, with its quantiles."""
+    limits, items = _thresholds(results), []
+    for k, answer in enumerate(given):
+        values = answer.values[np.isfinite(answer.values)]
+        if values.size < 2 or np.ptp(values) == 0.0:
+            continue
+        quantiles = [(percent(p), amount(q.value, q.se, answer.units)) for p, q in answer.quantiles.items()]
+        threshold = limits[answer.name][0] if answer.name in limits else None
+        picture = draw_distribution(answer, threshold, prefix=f"d{k}")
+        items.append({"title": answer.words, "picture": picture, "quantiles": quantiles})
+    return items
+
+
+def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
+    """Return, per probability, a sentence and its picture."""
+    table = group(results, "probability")
+    if table is None:
+        return []
+    items = []
+    for k, (name, (limit, side)) in enumerate(_thresholds(results).items()):
+        one = table.sel(answer=name)
+        answer = next((each for each in given if each.name == name), None)
+        words, units = (answer.words, answer.units) if answer else (plain(name), "")
+        low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
+        mean, removed = float(one["probability"]), float(one["removed"])
+        raw = np.asarray(one["raw"].values, dtype=np.float64)
+        event = f"{words} {side} {number(limit, 4)} {units}".rstrip()
+        total = float(np.nanvar(raw, ddof=1))
+        noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
+        text = (
+            f"{event[:1].upper()}{event[1:]} has the probability {percent(mean, float(one['probability_se']))}. What we do "
+            f"not know puts it between {percent(low)} and {percent(high)} (90 % band over {np.isfinite(raw).sum()} "
+            f"epistemic draws of {int(one['inner'])} members each). The noise of these finite inner samples, "
+            f"{noise} of the scatter in the curve, is removed from the band."
+        )
+        if "resolved" in one and not bool(one["resolved"]):
+            text += " The band is not resolved from that noise: more inner members would resolve it."
+        picture = draw_probability(raw, mean, (low, high), title=f"probability of {event}", prefix=f"p{k}")
+        items.append({"text": text, "picture": picture})
+    return items
+
+
+def comparison_items(results: xr.DataTree) -> tuple[list[dict[str, str]], str]:
+    """Return the rows "prediction beside experiment", misses included, and their picture (empty if none)."""
+    found = [row for row in notes(results, "comparisons") or [] if float(row.get("measured") or 0.0) != 0.0]
+    rows = []
+    for row in found:
+        predicted, sd, measured = (float(row.get(key) or np.nan) for key in ("predicted", "predicted_sd", "measured"))
+        units = "" if row.get("unit") in {None, "1"} else str(row["unit"])
+        away = (measured - predicted) / sd if sd > 0.0 else np.nan
+        said = "–" if not np.isfinite(away) else f"{number(abs(away), 2)} sd {'above' if away > 0 else 'below'}"
+        rows.append({
+            "what": str(row.get("what") or plain(str(row.get("port", "")))), "predicted": amount(predicted, sd, units),
+            "measured": f"{number(measured, 4)} {units}".rstrip(), "away": said,
+            "missed": "missed" if abs(away) > 1.645 else "", "source": str(row.get("source", "")),
+            "verified": "" if row.get("verified") in {True, "yes"} else "not verified",
+        })  # fmt: skip
+    shown = [{**row, "what": said["what"]} for row, said in zip(found, rows, strict=True)]
+    return rows, draw_comparisons(shown, prefix="cmp") if shown else ""
+
+
+def failures(results: xr.DataTree, run: str) -> dict[str, Any]:
+    """Return how many members failed, why, and the line that replays one of each sort."""
+    table = group(results, "members")
+    if table is None or "status" not in table:
+        return {"known": False}
+    status = np.asarray(table["status"].values).astype(str)
+    failed = np.flatnonzero(status != "done")
+    reasons = np.asarray(table["reason"].values).astype(str)
+    addresses = np.asarray(table["address"].values).astype(str)
+    counts = Counter(str(reasons[i]) or str(status[i]) for i in failed)
+    first = {why: next(i for i in failed if (reasons[i] or status[i]) == why) for why in counts}
+    rows = [
+        {"why": why, "n": n, "replay": f"uqmsm replay {run} {addresses[first[why]]}"} for why, n in counts.most_common()
+    ]
+    return {"known": True, "failed": len(failed), "of": len(status), "rows": rows[:12], "more": max(len(rows) - 12, 0)}
