@@ -70,11 +70,22 @@ def test_a_wide_line_is_bounded_not_estimated() -> None:
 
 def test_an_answer_that_does_not_vary_is_refused() -> None:
     design = Design.of(CHAIN, 32)
-    with np.errstate(invalid="ignore"):
-        lines = Ledger(design, np.full(len(design.members), 2.5)).lines("source")
+    lines = Ledger(design, np.full(len(design.members), 2.5)).lines("source")
     assert set(lines["verdict"].values) == {"refused"}
     assert "does not vary" in str(lines["reason"].values[0])
     assert lines["fair"].isnull().all()
+
+
+def test_scatter_of_a_single_row_is_refused() -> None:
+    """One failed member in 32 rows: the event "failed" varies in one row only, so no error can be had."""
+    design, values = _linear(32)
+    values[5] = np.nan
+    failed = ledgers(design, {"y": values}).sel(answer="y failed")
+    assert set(failed["verdict"].values) == {"refused"}
+    assert any("single row" in reason for reason in failed["reason"].values)
+    everything = ledgers(design, {"y": np.full(len(values), np.nan)})
+    assert set(everything["verdict"].values.ravel()) == {"refused"}
+    assert "0 complete rows" in str(everything["reason"].sel(answer="y").values[0])
 
 
 def test_a_missing_split_is_named() -> None:
@@ -170,6 +181,9 @@ def test_checks_point_at_what_acts_only_through_others() -> None:
     checks = Ledger(design, chain.values(design.members, 1)).checks()
     assert "check(operator)" in str(checks["advice"].sel(line="1.x3").values)
     assert str(checks["advice"].sel(line="3.x2").values) == ""
+    lines = {line.name: line for line in Ledger(design, chain.values(design.members, 1)).list_lines()}
+    for name, line in lines.items():
+        assert float(checks["ratio"].sel(line=name)) == pytest.approx(line.first_order.value / line.total.value)
     declared = conditional("independent chains")
     design = Design.of(declared.sources, 100)
     checks = Ledger(design, declared.values(design.members, 1)).checks()

@@ -9,7 +9,8 @@ from scipy.special import ndtr, ndtri
 
 from uqmsm.errors import StudyError
 from uqmsm.members import Nested
-from uqmsm.questions.reliability import below, nested_split, probability_band
+from uqmsm.questions.nested_split import nested_split
+from uqmsm.questions.reliability import below, probability_band
 
 S_E, S_A = np.sqrt(0.70), np.sqrt(0.30)
 LIMIT = -1.0

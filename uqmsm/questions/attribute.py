@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -14,7 +14,8 @@ from scipy.stats import kurtosis
 
 from uqmsm.errors import StudyError
 from uqmsm.members import Design
-from uqmsm.questions.rectangles import Estimate, jackknife, jackknife_correlation
+from uqmsm.questions.lines import NONE, NUMBERS, Line, line_dataset, one_minus
+from uqmsm.questions.rectangles import Estimate, jackknife, jackknife_correlation, ratio
 from uqmsm.questions.scatter import Scale, rescale
 from uqmsm.questions.shares import Shares, Term
 from uqmsm.stochastic import Kind
@@ -28,33 +29,6 @@ FEWEST_ROWS = 8
 INTERVAL_ROWS = 16
 """Under so many complete rows there are no lines of sources and no intervals."""
 _SMALL = 0.05
-_NONE = Estimate(np.nan, np.nan, np.nan, np.nan, np.nan)
-_NUMBERS = ("alone", "with_others", "fair", "first_order", "total")
-_MEANING = {
-    "alone": "closed part: what it does by itself, or adds to what it is given",
-    "with_others": "its equal part of the interactions",
-    "fair": "fair share: alone and with others; closes to 1",
-    "first_order": "closed (first-order) share of the variance, S",
-    "total": "total share of the variance, T",
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the ledger: five shares, how many rows know it, and what may be said about it."""
-
-    name: str
-    of: str
-    stage: str
-    kind: str
-    alone: Estimate
-    with_others: Estimate
-    fair: Estimate
-    first_order: Estimate
-    total: Estimate
-    rows: int
-    verdict: str
-    reason: str
 
 
 class Ledger:
@@ -108,12 +82,12 @@ class Ledger:
     def fair_share(self, label: str) -> Estimate:
         """Return the fair share of a source, however few the rows are (a pilot needs it)."""
         term, whole = self.source_terms[label], self._whole(self.source_terms)
-        return jackknife_correlation((term.alone + term.with_others) / whole, self.level)
+        return jackknife_correlation(ratio(term.alone + term.with_others, whole), self.level)
 
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _correlation(self, theta: Floats | None) -> Estimate:
-        return _NONE if theta is None else jackknife_correlation(theta, self.level)
+        return NONE if theta is None else jackknife_correlation(theta, self.level)
 
     def _line(self, name: str, of: str, terms: Mapping[str, Term], rows: int) -> Line:
         """Return the line of a source, a kind or a merged set."""
@@ -121,11 +95,11 @@ class Ledger:
         source = {source.label: source for source in self.design.sources}.get(name)
         stage, kind = (source.stage, str(source.kind)) if source else ("", name if of == "kind" else "")
         numbers = (
-            self._correlation(term.alone / whole),
-            jackknife(term.with_others / whole, self.level),
-            self._correlation((term.alone + term.with_others) / whole),
+            self._correlation(ratio(term.alone, whole)),
+            jackknife(ratio(term.with_others, whole), self.level),
+            self._correlation(ratio(term.alone + term.with_others, whole)),
             self._correlation(term.first_order),
-            _one_minus(self._correlation(term.rest_share)),
+            one_minus(self._correlation(term.rest_share)),
         )
         return self._judged(Line(name, of, stage, kind, *numbers, rows, "", term.reason))
 
@@ -137,34 +111,36 @@ class Ledger:
         step = self.shares.closed(upto) - self.shares.closed(before)
         added = (jackknife if before else jackknife_correlation)(step, self.level)
         own = self.shares.net(upto)
-        total = None if self.shares.dependents(upto) else own.C_rest / own.V
+        total = None if self.shares.dependents(upto) else ratio(own.C_rest, own.V)
         numbers = (added, jackknife(0.0 * step, self.level), added)
-        prefix = (self._correlation(self.shares.closed(upto)), _one_minus(self._correlation(total)))
+        prefix = (self._correlation(self.shares.closed(upto)), one_minus(self._correlation(total)))
         reason = f"adds to what came before; first order and total are those of everything up to {stage}"
         rows = self.shares.rows(upto, before)
         return self._judged(Line(stage, "stage", stage, "", *numbers, *prefix, rows, "", reason))
 
     def _judged(self, line: Line) -> Line:
         """Return the line with its verdict; what may not be said is taken out."""
-        numbers = {name: getattr(line, name) for name in _NUMBERS}
+        numbers = {name: getattr(line, name) for name in NUMBERS}
         verdict, reason = self._verdict(line)
-        if not self.shares.variance[0] > 0.0 or line.rows < FEWEST_ROWS:
-            numbers = dict.fromkeys(_NUMBERS, _NONE)
+        if not self.shares.varies or line.rows < FEWEST_ROWS:
+            numbers = dict.fromkeys(NUMBERS, NONE)
         elif line.rows < INTERVAL_ROWS:
             none = line.of == "source"
             bare = {name: Estimate(each.value, each.se, np.nan, np.nan, np.nan) for name, each in numbers.items()}
-            numbers = dict.fromkeys(_NUMBERS, _NONE) if none else bare
+            numbers = dict.fromkeys(NUMBERS, NONE) if none else bare
         text = "; ".join(part for part in (reason, line.reason) if part)
         return Line(line.name, line.of, line.stage, line.kind, **numbers, rows=line.rows, verdict=verdict, reason=text)
 
     def _verdict(self, line: Line) -> tuple[str, str]:
-        if not self.shares.variance[0] > 0.0:
-            return "refused", "the answer does not vary over the members"
         if line.rows < FEWEST_ROWS:
             return "refused", f"{line.rows} complete rows; a ledger needs {FEWEST_ROWS}: extend the run"
+        if not self.shares.varies:
+            return "refused", "the answer does not vary over the members"
         if line.rows < INTERVAL_ROWS:
             what = "lines of sources need" if line.of == "source" else "indicative: an interval needs"
             return "refused", f"{what} {INTERVAL_ROWS} complete rows, there are {line.rows}: extend the run"
+        if not np.isfinite(line.fair.se):
+            return "refused", "a single row carries all the scatter: extend the run"
         if line.of == "source" and line.total.hi < _SMALL:
             return "merged", f"total under {100 * line.total.hi:.1f} %: shown among the others"
         if line.fair.half_width < max(_SMALL, line.fair.value / 2.0):
@@ -200,7 +176,7 @@ class Ledger:
         name = " + ".join(label for label in self.design.labels if label in merged)
         if self.design.find(merged) is None:
             reason = f"{name}; no split of its own: run design.with_split('others', {sorted(merged)})"
-            none = (_NONE, _NONE, _NONE, _NONE, _NONE)
+            none = (NONE, NONE, NONE, NONE, NONE)
             return [Line("others", "merged", "", "", *none, 0, "refused", reason)]
         groups = {label: frozenset({label}) for label in self.design.labels if label not in merged}
         terms = self.shares.terms({**groups, "others": merged})
@@ -209,30 +185,9 @@ class Ledger:
 
     def lines(self, by: By = "source") -> xr.Dataset:
         """Return the lines as a dataset over the dimension `line`: every share with its error, rows and verdict."""
-        return self._dataset(self.list_lines(by))
-
-    def _dataset(self, lines: list[Line]) -> xr.Dataset:
-        found: dict[str, tuple[str, list[float], dict[str, str]]] = {}
-        for name in _NUMBERS:
-            each = [getattr(line, name) for line in lines]
-            for ending, attribute, text in (
-                ("", "value", ""),
-                ("_se", "se", "standard error of "),
-                ("_lo", "lo", f"lower {self.level:.0%} limit of "),
-                ("_hi", "hi", f"upper {self.level:.0%} limit of "),
-            ):
-                numbers = [getattr(estimate, attribute) for estimate in each]
-                found[name + ending] = ("line", numbers, self._attributes(text + _MEANING[name]))
-        words = {
-            "rows": ("line", [line.rows for line in lines], self._attributes("rows with a complete rectangle")),
-            "verdict": ("line", [line.verdict for line in lines], self._attributes("what may be said")),
-            "reason": ("line", [line.reason for line in lines], self._attributes("why, or what the line means")),
-        }
-        coordinates = {key: ("line", [getattr(line, key) for line in lines]) for key in ("of", "stage", "kind")}
-        names = [line.name for line in lines]
         total = len(self.shares.values)
-        attributes = {"scale": self.scale, "members": f"{total - self.failed} of {total}", "level": self.level}
-        return xr.Dataset({**found, **words}, {"line": names, **coordinates}, attributes)
+        counts = {"scale": self.scale, "members": f"{total - self.failed} of {total}"}
+        return line_dataset(self.list_lines(by), self.level, self.design.labels).assign_attrs(counts)
 
     def _attributes(self, long_name: str) -> dict[str, str]:
         return {"units": "1", "long_name": long_name, "sources": ",".join(self.design.labels)}
@@ -243,12 +198,13 @@ class Ledger:
         """Return the closed share of every kind and the interaction between kinds: they sum to exactly 1.
 
         All are normalised by the sum K over the kinds, not each by its own split: then the interaction is half the sum
-        of the interactions of the kinds, exactly zero where the answer is additive, and the errors are smaller.
+        of the interactions of the kinds, exactly zero where the answer is additive, and the errors are smaller. An
+        interaction of all three kinds at once would be counted one and a half times, and the sum with it.
         """
         whole = self._whole(self._kind_terms)
         found = {str(kind): 0.0 * whole for kind in Kind}
-        found.update({kind: term.alone / whole for kind, term in self._kind_terms.items()})
-        found["interaction"] = sum(term.with_others for term in self._kind_terms.values()) / whole
+        found.update({kind: ratio(term.alone, whole) for kind, term in self._kind_terms.items()})
+        found["interaction"] = ratio(np.sum([term.with_others for term in self._kind_terms.values()], axis=0), whole)
         return found
 
     def fractions(self) -> xr.Dataset:
@@ -262,15 +218,15 @@ class Ledger:
         found["interaction_fraction"] = jackknife(theta["interaction"], self.level)
         epistemic = self.kinds.get("epistemic", frozenset())
         closed = self.shares.known(epistemic) == epistemic
-        between = found["epistemic_fraction"] if closed else _NONE
-        found |= {"between_fraction": between, "within_fraction": _one_minus(between)}
-        found["kappa"] = jackknife(self._whole(self.source_terms) / self.shares.variance, self.level)
+        between = found["epistemic_fraction"] if closed else NONE
+        found |= {"between_fraction": between, "within_fraction": one_minus(between)}
+        found["kappa"] = jackknife(ratio(self._whole(self.source_terms), self.shares.variance), self.level)
         return xr.Dataset(
             {key: ((), value, self._attributes(text)) for key, value, text in self._fraction_items(found)}
         )
 
     def _fraction_items(self, found: Mapping[str, Estimate]) -> list[tuple[str, float, str]]:
-        few, none = self.rows < INTERVAL_ROWS, self.rows < FEWEST_ROWS or not self.shares.variance[0] > 0.0
+        few, none = self.rows < INTERVAL_ROWS, self.rows < FEWEST_ROWS or not self.shares.varies
         texts = {
             "interaction_fraction": "interaction between kinds (interval of lower confidence)",
             "between_fraction": "variance of the mean over what is not known (epistemic outside)",
@@ -296,9 +252,9 @@ class Ledger:
         rows = []
         for line in self.list_lines("source"):
             if line.of == "source":
-                ratio = line.first_order.value / line.total.value if line.total.value > 0.0 else np.nan
+                quotient = line.first_order.value / line.total.value if line.total.value > 0.0 else np.nan
                 rows.append(
-                    (line.name, ratio, " ".join(self.shares.given[line.name]), _advice(line, self.shares.given))
+                    (line.name, quotient, " ".join(self.shares.given[line.name]), _advice(line, self.shares.given))
                 )
         names, ratios, given, advice = (list(column) for column in zip(*rows, strict=True))
         there = self.shares.values[np.isfinite(self.shares.values)]
@@ -319,8 +275,3 @@ def _advice(line: Line, given: Mapping[str, tuple[str, ...]]) -> str:
     if given[line.name] or not (S.lo < _SMALL < T.lo and S.value < 0.2 * T.value):
         return ""
     return "acts only through others: run check(operator); if its outcome jumps, declare `given`"
-
-
-def _one_minus(estimate: Estimate) -> Estimate:
-    """Return the estimate of 1 - x."""
-    return Estimate(1.0 - estimate.value, estimate.se, 1.0 - estimate.hi, 1.0 - estimate.lo, estimate.dof)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-__all__ = ["Estimate", "Moments", "jackknife", "jackknife_correlation", "moments", "replicates"]
+__all__ = ["Estimate", "Moments", "jackknife", "jackknife_correlation", "moments", "ratio", "replicates"]
 
 Floats = NDArray[np.float64]
 
@@ -71,6 +71,11 @@ def replicates(per_row: Floats) -> Floats:
     sums = np.concatenate([total, total - filled], axis=-1)
     counts = np.concatenate([count, count - there], axis=-1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def ratio(over: Floats, under: Floats) -> Floats:
+    """Return the quotient of replicates, NaN where the divisor vanishes: where one row carried all the scatter."""
+    return np.divide(over, under, out=np.full_like(under, np.nan), where=under != 0.0)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri, owens_t
 from uqmsm.errors import StudyError
 from uqmsm.questions.rectangles import Estimate, jackknife, replicates
 
-__all__ = ["FEWEST_DRAWS", "FEWEST_INNER", "Band", "NestedSplit", "below", "nested_split", "probability_band"]
+__all__ = ["FEWEST_DRAWS", "FEWEST_INNER", "Band", "below", "probability_band"]
 
 Floats = NDArray[np.float64]
 FEWEST_INNER = 50
@@ -202,62 +202,3 @@ def _probit_jackknife(theta: Floats, level: float) -> Estimate:
         return Estimate(float(theta[0]), np.nan, np.nan, np.nan, np.nan)
     each = jackknife(ndtri(np.clip(theta, 1e-300, 1.0 - 1e-16)), level)
     return Estimate(float(theta[0]), jackknife(theta, level).se, float(ndtr(each.lo)), float(ndtr(each.hi)), each.dof)
-
-
-@dataclass(frozen=True)
-class NestedSplit:
-    """The law of total variance over a nested table, epistemic outside, bias removed.
-
-    Parameters
-    ----------
-    between
-        Variance over draws of the mean over chance; may come out negative.
-    within
-        Mean over draws of the variance over chance.
-    removed
-        E[within]/n, which the variance of the inner means has too much.
-    between_share
-        between/(between + within).
-    """
-
-    between: Estimate
-    within: Estimate
-    removed: float
-    between_share: Estimate
-
-
-def nested_split(values: Floats, level: float = 0.9) -> NestedSplit:
-    """Return the epistemic and the aleatoric variance of a nested table, unbiased.
-
-    Parameters
-    ----------
-    values
-        Answers, shape (draws, inner); NaN where the member failed. Draws with fewer than two are left out.
-    level
-        Nominal coverage of the intervals.
-
-    Raises
-    ------
-    StudyError
-        With fewer than 8 draws of two members or more.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    there = np.isfinite(values)
-    used = there.sum(axis=1) >= 2 if values.ndim == 2 else np.zeros(0, bool)
-    if used.sum() < FEWEST_DRAWS:
-        raise StudyError(
-            f"{used.sum()} draws with two members or more in a table of shape {values.shape}; the split needs"
-            f" {FEWEST_DRAWS}: run Nested(sources, draws={FEWEST_DRAWS}, inner=4) or more"
-        )
-    count = there[used].sum(axis=1)
-    inner_mean = np.nanmean(values[used], axis=1)
-    inner_variance = np.nanvar(values[used], axis=1, ddof=1)
-    rows = len(count)
-    size = np.concatenate([[rows], np.full(rows, rows - 1)]).astype(np.float64)
-    center = inner_mean.mean()
-    spread = replicates((inner_mean - center) ** 2) - (replicates(inner_mean) - center) ** 2
-    removed, within = replicates(inner_variance / count), replicates(inner_variance)
-    between = spread * size / (size - 1.0) - removed
-    whole = between + within
-    share = between / np.where(whole > 0.0, whole, np.nan)
-    return NestedSplit(jackknife(between, level), jackknife(within, level), float(removed[0]), jackknife(share, level))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.members import Design
 from uqmsm.members.split import ALL, closure
-from uqmsm.questions.rectangles import Moments, moments, replicates
+from uqmsm.questions.rectangles import Moments, moments, ratio, replicates
 
 __all__ = ["Shares", "Term"]
 
@@ -99,6 +99,12 @@ class Shares:
         """Variance of the answer as replicates: the mean of V over all splits, (rows + 1,)."""
         return np.asarray(np.mean([split.V for split in self._moments], axis=0))
 
+    @property
+    def varies(self) -> bool:
+        """Whether the answer varies by more than rounding."""
+        largest = float(np.max(np.abs(self.values), initial=0.0, where=np.isfinite(self.values)))
+        return bool(self.variance[0] > (1e-12 * largest) ** 2)
+
     @cached_property
     def noise(self) -> dict[str, Floats]:
         """Variance of every noise given ``all``, last first, each net of the noises further down."""
@@ -163,7 +169,7 @@ class Shares:
         if part in (frozenset(), self.everything):
             return np.full_like(self.variance, float(bool(part)))
         own = self.net(part)
-        return np.asarray(own.C_u / own.V)
+        return ratio(own.C_u, own.V)
 
     def known(self, part: Part) -> Part:
         """Return the set with all its ancestors in law."""
@@ -209,8 +215,8 @@ class Shares:
         rolled = [label for label in groups[name] if label in self.noise]
         if rolled and len(groups[name]) == 1:
             reason = "re-rolled by everything upstream: its line is its total, net of noise further down"
-            return {name: Term(own.C_u, own.I / 2.0, None, own.C_rest / own.V, reason)}
-        return {name: Term(own.C_u, own.I / 2.0, own.C_u / own.V, own.C_rest / own.V)}
+            return {name: Term(own.C_u, own.I / 2.0, None, ratio(own.C_rest, own.V), reason)}
+        return {name: Term(own.C_u, own.I / 2.0, ratio(own.C_u, own.V), ratio(own.C_rest, own.V))}
 
     def _dependent(self, family: list[str], groups: Mapping[str, Part]) -> dict[str, Term]:
         """Terms of groups tied by `given`: increments, and equal parts of what the family shares with the others."""
@@ -229,6 +235,6 @@ class Shares:
             said.append(f"given {', '.join(sorted(before))}: its first-order share depends on the coupling")
         if after:
             said.append(f"{', '.join(sorted(after))} depends on it in law: its total depends on the coupling")
-        first = None if before else own.C_u / own.V
-        rest = None if after else own.C_rest / own.V
+        first = None if before else ratio(own.C_u, own.V)
+        rest = None if after else ratio(own.C_rest, own.V)
         return Term(alone, np.asarray(shared), first, rest, "; ".join(said))
