@@ -118,7 +118,7 @@ _study: Decorator = click.argument("study", metavar="STUDY")
 _folder: Decorator = click.argument("folder", metavar="[RUN]", required=False)
 _as_json = click.option("--json", is_flag=True, help="One JSON document on stdout.")
 _set = click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change one value of the study.")
-_workers = click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Worker processes.")
+_workers = click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Worker processes; 0 for none.")
 
 
 def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:

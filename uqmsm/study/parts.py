@@ -129,7 +129,7 @@ class RunSettings:
     Parameters
     ----------
     workers
-        Worker processes; as many as there are cores if not given.
+        Worker processes; as many as there are cores if not given, 0 for none beside the main process.
     cluster
         ``local``, or the address of a Dask scheduler such as ``tcp://host:8786``.
     tolerate_failures
@@ -142,7 +142,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no machine can do."""
-        _demand(self.workers is None or self.workers >= 1, f"workers = {self.workers} cannot work; write 1 or more")
+        _demand(self.workers is None or self.workers >= 0, f"workers = {self.workers} cannot work; write 1 or more")
         _demand(
             0 <= self.tolerate_failures < 1,
             f"tolerate_failures = {self.tolerate_failures:g} is no fraction below 1; write 2% or 0.02",
