@@ -167,4 +167,6 @@ def unstack(results: xr.DataTree, stage: str) -> xr.Dataset:
             f"stage {stage!r} was run at {flat.sizes[call]} of {size} index combinations: its design is not crossed; "
             f"work with results['outcomes/{stage}'] row by row instead"
         )
+    if len(labels) == 1:
+        return flat.swap_dims({call: labels[0]})
     return flat.set_index({call: tuple(labels)}).unstack(call)
