@@ -29,8 +29,8 @@ STUDY = """\
 study: a small chain
 seed: 7
 chain:
-  - {name: heat, operator: "study_operators:Heat", temperature: {aleatoric: normal, mean: 800, sd: 25, unit: degC}}
-  - {name: fe, operator: "study_operators:Load"}
+  - {name: heat, operator: "small_operators:Heat", temperature: {aleatoric: normal, mean: 800, sd: 25, unit: degC}}
+  - {name: fe, operator: "small_operators:Load"}
 ask: [{answer: load}]
 members: {rows: 8}
 """
@@ -51,7 +51,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "study.yaml").write_text(STUDY)
-    shutil.copy(OPERATORS, tmp_path / "small")
+    shutil.copy(OPERATORS, tmp_path / "small" / "small_operators.py")
     return tmp_path
 
 
