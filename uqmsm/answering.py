@@ -194,8 +194,9 @@ def _shifts(
             if enough:
                 moved.append(shift(coarse, fine, refinement.name, order=refinement.order))
         if moved:
-            in_rows = values[plan.rows]
-            one = shifts(moved, unit, float(np.nanvar(in_rows))).drop_attrs(deep=False)
+            # members of a row share indices: the plain variance of all members would be too small
+            variance = spread(values[plan.rows], plan.design.row_of_member).sd.value ** 2
+            one = shifts(moved, unit, variance).drop_attrs(deep=False)
             parts.append(one.expand_dims(answer=[ask.answer]).assign_coords(unit=("answer", [unit])))
     if not parts:
         return None
