@@ -6,6 +6,7 @@ import os
 import signal
 import tracemalloc
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from uqmsm.chain import Chain, Stage
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.backends import InProcess
 from uqmsm.execution.dispatch import execute
-from uqmsm.execution.journal import RunFolder, read_journal
+from uqmsm.execution.journal import RunFolder, progress, read_journal
 from uqmsm.execution.taskfile import Status
 from uqmsm.stochastic import evaluate
 from uqmsm.streams import Streams
@@ -121,6 +122,28 @@ def test_extension_reuses_all_and_leaves_the_first_members_bit_for_bit(tmp_path)
         for port in first[name].values:
             old, new = first.member_values(name, port), second.member_values(name, port)
             assert old.tobytes() == new[: len(old)].astype(old.dtype).tobytes()
+
+
+def test_progress_is_told_by_the_journal_for_each_table_of_its_own(tmp_path):
+    chain, path, told = three_stages(**FAILING), tmp_path / "run", []
+
+    class Looking(InProcess):
+        def finished(self, *, wait):
+            told.append(progress(path))
+            return super().finished(wait=wait)
+
+    outcomes = fresh(path, chain, rectangles(6), backend=Looking(), blocks=dict.fromkeys(chain.names, 4))
+    assert told[0] == {"lattice": (0, 0, 12), "statics": (0, 0, 24), "fe": (0, 0, 24)}
+    assert all(a[stage][0] <= b[stage][0] for a, b in pairwise(told) for stage in a)
+    assert sum(told[-1]["lattice"][:2]) == 12
+    assert progress(path) == outcomes.counts()
+    assert outcomes.counts()["fe"][1] == np.sum(outcomes["fe"].status == Status.FAILED) > 0
+    finer = chain.replaced("fe", Plate(surprise_above=99.0))
+    run(path, finer, rectangles(2), purpose="mesh")
+    assert progress(path) == outcomes.counts()
+    assert progress(path, "mesh")["fe"][2] == 8
+    run(path, chain, rectangles(7))
+    assert progress(path)["lattice"] == (14, 0, 14)
 
 
 def test_a_changed_stage_runs_again_with_those_below_it_and_none_above(tmp_path):
@@ -294,6 +317,6 @@ def test_memory_grows_by_arrays_only(tmp_path):
         return top
 
     peak(10)  # imports
-    small, large = peak(100), peak(500)
-    per_call = (large - small) / (400 * (2 + 4 + 4))
+    small, large = peak(50), peak(250)
+    per_call = (large - small) / (200 * (2 + 4 + 4))
     assert per_call < 400  # keys, indices, addresses and numbers; one Python dict of arrays alone takes more

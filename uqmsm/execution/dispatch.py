@@ -77,6 +77,7 @@ def execute(
     observer: Observer | None = None,
     partial: Partial | None = None,
     blocks: Mapping[str, int] | None = None,
+    purpose: str = "",
 ) -> Outcomes:
     """Run every call that the members need and that the run folder does not hold yet.
 
@@ -98,6 +99,8 @@ def execute(
         Called at most every two seconds with the outcomes so far and which members are through the chain.
     blocks
         Stage -> calls per task, instead of the number that the dispatcher measures; changes no result.
+    purpose
+        What the journal shall call this table, where a run has several (refinements); see `journal.progress`.
 
     Raises
     ------
@@ -115,16 +118,15 @@ def execute(
         if record.stage in outcomes.stages:
             outcomes[record.stage].put(record)
     run = _Run(outcomes, seed, folder, backend, watch, partial, blocks or {})
+    folder.note("execute", purpose=purpose, counts=outcomes.counts())
     try:
         watch.started({name: len(found) for name, found in calls.items()}, backend.dashboard)
         run.prepare()
         run.all()
-    except BaseException:
-        run.keep_finished()
-        raise
-    finally:
+    finally:  # a task that ended but was not taken yet is not lost: its file is adopted when the folder is opened again
         backend.forget()
         watch.finished()
+    folder.note("executed", purpose=purpose, counts=outcomes.counts())
     return outcomes
 
 
@@ -198,15 +200,6 @@ class _Run:
                 self._take(end)
             self._tell_partial(last=False)
         self._tell_partial(last=True)
-
-    def keep_finished(self) -> None:
-        """Journal what had ended when the run was stopped; a fault on the way leaves it to be adopted later."""
-        try:
-            for end in self.backend.finished(wait=False):
-                if isinstance(end.result, Receipt):
-                    self.folder.record(end.result)
-        except UqmsmError as fault:
-            self.watch.said(str(fault))
 
     # --- what comes next
 
@@ -338,10 +331,7 @@ class _Run:
     # --- what people see
 
     def _tell(self, name: str) -> None:
-        status = self.outcomes[name].status
-        done = int(np.count_nonzero(status == Status.DONE))
-        ended = int(np.count_nonzero(status))
-        self.watch.advanced(name, done, ended - done, len(status))
+        self.watch.advanced(name, *self.outcomes[name].counts())
 
     def _tell_partial(self, *, last: bool) -> None:
         if self.partial is not None and (last or time.monotonic() - self.told >= PARTIAL_SECONDS):

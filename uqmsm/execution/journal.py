@@ -25,7 +25,7 @@ from uqmsm.execution.taskfile import (
     sync_folder,
 )
 
-__all__ = ["RunFolder", "in_use", "read_journal"]
+__all__ = ["RunFolder", "in_use", "progress", "read_journal"]
 
 Say = Callable[[str], None]
 
@@ -51,6 +51,26 @@ def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         else:
             trouble.append(f"journal.jsonl:{number} is not readable; its task counts as not journalled")
     return entries, trouble
+
+
+def progress(path: Path, purpose: str = "") -> dict[str, tuple[int, int, int]]:
+    """Return, per stage, the calls done, those that ended otherwise, and all, as the journal tells now.
+
+    Needs no lock. Empty before the first call of `execute` for this `purpose`.
+    """
+    counts: dict[str, tuple[int, int, int]] = {}
+    ours = False
+    for entry in read_journal(path)[0]:
+        if entry.get("kind") in {"execute", "executed"}:
+            ours = entry["purpose"] == purpose
+            if ours:
+                counts = {
+                    stage: (int(done), int(ended), int(of)) for stage, (done, ended, of) in entry["counts"].items()
+                }
+        elif ours and entry.get("kind") == "task" and entry["stage"] in counts:
+            done, ended, of = counts[entry["stage"]]
+            counts[entry["stage"]] = (done + entry["done"], ended + entry["calls"] - entry["done"], of)
+    return counts
 
 
 def in_use(path: Path) -> str | None:

@@ -48,6 +48,11 @@ class StageOutcomes:
         """Tell which calls gave an outcome, shape (calls,)."""
         return np.asarray(self.status == Status.DONE)
 
+    def counts(self) -> tuple[int, int, int]:
+        """Return the number of calls done, of those that ended otherwise, and of all."""
+        done, pending = int(self.done.sum()), int(np.sum(self.status == Status.PENDING))
+        return done, len(self.status) - done - pending, len(self.status)
+
     @property
     def hosts(self) -> NDArray[np.str_]:
         """Return where each call ran, shape (calls,); empty text where none was run."""
@@ -94,8 +99,7 @@ class StageOutcomes:
         rows = rows[known]
         for port, values in record.values.items():
             self._store(port, values)
-            done = record.status[known] == Status.DONE
-            self._raw[port][rows[done]] = values[known[done]]
+            self._raw[port][rows] = values[known]
         self.status[rows] = record.status[known]
         self.seconds[rows] = record.seconds[known]
         if record.host not in self._host_names:
@@ -164,6 +168,10 @@ class Outcomes:
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the stages."""
         return iter(self.stages)
+
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Return, per stage, the number of calls done, of those that ended otherwise, and of all."""
+        return {name: found.counts() for name, found in self.stages.items()}
 
     def member_values(self, stage: str, port: str) -> NDArray[Any]:
         """Return one value per member, shape (members, ...); NaN where the member failed on the way."""
