@@ -82,6 +82,7 @@ BAD = {
     "truth for a number": (swap("210000 MPa", "true"), "true", "true is not a number", "Write a number"),
     "unit of a law": (swap("unit: degC", "unit: MPa"), "MPa", "this field is in K, not in MPa", "unit: K"),
     "law's own rule": (swap("sd: 25", "sd: -25"), "-25", "must be positive", "width above zero"),
+    "unit inside a law": (swap("mean: 800", "mean: 800 K"), "800 K", "not a number", "unit: K"),
     "kind misspelt": (swap("aleatoric", "aleatorik"), "aleatorik", "without its kind", "Write 'aleatoric'"),
     "law misspelt": (swap("normal", "normall"), "normall", "there is no law", "Did you mean 'normal'"),
     "two kinds": (swap("mean: 800", "epistemic: normal, mean: 800"), "epistemic", "two kinds", "Keep one"),

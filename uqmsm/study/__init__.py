@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from uqmsm.study.describing import schema
 from uqmsm.study.dumping import dump
 from uqmsm.study.loading import load, loads, study_file
 from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, Study
-from uqmsm.study.schema import schema
 
 __all__ = [
     "Ask",

@@ -95,7 +95,7 @@ def _law(name: str, law: type, words: tuple[str, ...], laws: tuple[tuple[str, ty
     shapes = {**stated, **found, "unit": str}
     one_kind = {"oneOf": [{"required": [kind]} for kind in kinds]}
     title = law.__name__ if len(words) == len(KINDS) else f"{law.__name__} ({' or '.join(words)})"
-    made = model(title, summary(law), shapes, required, extras_of(law), one_kind)
+    made = model(title, summary(law), shapes, required, extras_of(law, dict(laws)), one_kind)
     build: Callable[[dict[str, Any]], _Stated] = partial(_state, law, kinds)
     return Annotated[
         made, WrapValidator(partial(read_mapping, build=build, keys=list(shapes), owner=f"the law {name}"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
 from dataclasses import is_dataclass
 from difflib import get_close_matches
 from importlib import import_module
@@ -140,15 +139,21 @@ def laws_of(operator: type) -> dict[str, type]:
         for name in uncertainty.__all__
         if is_dataclass(thing := getattr(uncertainty, name)) and isinstance(thing, type) and hasattr(thing, "draw")
     }
-    own: Mapping[str, type] = getattr(sys.modules.get(operator.__module__), "LAWS", {})
-    return general | dict(own)
+    parts = operator.__module__.split(".")
+    packages = [sys.modules.get(".".join(parts[:end])) for end in range(1, len(parts) + 1)]  # the nearest wins
+    own: dict[str, type] = {}
+    for package in packages:
+        own |= dict(getattr(package, "LAWS", {}))
+    return general | own
 
 
 def reference(operator: Any) -> dict[str, str]:
     """Return how a study file names an operator's class: scale and model, or ``module:Class``."""
-    words = f"{type(operator).__module__}:{type(operator).__qualname__}"
+    cls = type(operator)
     for scale, models in MODELS.items():
         for model, known in models.items():
-            if known == words:
+            module, _, name = known.partition(":")
+            # a scale may be a package whose operator is written in one of its modules
+            if name == cls.__qualname__ and f"{cls.__module__}.".startswith(f"{module}."):
                 return {"scale": scale, "model": model}
-    return {"operator": words}
+    return {"operator": f"{cls.__module__}:{cls.__qualname__}"}

@@ -1,6 +1,6 @@
 """The annotations of a dataclass say what may be written in a study file; here they become a check and a schema.
 
-This and `uqmsm.study.schema` are the pydantic door. A field ``Annotated[float, Unit("K")]`` accepts ``1073`` or
+This and `uqmsm.study.describing` are the pydantic door. A field ``Annotated[float, Unit("K")]`` accepts ``1073`` or
 ``800 degC``; ``Annotated[Uncertain, Unit("K")]`` accepts a law too (see `uqmsm.study.doubts`); plain types, Literal,
 enums, tuples, paths and nested dataclasses mean what they say. Unknown keys are errors everywhere.
 """
@@ -115,6 +115,10 @@ def number(value: Any, unit: str | None) -> float:
             advice = f"Write the value in {unit}, or with a unit that can become {unit}."
             raise custom(f"{shown(value)} is not {wanted}", _sentence(str(fault)), advice) from fault
     if isinstance(value, bool) or not isinstance(value, (int, float)):
+        found = _SPLIT.fullmatch(value) if isinstance(value, str) else None
+        if unit is None and found and found[2]:
+            why = "This number has no unit of its own; a law has one for all its numbers."
+            raise custom(f"{shown(value)} is not a number", why, f"Write {found[1]}, and in a law  unit: {found[2]}")
         example = f"'1.5 {unit}'" if unit not in {None, "1"} else "1.5"
         raise custom(f"{shown(value)} is not {wanted}", advice=f"Write a number such as 1.5{_or(example)}.")
     if not abs(value) < 1.7e308:
@@ -168,7 +172,7 @@ def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:
 def _mapping_of(cls: type, laws: tuple[tuple[str, type], ...], also: tuple[str, ...]) -> Any:
     required = {field.name: is_required(field) for field in fields(cls)}
     shapes = {name: shape(hint, None, dict(laws)) for name, hint in hints(cls).items()}
-    made = model(cls.__name__, summary(cls), shapes, required, extras_of(cls))
+    made = model(cls.__name__, summary(cls), shapes, required, extras_of(cls, dict(laws)))
     build = partial(construct, cls)
     return Annotated[made, WrapValidator(partial(read_mapping, build=build, keys=[*shapes, *also], owner=cls.__name__))]
 
@@ -178,7 +182,7 @@ def is_required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def extras_of(cls: type) -> dict[str, dict[str, Any]]:
+def extras_of(cls: type, laws: Laws) -> dict[str, dict[str, Any]]:
     """Return, per field, its meaning and default as the schema should show them."""
     from uqmsm.study.dumping import written
 
@@ -188,7 +192,7 @@ def extras_of(cls: type) -> dict[str, dict[str, Any]]:
         meaning = field.metadata.get("meaning") or texts.get(field.name)
         found[field.name] = {"description": str(meaning)} if meaning else {}
         if field.default is not MISSING and not callable(field.default):
-            found[field.name]["default"] = written(field.default)
+            found[field.name]["default"] = written(field.default, laws=laws)
     return found
 
 
