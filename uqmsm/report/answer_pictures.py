@@ -8,26 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.report.canvas import Canvas, Frame, ticks
+from uqmsm.report.canvas import Canvas, Frame, tick_labels, ticks
 from uqmsm.report.facts import Answer
-from uqmsm.report.words import amount, number, percent
+from uqmsm.report.words import amount, given, number, percent
 
 __all__ = ["draw_comparisons", "draw_distribution", "draw_probability"]
 
 Floats = NDArray[np.float64]
-
-
-def _labels(values: Sequence[float]) -> list[tuple[float, str]]:
-    """Return ticks with as many decimals as tell neighbours apart."""
-    if len(values) < 2:
-        return [(value, number(value)) for value in values]
-    step = abs(values[1] - values[0])
-    largest = max(abs(value) for value in values)
-    if largest >= 1e5 or step < 1e-4:
-        return [(value, number(value, 3)) for value in values]
-    places = max(0, -int(np.floor(np.log10(step) + 1e-9)))
-    places += 0 if abs(step * 10.0**places - round(step * 10.0**places)) < 1e-6 else 1
-    return [(value, f"{value + 0.0:.{places}f}".replace("-", "−")) for value in values]
 
 
 def _bins(values: Floats) -> tuple[NDArray[np.intp], Floats]:
@@ -58,9 +45,10 @@ def draw_distribution(answer: Answer, threshold: float | None, *, prefix: str) -
     if threshold is not None and np.isfinite(threshold):
         low, high = min(low, threshold), max(high, threshold)
     pad = 0.03 * (high - low)
-    canvas = Canvas(440.0, 290.0, prefix)
-    frame = Frame(44.0, 396.0, 44.0, 222.0, (low - pad, high + pad), (0.0, float(counts.max()) * 1.08))
-    canvas.y_axis(frame, _labels([v for v in ticks(*frame.y, 4) if v == round(v)]), "members")
+    canvas = Canvas(440.0, 308.0, prefix)
+    frame = Frame(44.0, 396.0, 62.0, 240.0, (low - pad, high + pad), (0.0, float(counts.max()) * 1.08))
+    canvas.y_axis(frame, tick_labels([v for v in ticks(*frame.y, 4) if v == round(v)]))
+    canvas.text(4.0, 16.0, "members", "mid soft")
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         x = frame.px(float(left))
         canvas.rect(
@@ -78,13 +66,15 @@ def draw_distribution(answer: Answer, threshold: float | None, *, prefix: str) -
             canvas.text(x, frame.top - 4.0, percent(level), "tiny", "middle")
     if threshold is not None and np.isfinite(threshold):
         canvas.line(frame.px(threshold), frame.top, frame.px(threshold), frame.bottom, "rule")
-        canvas.text(frame.px(threshold), frame.top - 18.0, f"design {number(threshold)}", "tiny", "middle")
+        canvas.text(frame.px(threshold), frame.top - 24.0, f"design {given(threshold)}", "tiny strong", "middle")
+        canvas.line(frame.px(threshold), frame.top - 18.0, frame.px(threshold), frame.top, "rule")
     units = f" [{answer.units}]" if answer.units else ""
-    canvas.x_axis(frame, _labels(ticks(*frame.x, 5)), f"{answer.words}{units}")
-    canvas.text(4.0, 284.0, f"n = {answer.used} of {answer.of} members", "tiny")
-    canvas.text(436.0, 284.0, "line: part of the members below, right scale", "tiny", "end")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), f"{answer.words}{units}")
+    canvas.text(4.0, 302.0, f"n = {answer.used} of {answer.of} members", "tiny")
+    canvas.text(436.0, 302.0, "line: part of the members below, right scale", "tiny", "end")
     told = ", ".join(f"{percent(p)} below {number(q.value, 4)}" for p, q in answer.quantiles.items())
-    words = f"{answer.used} of {answer.of} members{units}; mean and sd {amount(answer.mean.value, answer.sd.value, answer.units)}; {told}."
+    both = amount(answer.mean.value, answer.sd.value, answer.units)
+    words = f"{answer.used} of {answer.of} members{units}; mean and sd {both}; {told}."
     return canvas.svg(f"Distribution of {answer.words}", words)
 
 
@@ -114,7 +104,7 @@ def draw_probability(raw: Floats, mean: float, band: tuple[float, float], *, tit
     values = np.sort(raw[np.isfinite(raw)])
     n = len(values)
     canvas = Canvas(440.0, 290.0, prefix)
-    frame = Frame(44.0, 424.0, 30.0, 222.0, (0.0, 1.0), (0.0, 1.0))
+    frame = Frame(44.0, 416.0, 30.0, 222.0, (0.0, 1.0), (0.0, 1.0))
     canvas.rect(
         frame.px(band[0]),
         frame.top,
@@ -161,9 +151,9 @@ def draw_comparisons(rows: Sequence[Mapping[str, Any]], *, prefix: str) -> str:
     told = []
     for k, (row, (ratio, _), (a, b)) in enumerate(zip(rows, ratios, reach, strict=True)):
         y, missed = frame.top + 34.0 * k + 22.0, not a <= 1.0 <= b
-        canvas.text(frame.left, y - 10.0, str(row["what"]) + (" — missed" if missed else ""), "tiny")
+        canvas.text(frame.left, y - 10.0, str(row["what"]) + (" (missed)" if missed else ""), "tiny")
         canvas.whisker(frame.px(a), frame.px(b), y)
         canvas.dot(frame.px(ratio), y, 4.5, "badfill" if missed else "k-epistemic")
         told.append(f"{row['what']}: ratio {number(ratio)}{', missed' if missed else ''}")
-    canvas.x_axis(frame, _labels(ticks(*frame.x, 5)), "predicted / measured, bars of 90 %")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), "predicted / measured, bars of 90 %")
     return canvas.svg("Prediction beside experiment", "; ".join(told) + ".")

@@ -9,7 +9,7 @@ from html import escape
 
 from uqmsm.report.style import FIGURE_STYLE, THEME
 
-__all__ = ["Canvas", "Frame", "ticks"]
+__all__ = ["Canvas", "Frame", "tick_labels", "ticks"]
 
 
 def _fixed(number: float) -> str:
@@ -27,6 +27,17 @@ def ticks(low: float, high: float, number: int = 5) -> list[float]:
     step = next(power * m for m in (1.0, 2.0, 2.5, 5.0, 10.0) if power * m >= rough * (1.0 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)]
+
+
+def tick_labels(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Return ticks with as many decimals as tell neighbours apart, and no more."""
+    if len(values) < 2:
+        return [(value, f"{value:.4g}".replace("-", "−")) for value in values]
+    step, largest = abs(values[1] - values[0]), max(abs(value) for value in values)
+    if largest >= 1e5 or step < 1e-5:
+        return [(value, f"{value:.4g}".replace("-", "−")) for value in values]
+    places = next(n for n in range(8) if abs(step * 10.0**n - round(step * 10.0**n)) < 1e-6)
+    return [(value, f"{value + 0.0:.{places}f}".replace("-", "−")) for value in values]
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,10 @@ class Canvas:
 
     def _hatch(self, kind: str) -> str:
         name = f"{self.prefix}-{kind}"
+        size = 'width="5" height="5"'
         self._hatches[name] = (
-            f'<pattern id="{name}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-            f'<rect width="5" height="5" class="k-{kind} band"/><rect width="2.2" height="5" class="k-{kind}"/></pattern>'
+            f'<pattern id="{name}" {size} patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+            f'<rect {size} class="k-{kind} band"/><rect width="2.2" height="5" class="k-{kind}"/></pattern>'
         )
         return name
 

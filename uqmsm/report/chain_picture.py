@@ -39,7 +39,7 @@ def draw_chain(
     canvas = Canvas(width, rung * len(stages) + 26.0, prefix)
     costs = [float(stage.get("seconds") or 0.0) for stage in stages]
     whole, top = sum(costs), 20.0
-    left, right = (34.0, 384.0) if narrow else (560.0, 760.0)
+    left, right = (34.0, 384.0) if narrow else (540.0, 720.0)
     canvas.line(14.0, top + 2.0, 14.0, top + rung * (len(stages) - 1) + 2.0, "axis")
     for k, (stage, cost) in enumerate(zip(stages, costs, strict=True)):
         y = top + k * rung

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from uqmsm.report.facts import Answer, Ledger, answers, group, ledgers, notes
-from uqmsm.report.words import number, percent
+from uqmsm.report.facts import Answer, Ledger, answers, group, ledgers, notes, plain
+from uqmsm.report.words import given, number, percent
 
 __all__ = ["Check", "checks", "overall"]
 
@@ -89,7 +89,7 @@ def _mean(answer: Answer) -> Check | None:
 def _shares(ledger: Ledger, target: float) -> Check | None:
     lines = ledger.by("source")
     rows = min((line.rows for line in lines), default=0)
-    what = f"Shares of {ledger.title}"
+    what = f"Shares of {plain(ledger.title)}"
     errors = [
         line.fair.se for line in lines if line.verdict in {"estimated", "bounded"} and math.isfinite(line.fair.se)
     ]
@@ -131,7 +131,7 @@ def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:
                 _light(not met and not near, not met),
                 f"Posterior of {stage}",
                 said,
-                f"{sign} {number(limit)}",
+                f"{sign} {given(limit)}",
                 "" if met else todo,
             )
         )
@@ -142,13 +142,13 @@ def _shifts(table: xr.Dataset | None) -> list[Check]:
     if table is None or "in_sd" not in table.data_vars:
         return []
     found = []
-    flat = table["in_sd"].stack(each=("answer", "refinement"))  # noqa: PD013 - xarray's stack
+    flat = table["in_sd"].stack(each=("answer", "refinement"))
     for value, (answer, refinement) in zip(flat.values, flat["each"].values, strict=True):
         if math.isfinite(float(value)):
             state = _light(abs(value) > 0.5, abs(value) > 0.25)
             said = f"{number(float(value), 2)} sd of the answer remain"
             todo = "" if state == "good" else f"refine the {refinement}"
-            found.append(Check(state, f"Bias of {refinement} in {answer}", said, "under 0.25 sd", todo))
+            found.append(Check(state, f"Bias of {plain(refinement)} in {plain(answer)}", said, "under 0.25 sd", todo))
     return found
 
 

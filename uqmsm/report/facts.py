@@ -252,7 +252,19 @@ def _number(row: xr.Dataset, key: str) -> Number:
 
 
 def _line(row: xr.Dataset) -> Line:
-    words = {key: str(row[key].values) for key in ("line", "of", "stage", "kind", "verdict", "reason")}
-    shares = {name: _number(row, name) for name in _SHARES}
-    name = words.pop("line")
-    return Line(name=name, rows=int(_float(row, "rows")), **shares, **words)
+    text = {key: str(row[key].values) for key in ("line", "of", "stage", "kind", "verdict", "reason")}
+    alone, with_others, fair, first_order, total = (_number(row, key) for key in _SHARES)
+    return Line(
+        text["line"],
+        text["of"],
+        text["stage"],
+        text["kind"],
+        alone,
+        with_others,
+        fair,
+        first_order,
+        total,
+        int(_float(row, "rows")),
+        text["verdict"],
+        text["reason"],
+    )

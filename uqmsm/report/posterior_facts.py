@@ -14,7 +14,7 @@ __all__ = ["LEARNT", "PRIOR", "Direction", "contraction", "directions", "predict
 
 Floats = NDArray[np.float64]
 LEARNT, PRIOR = 0.5, 0.9
-"""A parameter is learnt where its posterior sd is under half the prior's, and still prior where it is over 0.9 of it."""
+"""A parameter is learnt where its posterior sd is under half the prior's, still prior where it is over 0.9 of it."""
 
 
 def scalars(dataset: xr.Dataset) -> dict[str, Floats]:

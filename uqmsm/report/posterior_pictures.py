@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.report.canvas import Canvas, Frame, ticks
+from uqmsm.report.canvas import Canvas, Frame, tick_labels, ticks
 from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
 from uqmsm.report.words import number, percent
 
@@ -34,18 +34,16 @@ def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
             4.0,
             "k-epistemic" if ratio < LEARNT else "softfill" if ratio > PRIOR else "k-epistemic pale",
         )
-    canvas.x_axis(
-        frame, [(v, number(v, 2)) for v in ticks(0.0, top, 4)], "posterior sd / prior sd (shaded: still prior)"
-    )
+    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), "posterior sd / prior sd (shaded: still prior)")
     told = ", ".join(f"{name} {number(ratio, 2)}" for name, ratio in rows)
     return canvas.svg("What the data taught about each parameter", f"Posterior sd over prior sd: {told}.")
 
 
 def draw_directions(found: Sequence[Direction], *, prefix: str) -> str:
     """Return posterior sd over prior sd along the identified directions, in order."""
-    canvas = Canvas(440.0, 250.0, prefix)
+    canvas = Canvas(440.0, 238.0, prefix)
     frame = Frame(44.0, 424.0, 30.0, 196.0, (0.5, len(found) + 0.5), (0.0, max(1.0, *(d.ratio for d in found))))
-    canvas.y_axis(frame, [(v, number(v, 2)) for v in ticks(*frame.y, 4)], "posterior sd / prior sd")
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 4)), "posterior sd / prior sd")
     canvas.line(frame.left, frame.py(LEARNT), frame.right, frame.py(LEARNT), "axis dash")
     width = (frame.right - frame.left) / len(found)
     for k, direction in enumerate(found, start=1):
@@ -85,14 +83,17 @@ def draw_pairs(posterior: Mapping[str, Floats], names: Sequence[str], *, prefix:
                 continue
             canvas.line(frame.left, frame.top, frame.left, frame.bottom, "grid")
             for i in pick:
-                canvas.dot(frame.px(float(flat[across][i])), frame.py(float(flat[down][i])), 1.4, "k-epistemic pale")
+                x_, y_ = float(flat[across][i]), float(flat[down][i])
+                if frame.x[0] <= x_ <= frame.x[1] and frame.y[0] <= y_ <= frame.y[1]:
+                    canvas.dot(frame.px(x_), frame.py(y_), 1.4, "k-epistemic pale")
         if row:
             canvas.text(left - 6.0, 6.0 + (row + 0.5) * cell + 4.0, down, "tiny", "end")
     for column, across in enumerate(names):
         low, high = (number(v) for v in np.quantile(flat[across], (0.05, 0.95)))
         canvas.text(left + (column + 0.5) * cell, 396.0, across, "tiny", "middle")
         canvas.text(left + (column + 0.5) * cell, 411.0, f"{low} … {high}", "tiny", "middle")
-    words = f"Scatter of {len(pick)} of {length} posterior draws for {', '.join(names)}; below each name its 5 to 95 % range."
+    told = f"{len(pick)} of {length} posterior draws for {', '.join(names)}"
+    words = f"Scatter of {told}; below each name its 5 to 95 % range."
     return canvas.svg(f"Pairs of the {k} best identified parameters", words)
 
 
@@ -110,31 +111,31 @@ def _histogram(canvas: Canvas, frame: Frame, draws: Floats) -> None:
         )
 
 
-def draw_trace(name: str, draws: Floats, *, prefix: str, most: int = 250) -> str:
+def draw_trace(name: str, draws: Floats, *, prefix: str, most: int = 160) -> str:
     """Return the path of one parameter in every chain, thinned to `most` points each."""
     chains, length = draws.shape
-    canvas = Canvas(440.0, 230.0, prefix)
+    canvas = Canvas(440.0, 218.0, prefix)
     frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, float(max(length - 1, 1))), _box(draws))
-    canvas.y_axis(frame, [(v, number(v)) for v in ticks(*frame.y, 4)], name)
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 4)), name)
     pick = np.unique(np.linspace(0, length - 1, min(length, most)).astype(int))
     for chain in range(chains):
         path = [(frame.px(float(i)), frame.py(float(np.clip(draws[chain, i], *frame.y)))) for i in pick]
         canvas.curve(path, f"trace c{chain % 4}")
-    canvas.x_axis(frame, [(v, number(v)) for v in ticks(*frame.x, 5)], f"kept draw, {chains} independent chains")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), f"kept draw, {chains} independent chains")
     return canvas.svg(
         f"Trace of {name}", f"{chains} chains of {length} kept draws; they should look alike and drift nowhere."
     )
 
 
 def draw_ranks(name: str, draws: Floats, *, prefix: str, bins: int = 16) -> str:
-    """Return histograms of the ranks of each chain among all draws: flat where the chains agree (Vehtari et al. 2021)."""
+    """Return histograms of the ranks of each chain among all draws: flat where chains agree (Vehtari et al. 2021)."""
     chains, length = draws.shape
     ranks = draws.ravel().argsort(kind="stable").argsort(kind="stable").reshape(draws.shape)
     counts = np.array([np.histogram(r, bins=bins, range=(0, draws.size))[0] for r in ranks]) / (length / bins)
-    canvas = Canvas(440.0, 230.0, prefix)
+    canvas = Canvas(440.0, 218.0, prefix)
     top = max(1.5, float(counts.max()) * 1.05)
     frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, 1.0), (0.0, top))
-    canvas.y_axis(frame, [(v, number(v, 2)) for v in ticks(0.0, top, 4)], f"{name}: draws per bin / expected")
+    canvas.y_axis(frame, tick_labels(ticks(0.0, top, 4)), f"{name}: draws per bin / expected")
     for chain in range(chains):
         steps = [(frame.px(e / bins), frame.py(float(counts[chain, b]))) for b in range(bins) for e in (b, b + 1)]
         canvas.curve(steps, f"trace c{chain % 4}")
@@ -161,7 +162,8 @@ def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, pre
         y = frame.top + step * (k + 0.5) + 2.0
         canvas.text(120.0, y + 4.0, name, "tiny", "end")
         canvas.dot(frame.px(score), y, 4.0, "badfill" if abs(score) > 1.645 else "inkfill")
-    canvas.x_axis(frame, [(v, number(v, 2)) for v in ticks(-reach, reach, 6)], "(observed − predicted) / predictive sd")
+    canvas.x_axis(frame, tick_labels(ticks(-reach, reach, 6)), "(observed − predicted) / predictive sd")
     missed = sum(abs(s) > 1.645 for s in scores)
-    words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; about {number(0.1 * len(rows), 2)} are expected to."
+    expected = f"about {number(0.1 * len(rows), 2)} are expected to"
+    words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; {expected}."
     return canvas.svg("Data beside the posterior predictive", words)

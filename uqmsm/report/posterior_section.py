@@ -48,12 +48,6 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
     if len(best) > 1:
         picture = draw_pairs(posterior, best[:4], prefix=f"pp{place}")
         found["pictures"].append((picture, "The best identified parameters in pairs, in their own units."))
-    if posterior:
-        worst = _worst(parts["diagnostics"], list(posterior))
-        words = f"{worst}, the parameter that mixes worst, in every chain."
-        found["pictures"].append((draw_trace(worst, posterior[worst], prefix=f"pt{place}"), words))
-        words = "The same as ranks: flat at 1 where the chains agree."
-        found["pictures"].append((draw_ranks(worst, posterior[worst], prefix=f"pr{place}"), words))
     data, draws = parts["observed_data"], parts["posterior_predictive"]
     rows = predictive(draws, data) if data is not None and draws is not None else []
     if rows:
@@ -63,6 +57,12 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
         found["pictures"].append((draw_predictive(rows, prefix=f"pd{place}"), words))
     else:
         found["absent"].append("no posterior predictive beside the data")
+    if posterior:
+        worst = _worst(parts["diagnostics"], list(posterior))
+        words = f"{worst}, the parameter that mixes worst, in every chain."
+        found["pictures"].append((draw_trace(worst, posterior[worst], prefix=f"pt{place}"), words))
+        words = "The same as ranks: flat at 1 where the chains agree."
+        found["pictures"].append((draw_ranks(worst, posterior[worst], prefix=f"pr{place}"), words))
     return found
 
 
@@ -82,8 +82,8 @@ def _learnt(found: dict[str, Any], ratios: dict[str, float], along: list[Directi
     sharp, dull = sum(d.ratio < LEARNT for d in along), sum(d.ratio > PRIOR for d in along)
     told = [f"{_combination(d)} (to {number(d.ratio, 2)} of the prior sd)" for d in along[:3]]
     found["text"].append(
-        f"Of {len(along)} independent directions {sharp} are learnt and {dull} are prior. Best identified, in prior sd: "
-        f"{'; '.join(told)}."
+        f"Of {len(along)} independent directions {sharp} are learnt and {dull} are prior. "
+        f"Best identified, in prior sd: {'; '.join(told)}."
     )
     words = "Direction by direction: combinations of parameters, best identified first."
     found["pictures"].append((draw_directions(along, prefix=f"pv{place}"), words))

@@ -10,9 +10,22 @@ import numpy as np
 import xarray as xr
 
 from uqmsm.report.answer_pictures import draw_comparisons, draw_distribution, draw_probability
-from uqmsm.report.facts import Answer, Ledger, Line, group, notes, plain
+from uqmsm.report.facts import Answer, Ledger, Line, Number, group, notes, plain
 from uqmsm.report.ledger_picture import draw_ledger
-from uqmsm.report.words import KINDS, amount, headline, joined, number, percent, share, split_sentence
+from uqmsm.report.words import (
+    KINDS,
+    amount,
+    change,
+    headline,
+    interval,
+    joined,
+    number,
+    percent,
+    share,
+    split_sentence,
+    unbroken,
+)
+from uqmsm.report.words import given as given_
 
 __all__ = [
     "answer_items",
@@ -25,9 +38,8 @@ __all__ = [
 ]
 
 _SCALES = {
-    "raw": "",
-    "log": "The answer has a heavy tail, so this ledger shares out the scatter of its logarithm; the raw one follows.",
-    "rank": "The answer has heavy tails and both signs, so this ledger shares out the scatter of its ranks.",
+    "log": "The answer has a heavy tail: this ledger shares out the scatter of its logarithm; the raw one follows.",
+    "rank": "The answer has heavy tails and both signs: this ledger shares out the scatter of its ranks.",
 }
 
 
@@ -45,49 +57,74 @@ def answer_items(
             f"the {row['refinement']} adds a bias of {row['shift']}" for row in shifts if row["name"] == answer.name
         ]
         sentences += [joined(moved)] if moved else []
-        error = f", mean known to ± {number(answer.mean.se, 2)}" if np.isfinite(answer.mean.se) else ""
+        error = (
+            f"; the mean is known to ± {number(answer.mean.se, 2)} {answer.units}".rstrip()
+            if np.isfinite(answer.mean.se)
+            else ""
+        )
         note = f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
         text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
-        items.append({"what": what, "value": value, "text": text.replace("..", "."), "note": note})
+        items.append({"what": what, "value": value, "text": unbroken(text.replace("..", ".")), "note": note})
     return items
 
 
 def ledger_items(
     found: Sequence[Ledger], given: Sequence[Answer], order: Sequence[str], words: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return, per ledger, its pictures (wide and narrow) and the rows of its table."""
+    """Return, per ledger, its pictures (wide and narrow) and the rows of its tables."""
     meant = {answer.name: answer.words for answer in given}
     items = []
     for k, ledger in enumerate(found):
         pictures = [draw_ledger(ledger, None, order, prefix=f"l{k}{'nw'[wide]}", narrow=not wide) for wide in (1, 0)]
         title = meant.get(ledger.answer, plain(ledger.answer))
-        rows = [_row(line, words) for of in ("source", "stage", "kind") for line in ledger.by(of)]
-        between, kappa = ledger.sums["between"], ledger.kappa
-        notes_ = [_SCALES.get(ledger.scale, "")] if ledger.title != ledger.answer else []
-        if np.isfinite(between.value):
-            notes_.append(
-                f"Knowing everything that can be known would remove {percent(between.value, between.se)} of the variance."
-            )
-        if np.isfinite(kappa.value):
-            notes_.append(f"κ = {amount(kappa.value, kappa.se)}: 1 without interactions of three or more sources.")
-        name = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
-        items.append({"title": name, "wide": pictures[0], "narrow": pictures[1], "rows": rows,
-                      "notes": " ".join(notes_), "members": ledger.members})  # fmt: skip
+        item: dict[str, Any] = {of: [_row(line, words) for line in ledger.by(of)] for of in ("source", "stage", "kind")}
+        item["title"] = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
+        items.append(item | {"wide": pictures[0], "narrow": pictures[1], "notes": _remarks(ledger)})
     return items
 
 
+def _remarks(ledger: Ledger) -> str:
+    """Return what the numbers of a ledger mean together, in sentences."""
+    between, kappa, mixed = ledger.sums["between"], ledger.kappa, ledger.sums["interaction"]
+    said = [f"n = {ledger.members} members."] if ledger.members else []
+    said += [_SCALES[ledger.scale]] if _SCALES.get(ledger.scale) else []
+    if np.isfinite(between.value):
+        share_ = percent(between.value, between.se)
+        said.append(f"Knowing everything that can be known would remove {share_} of the variance.")
+    if np.isfinite(mixed.value) and mixed.value > 0.01:
+        share_ = percent(mixed.value, mixed.se)
+        said.append(
+            f"{share_} belongs to different kinds together and to neither alone (an error of lower confidence)."
+        )
+    if np.isfinite(kappa.value):
+        said.append(f"κ = {amount(kappa.value, max(kappa.se, 1e-3))}; it is 1 unless three or more sources interact.")
+    return " ".join(said)
+
+
 def _row(line: Line, words: Mapping[str, str]) -> dict[str, str]:
-    name = plain(line.name)
-    said = words.get(line.name, "")
-    interval = f"{percent(line.fair.lo)} – {percent(line.fair.hi)}" if np.isfinite(line.fair.lo) else "–"
-    name = f"all that is {KINDS.get(line.name, line.name)}" if line.of == "kind" else name
-    name = f"stage {name} adds" if line.of == "stage" else name
+    """Return a line of a ledger in words; a negative estimate is noise and is shown by its upper limit."""
+    name = KINDS.get(line.name, line.name) if line.of == "kind" else plain(line.name)
+    meant = words.get(line.name, "")
+    numbers = {key: _estimate(getattr(line, key)) for key in ("fair", "first_order", "total")}
+    verdict = f"{line.verdict}, {share(line)}" if line.verdict in {"bounded", "merged"} else line.verdict
+    told = line.of == "source" and line.verdict in {"bounded", "merged"}
+    reason = "" if (line.of == "stage" and line.verdict == "estimated") or told else line.reason
     return {
-        "name": name, "words": said if said != name else "", "stage": line.stage, "kind": line.kind, "of": line.of,
-        "first": percent(line.first_order.value, line.first_order.se), "fair": percent(line.fair.value, line.fair.se),
-        "total": percent(line.total.value, line.total.se), "interval": interval, "rows": str(line.rows),
-        "verdict": line.verdict, "said": share(line), "reason": line.reason,
-    }  # fmt: skip
+        "name": name,
+        "words": meant if meant != name else "",
+        "kind": line.kind,
+        "interval": interval(line.fair),
+        "rows": str(line.rows),
+        "verdict": verdict,
+        "reason": reason,
+        **numbers,
+    }
+
+
+def _estimate(found: Number) -> str:
+    if found.value < 0.0 and np.isfinite(found.hi):
+        return f"under {percent(max(found.hi, 0.01))}"
+    return percent(found.value, found.se)
 
 
 def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
@@ -105,7 +142,7 @@ def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, 
             if not np.isfinite(one["shift"]):
                 continue
             scale = abs(answer.mean.value)
-            part = f" ({percent(one['shift'] / scale, small=1)})" if scale > 0.0 else ""
+            part = f" ({change(one['shift'] / scale)})" if scale > 0.0 else ""
             order = one.get("order", np.nan)
             rows.append({
                 "name": answer.name, "answer": answer.words, "refinement": plain(str(refinement)),
@@ -159,20 +196,28 @@ def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[st
         low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
         mean, removed = float(one["probability"]), float(one["removed"])
         raw = np.asarray(one["raw"].values, dtype=np.float64)
-        event = f"{words} {side} {number(limit, 4)} {units}".rstrip()
+        event = f"{words} {side} {given_(limit)} {units}".rstrip()
         total = float(np.nanvar(raw, ddof=1))
         noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
         text = (
-            f"{event[:1].upper()}{event[1:]} has the probability {percent(mean, float(one['probability_se']))}. What we do "
-            f"not know puts it between {percent(low)} and {percent(high)} (90 % band over {np.isfinite(raw).sum()} "
+            f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}. What we do not know puts it "
+            f"between {percent(low)} and {percent(high)} (90 % band over {np.isfinite(raw).sum()} "
             f"epistemic draws of {int(one['inner'])} members each). The noise of these finite inner samples, "
             f"{noise} of the scatter in the curve, is removed from the band."
         )
         if "resolved" in one and not bool(one["resolved"]):
             text += " The band is not resolved from that noise: more inner members would resolve it."
         picture = draw_probability(raw, mean, (low, high), title=f"probability of {event}", prefix=f"p{k}")
-        items.append({"text": text, "picture": picture})
+        items.append({"text": unbroken(text), "picture": picture})
     return items
+
+
+def _chance(one: xr.Dataset) -> str:
+    """Return a probability with its error, or its limit where the event was always or never seen."""
+    mean, se, low, high = (float(one[f"probability{end}"]) for end in ("", "_se", "_lo", "_hi"))
+    if np.isfinite(se):
+        return percent(mean, se)
+    return f"under {change(high).lstrip('+')} (never seen)" if mean == 0.0 else f"over {percent(low)} (always seen)"
 
 
 def comparison_items(results: xr.DataTree) -> tuple[list[dict[str, str]], str]:
@@ -186,7 +231,7 @@ def comparison_items(results: xr.DataTree) -> tuple[list[dict[str, str]], str]:
         said = "–" if not np.isfinite(away) else f"{number(abs(away), 2)} sd {'above' if away > 0 else 'below'}"
         rows.append({
             "what": str(row.get("what") or plain(str(row.get("port", "")))), "predicted": amount(predicted, sd, units),
-            "measured": f"{number(measured, 4)} {units}".rstrip(), "away": said,
+            "measured": f"{given_(measured)} {units}".rstrip(), "away": said,
             "missed": "missed" if abs(away) > 1.645 else "", "source": str(row.get("source", "")),
             "verified": "" if row.get("verified") in {True, "yes"} else "not verified",
         })  # fmt: skip

@@ -13,9 +13,9 @@ THEME = """
 @media (prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e5e7ea;--soft:#9da5b0;--faint:#343a43;--wash:#1c2026;
 --epistemic:#6ba6e4;--aleatoric:#eba656;--numerical:#8e959f;--on-epistemic:#08182a;--on-aleatoric:#241603;
 --on-numerical:#101215;--good:#5cc19c;--care:#e2ad55;--bad:#ee8a78;--experiment:#f4f5f6}}
-@media print{:root{--paper:#fff;--ink:#111;--soft:#444;--faint:#ccc;--wash:#f6f6f4;--epistemic:#2a6cb0;--aleatoric:#df8a26;
---numerical:#868d97;--on-epistemic:#fff;--on-aleatoric:#241603;--on-numerical:#fff;--good:#1f7a5c;--care:#a8690f;--bad:#b23a2a;
---experiment:#111}}
+@media print{:root{--paper:#fff;--ink:#111;--soft:#444;--faint:#ccc;--wash:#f6f6f4;--epistemic:#2a6cb0;
+--aleatoric:#df8a26;--numerical:#868d97;--on-epistemic:#fff;--on-aleatoric:#241603;--on-numerical:#fff;
+--good:#1f7a5c;--care:#a8690f;--bad:#b23a2a;--experiment:#111}}
 """
 """Custom properties: every colour of page and pictures is one of these."""
 
