@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from uqmsm.physics.potential.average_atom import Alloys, average_atom
 from uqmsm.physics.potential.crystal import STATUS, Crystals, pure_crystals
-from uqmsm.physics.potential.free import PER_ELEMENT, free_from, free_names, zhou_from_free
+from uqmsm.physics.potential.free import (
+    PER_ELEMENT,
+    free_from,
+    free_names,
+    zhou_from_free,
+)
 from uqmsm.physics.potential.tabulated import Tables, cutoff, tabulate, write_setfl
 from uqmsm.physics.potential.zhou import COLUMNS, Zhou, density, embedding, facts, pair, published
 

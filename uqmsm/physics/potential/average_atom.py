@@ -80,16 +80,19 @@ def _alloys(  # noqa: PLR0917 - numba kernels take positional arguments
     out: NDArray[np.float64],
     misfits: NDArray[np.float64],
     status: NDArray[np.int8],
+    wanted: bool,
 ) -> None:
     for m in range(values.shape[0]):
         status[m] = settle(values[m], compositions[m], table, atoms, out[m])
         for i in range(misfits.shape[1]):
             misfits[m, i] = np.nan
-        if np.isfinite(out[m, 0]):
+        if wanted and np.isfinite(out[m, 0]):
             _misfits(values[m], compositions[m], table, atoms, out[m], misfits[m])
 
 
-def average_atom(values: NDArray[np.float64], compositions: ArrayLike, lattice: str) -> Alloys:
+def average_atom(
+    values: NDArray[np.float64], compositions: ArrayLike, lattice: str, *, with_misfits: bool = True
+) -> Alloys:
     """Return the equilibrium average-atom crystal for every draw of the parameters and every composition.
 
     Parameters
@@ -100,6 +103,8 @@ def average_atom(values: NDArray[np.float64], compositions: ArrayLike, lattice: 
         Mole fractions, shape ``(..., n_elements)``; leading axes broadcast against those of `values`.
     lattice
         ``"bcc"`` or ``"fcc"``.
+    with_misfits
+        Whether to compute the misfit volumes (a third of the time); NaN if not.
 
     Returns
     -------
@@ -125,6 +130,6 @@ def average_atom(values: NDArray[np.float64], compositions: ArrayLike, lattice: 
     flat = np.array(np.broadcast_to(values, (*shape, n, columns)), dtype=np.float64, order="C").reshape(-1, n, columns)
     c = np.array(np.broadcast_to(fractions, (*shape, n)), order="C").reshape(-1, n)
     out, misfits, status = np.empty((len(flat), 8)), np.empty((len(flat), n)), np.empty(len(flat), dtype=np.int8)
-    _alloys(flat, c, of.table(), of.atoms, out, misfits, status)
+    _alloys(flat, c, of.table(), of.atoms, out, misfits, status, with_misfits)
     a, energy, c11, c12, c44 = (out[:, k].reshape(shape) for k in range(5))
     return Alloys(a, -energy, c11, c12, c44, status.reshape(shape), misfits.reshape(*shape, n))

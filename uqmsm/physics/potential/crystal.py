@@ -27,6 +27,8 @@ STATUS = ("fine", "no equilibrium within 25 % of the start", "elastically unstab
 """What the integer `status` of a crystal says."""
 FINE, NOWHERE, UNSTABLE, MEANINGLESS = range(4)
 
+NEWTON, LEFT_END, RIGHT_END, BRACKET = range(4)
+
 REACH = 3.2
 _CORNERS = {"bcc": [(0, 0, 0), (1, 1, 1)], "fcc": [(0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)]}
 
@@ -186,7 +188,8 @@ def settle(
 ) -> int:
     """Find the equilibrium lattice and write a, E, C11, C12, C44, d2E/da2, rho, drho/da to `out`; return the status.
 
-    Newton's method kept inside a shrinking bracket of 25 % around the composition mean of the fitted lattices.
+    Newton's method from the composition mean of the fitted lattices; if it meets a bad curvature or leaves 25 % around
+    the start, it begins again inside a bracket that shrinks.
     """
     for k in range(out.size):  # slices compile far more slowly than loops
         out[k] = np.nan
@@ -196,28 +199,32 @@ def settle(
     a = nearest / table[0, 0]
     if not (np.isfinite(a) and a > 0.0):
         return MEANINGLESS
-    low, high = 0.75 * a, 1.25 * a
-    trial = low
-    for turn in range(100):  # one call site: compiled code is not inlined three times
+    least, most = 0.75 * a, 1.25 * a
+    low, high, trial = least, most, a
+    phase = NEWTON
+    for _ in range(120):  # one call site: compiled code is not inlined three times
         now = _crystal_at(rows, c, table, atoms, trial)
         if not np.isfinite(now[1]):
             return MEANINGLESS
-        if turn < 2:  # the ends of the bracket must pull outwards and inwards
-            if (now[1] >= 0.0) == (turn == 0):
+        if phase == LEFT_END or phase == RIGHT_END:  # noqa: PLR1714 - numba compiles this faster than a set
+            if (now[1] >= 0.0) == (phase == LEFT_END):  # the ends must push outwards and pull inwards
                 return NOWHERE
-            trial = high if turn == 0 else a
+            trial, phase = (most, RIGHT_END) if phase == LEFT_END else (a, BRACKET)
             continue
-        a = trial
         if now[1] < 0.0:
-            low = a
+            low = trial
         else:
-            high = a
+            high = trial
         step = -now[1] / now[2] if now[2] > 0.0 else np.inf
-        if not low <= a + step <= high:
-            step = 0.5 * (low + high) - a
-        if abs(step) <= 1e-10 * a:  # one Newton step more than this changes nothing that can be written
+        if not low <= trial + step <= high:
+            if phase == NEWTON:  # begin again with care
+                low, high, trial, phase = least, most, least, LEFT_END
+                continue
+            step = 0.5 * (low + high) - trial
+        if abs(step) <= 1e-10 * trial:  # one Newton step more than this changes nothing that can be written
             break
-        trial = a + step
+        trial += step
+    a = trial
     out[0], out[1], out[2], out[3], out[4] = a, now[0], now[3], now[4], now[5]
     out[5], out[6], out[7] = now[2], now[6], now[7]
     stable = out[4] > 0.0 and out[2] > out[3] and out[2] + 2.0 * out[3] > 0.0

@@ -15,6 +15,7 @@ An element is a crystal of the reference lattice here, also one that prefers ano
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numba import njit
@@ -133,6 +134,24 @@ def _fill_all(free: NDArray[np.float64], table: NDArray[np.float64], values: NDA
             _fill(free[m, i], table, values[m, i])
 
 
+def _whole(elements: Sequence[str], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return vectors as an array (draws, n_elements, 10), the first element's density ratio put in as zero."""
+    names = free_names(elements)
+    if vectors.shape[-1] != len(names):
+        raise StudyError(
+            f"free parameters of {'-'.join(elements)}: {vectors.shape[-1]} numbers given, {len(names)} needed; "
+            "they are listed by free_names"
+        )
+    whole = np.insert(vectors, len(PER_ELEMENT) - 1, 0.0, axis=-1)
+    return np.ascontiguousarray(whole.reshape(-1, len(elements), len(PER_ELEMENT)))
+
+
+@cache
+def _ln_reference_density(element: str) -> float:
+    """Return the logarithm of the published ``fe`` of the first element, which sets the unit of all densities."""
+    return float(np.log(published((element,)).values[0, FE]))
+
+
 def zhou_from_free(elements: Sequence[str], vectors: NDArray[np.float64], lattice: str) -> NDArray[np.float64]:
     """Return full parameter tables from free vectors.
 
@@ -156,20 +175,12 @@ def zhou_from_free(elements: Sequence[str], vectors: NDArray[np.float64], lattic
     StudyError
         When the last axis of `vectors` does not fit the elements.
     """
-    names = free_names(elements)
     vectors = np.asarray(vectors, dtype=np.float64)
-    if vectors.shape[-1] != len(names):
-        raise StudyError(
-            f"free parameters of {'-'.join(elements)}: {vectors.shape[-1]} numbers given, {len(names)} needed; "
-            "they are listed by free_names"
-        )
-    shape = (*vectors.shape[:-1], len(elements))
-    last = len(PER_ELEMENT) - 1
-    free = np.insert(vectors, last, 0.0, axis=-1).reshape(-1, len(elements), len(PER_ELEMENT))
-    free[..., _FE] += np.log(published(elements[:1]).values[0, FE])
+    free = _whole(elements, vectors)
+    free[..., _FE] += _ln_reference_density(elements[0])
     values = np.empty((*free.shape[:2], len(COLUMNS)))
-    _fill_all(np.ascontiguousarray(free), shells(lattice).table(), values)
-    return values.reshape(*shape, len(COLUMNS))
+    _fill_all(free, shells(lattice).table(), values)
+    return values.reshape(*vectors.shape[:-1], len(elements), len(COLUMNS))
 
 
 def free_from(zhou: Zhou, lattice: str) -> NDArray[np.float64]:
