@@ -14,7 +14,8 @@ from study_operators import Heat, Lattice, Load, Solver, Triangle
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import StudyError
 from uqmsm.reading import Faulty
-from uqmsm.study import Ask, Band, Members, Refinement, RunSettings, Study, dump, load, loads
+from uqmsm.study import Ask, Band, Members, Refinement, RunSettings, Study, dump, load, loads, schema
+from uqmsm.study.loading import KEYS
 from uqmsm.uncertainty import Aleatoric, Dirichlet, Epistemic, LogNormal, Normal, Numerical, TruncatedNormal, Uniform
 
 GOOD = """\
@@ -456,7 +457,54 @@ def test_the_own_operators_schema_is_json_and_its_references_resolve():
     assert found["additionalProperties"] is False
     assert found["required"] == ["temperature"]
     assert found["properties"]["lattice"]["default"] == "bcc"
+    assert "A number in GPa" in found["properties"]["stiffness"]["description"]
     text = json.dumps(found)
     references = {part.split('"')[0] for part in text.split('"#/$defs/')[1:]}
     assert references == set(found["$defs"])
     assert found["$defs"]["Normal"]["oneOf"] == [{"required": [k]} for k in ("aleatoric", "epistemic", "numerical")]
+
+
+@pytest.fixture
+def vocabulary(monkeypatch):
+    """Give a ladder of two scales, one of them with two models."""
+    words = {
+        "heat": {"small": "study_operators:Heat"},
+        "fe": {"bar": "study_operators:Load", "odd": "study_operators:Wrong"},
+    }
+    monkeypatch.setattr("uqmsm.study.operators.MODELS", words)
+    monkeypatch.setattr("uqmsm.study.describing.MODELS", words)
+
+
+@pytest.mark.usefixtures("vocabulary")
+def test_scales_are_words_and_the_first_model_is_the_default():
+    text = GOOD.replace('operator: "study_operators:Heat"', "scale: heat").replace(
+        'operator: "study_operators:Load"', "scale: fe"
+    )
+    study = loads(text.replace("  - name: heat\n    scale", "  - scale"))
+    assert [(stage.name, stage.scale) for stage in study.chain.stages] == [("heat", "heat"), ("fe", "fe")]
+    assert "model: bar" in dump(study)
+    assert loads(dump(study)) == study
+    with pytest.raises(Faulty, match="the scale fe has no model 'bra'"):
+        loads(text.replace("scale: fe", "scale: fe\n    model: bra"))
+    with pytest.raises(Faulty, match="a model beside operator"):
+        loads(GOOD.replace("name: fe", "name: fe\n    model: bar"))
+
+
+@pytest.mark.usefixtures("vocabulary")
+def test_the_schema_covers_every_key_and_resolves():
+    found = schema()
+    assert set(found["properties"]) == set(KEYS)
+    stages = found["properties"]["chain"]["items"]["anyOf"]
+    words = [(s["properties"]["scale"]["const"], s["properties"]["model"]["const"]) for s in stages[:-1]]
+    assert words == [("heat", "small"), ("fe", "bar"), ("fe", "odd")]
+    assert stages[0]["required"] == ["scale", "temperature"]
+    assert stages[2]["required"] == ["scale", "model"]
+    references = {part.split('"')[0] for part in json.dumps(found).split('"#/$defs/')[1:]}
+    assert references == set(found["$defs"])
+    assert found["properties"]["members"]["properties"]["rows"]["description"].startswith("Independent rows")
+
+
+def test_the_committed_schema_is_that_of_the_code():
+    """Write it anew with ``uqmsm schema > docs/uqmsm-study.schema.json``."""
+    committed = Path(__file__).parents[1] / "docs" / "uqmsm-study.schema.json"
+    assert json.loads(committed.read_text(encoding="utf-8")) == schema()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any
 
 from uqmsm.scales import MODELS
@@ -49,10 +50,23 @@ def schema() -> dict[str, Any]:
 
 
 def _part(check: Any, defs: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the schema of one part; what it refers to joins the common definitions, under names of its own."""
-    found: dict[str, Any] = check.json_schema(ref_template=f"#/$defs/{prefix}{{model}}")
-    defs.update({f"{prefix}{name}": body for name, body in found.pop("$defs", {}).items()})
-    return found
+    """Return the schema of one part; its definitions join the common ones, under another name if theirs is taken."""
+    found: dict[str, Any] = _untitled(check.json_schema())
+    own = found.pop("$defs", {})
+    taken = {name: f"{prefix}{name}" for name, body in own.items() if defs.get(name, body) != body}
+    text = json.dumps({"part": found, "defs": {taken.get(name, name): body for name, body in own.items()}})
+    for name, other in taken.items():
+        text = text.replace(f'"#/$defs/{name}"', f'"#/$defs/{other}"')
+    renamed = json.loads(text)
+    defs.update(renamed["defs"])
+    return dict(renamed["part"])
+
+
+def _untitled(value: Any) -> Any:
+    """Return a schema without pydantic's titles, which repeat the keys."""
+    if isinstance(value, dict):
+        return {key: _untitled(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))}
+    return [_untitled(item) for item in value] if isinstance(value, list) else value
 
 
 def _stage(scale: str, model: str, defs: dict[str, Any]) -> dict[str, Any]:

@@ -9,16 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 from uqmsm.chain import Stage
 from uqmsm.errors import StudyError
-from uqmsm.quantity import Unit
 from uqmsm.reading import resolve
 from uqmsm.study.doubts import KINDS
 from uqmsm.study.operators import laws_of, reference
 from uqmsm.study.parts import Refinement, Study
-from uqmsm.study.shapes import hints
+from uqmsm.study.shapes import hints, unit_of
 
 __all__ = ["dump", "emit", "written"]
 
@@ -61,15 +60,9 @@ def _stage(stage: Stage, folder: Path | None) -> dict[str, Any]:
 
 def _refinement(one: Refinement, stage: Stage, folder: Path | None) -> dict[str, Any]:
     laws, annotations = laws_of(type(stage.operator)), hints(type(stage.operator))
-    finer = {key: written(value, _unit(annotations[key]), laws, folder) for key, value in one.set.items()}
+    finer = {key: written(value, unit_of(annotations[key]), laws, folder) for key, value in one.set.items()}
     body = {"name": one.name, "stage": one.stage, "set": finer, "pairs": one.pairs}
     return body | ({"order": one.order} if one.order is not None else {})
-
-
-def _unit(annotation: Any) -> str | None:
-    if get_origin(annotation) is not Annotated:
-        return None
-    return next((str(mark) for mark in get_args(annotation)[1:] if isinstance(mark, Unit)), None)
 
 
 def written(
@@ -93,7 +86,7 @@ def written(
         return _law(kind, value.law, unit, laws)
     if is_dataclass(value) and not isinstance(value, type):
         annotations = hints(type(value))
-        return {key: written(getattr(value, key), _unit(hint), laws, folder) for key, hint in annotations.items()}
+        return {key: written(getattr(value, key), unit_of(hint), laws, folder) for key, hint in annotations.items()}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):

@@ -49,6 +49,7 @@ __all__ = [
     "read_mapping",
     "shape",
     "summary",
+    "unit_of",
 ]
 
 Laws = dict[str, type]
@@ -92,9 +93,8 @@ def shape(annotation: Any, unit: str | None, laws: Laws) -> Any:
 
 
 def _quantity(unit: str | None) -> Any:
-    example = f"a number in {unit}, or a text with a unit such as '1.5 {unit}'" if unit else "a number"
     types = {"type": ["number", "string"] if unit else "number"}
-    return Annotated[Any, PlainValidator(partial(number, unit=unit)), WithJsonSchema(types | {"description": example})]
+    return Annotated[Any, PlainValidator(partial(number, unit=unit)), WithJsonSchema(types)]
 
 
 def number(value: Any, unit: str | None) -> float:
@@ -160,6 +160,13 @@ def hints(cls: type) -> dict[str, Any]:
     return {field.name: found[field.name] for field in fields(cls) if field.init and found[field.name] != Ports}
 
 
+def unit_of(annotation: Any) -> str | None:
+    """Return the unit that an annotation names, if it does."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((str(mark) for mark in get_args(annotation)[1:] if isinstance(mark, Unit)), None)
+
+
 def mapping_of(cls: type, laws: Laws, also: Iterable[str] = ()) -> Any:
     """Return the annotation of a mapping whose keys are the fields of a dataclass; its value is the dataclass.
 
@@ -187,10 +194,13 @@ def extras_of(cls: type, laws: Laws) -> dict[str, dict[str, Any]]:
     from uqmsm.study.dumping import written
 
     found: dict[str, dict[str, Any]] = {}
-    texts = _parameters(cls.__doc__ or "")
+    texts, annotations = _parameters(cls.__doc__ or ""), hints(cls)
     for field in fields(cls):
         meaning = field.metadata.get("meaning") or texts.get(field.name)
-        found[field.name] = {"description": str(meaning)} if meaning else {}
+        unit = unit_of(annotations.get(field.name))
+        words = [str(meaning)] if meaning else []
+        words += [f"A number in {unit}, or text with a unit."] if unit else []
+        found[field.name] = {"description": " ".join(words)} if words else {}
         if field.default is not MISSING and not callable(field.default):
             found[field.name]["default"] = written(field.default, laws=laws)
     return found
