@@ -67,12 +67,13 @@ def duration(seconds: float | None) -> str:
 
 
 def outline(value: Any, depth: int = 0) -> str:
-    """Return plain data (dicts, lists, texts, numbers) as indented text for people."""
+    """Return plain data (dicts, lists, texts, numbers) as indented text for people; what is empty is left out."""
     pad = "  " * depth
     if isinstance(value, Mapping) and value and all(_flat(item) for item in value.values()):
         return _columns([{"": key, **item} for key, item in value.items()], pad)
     if isinstance(value, Mapping):
-        lines = []
+        lines: list[str] = []
+        value = {key: item for key, item in value.items() if item is not None and item != []}
         plain = [str(key) for key, item in value.items() if not _nested(item)]
         width = max(map(len, plain), default=0)
         for key, item in value.items():

@@ -297,6 +297,38 @@ def test_init_refuses_what_it_cannot_do(arguments, words):
     assert words in result.stderr
 
 
+# --- the whole way
+
+
+@pytest.mark.usefixtures("templates")
+def test_init_run_status_report_resume_is_one_conversation(here):
+    """Each command's last line is the next command, from an empty folder to a report."""
+    assert last_line(call("init", "first")) == "next: uqmsm run first"
+    smaller = ["--set", "members={rows: 16, target_se: 0.9}", "--set", "ask=[{answer: y}]", "--workers", "0"]
+    result = call("run", "first", *smaller, "--out", "there")
+    assert result.exit_code == 0, result.stderr
+    assert "second" in result.stdout
+    assert last_line(result) == "next: uqmsm report there --open"
+    state = json.loads(call("status", "there", "--json").stdout)
+    assert (state["state"], state["exit_code"]) == ("finished", 0)
+    assert last_line(call("status", "there")) == "next: uqmsm report there --open"
+    page = here / "there" / "report.html"
+    page.unlink()
+    assert call("report", "there").stdout.strip() == "there/report.html"
+    assert page.stat().st_size > 0
+    again = call("resume", "there", "--workers", "0")
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout == result.stdout
+    with (here / "first" / "study.yaml").open("a") as study:
+        study.write("# a change\n")
+    changed = call("resume", "there")
+    assert changed.exit_code == 2
+    assert "+# a change" in changed.stderr
+    twice = call("run", "first", *smaller, "--out", "there")
+    assert twice.exit_code == 2
+    assert "holds a run already" in twice.stderr
+
+
 # --- real processes
 
 

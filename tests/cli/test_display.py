@@ -142,7 +142,7 @@ def test_plain_data_become_an_outline():
         "exit_code": None,
     }
     assert outline(body).splitlines() == [
-        "study      plate",
+        "study    plate",
         "chain",
         "  a",
         "    gives x",
@@ -153,6 +153,5 @@ def test_plain_data_become_an_outline():
         "     done  failed",
         "  a  1     0",
         "  b  20    3",
-        "seconds    not known",
-        "exit code  -",
+        "seconds  not known",
     ]
