@@ -159,6 +159,15 @@ def test_the_message_shows_place_line_caret_reason_and_next_action():
     ]
 
 
+def test_the_caret_stands_under_the_fault_in_wide_and_in_long_lines():
+    wide = str(Problem(Place("study.yaml", 1, 5, 2, "日本: no"), "x")).splitlines()
+    assert wide[2] == "     │       ^^"  # two characters of two cells, colon and space before it
+    source = "a: " + "b" * 300 + "!" + "c" * 300
+    long = str(Problem(Place("study.yaml", 1, 304, 1, source), "x")).splitlines()
+    assert len(long[1]) < 125
+    assert long[1][long[2].index("^")] == "!"
+
+
 def test_problems_are_told_in_the_order_of_the_file_and_once():
     first, second = (Problem(Place("study.yaml", line), f"{line}") for line in (1, 2))
     told = Faulty([second, first, second])

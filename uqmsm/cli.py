@@ -205,7 +205,8 @@ def _conclude(finished: Any, json: bool, again: str) -> None:
     else:
         for line in [finished.lines] if isinstance(finished.lines, str) else finished.lines:
             click.echo(line)
-    folder = shlex.quote(os.path.relpath(finished.folder))
+    near = os.path.relpath(finished.folder)
+    folder = shlex.quote(str(finished.folder) if near.startswith("..") else near)
     following = {
         0: f"uqmsm report {folder} --open",
         4: f"{again} --set members.rows=...",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 from uqmsm.errors import StudyError
 
@@ -19,6 +20,7 @@ __all__ = ["Document", "Faulty", "Place", "Problem", "Route", "read", "read_file
 
 Route = tuple[str | int, ...]
 
+LONGEST = 110  # characters of a source line that a message shows
 LARGEST = 100_000  # values; a study has hundreds, a file of nested anchors may claim billions
 
 _WORDS = {"": None, "~": None} | {
@@ -74,8 +76,9 @@ class Problem:
         number = f"{place.line:4d}"
         lines = [f"{place.file}:{place.line}:{place.column}  {self.what}"]
         if place.source.strip():
-            lines.append(f"{number} │ {place.source}")
-            lines.append(f"{' ' * len(number)} │ {' ' * (place.column - 1)}{'^' * max(place.width, 1)}")
+            shown, before, marked = _window(place)
+            lines.append(f"{number} │ {shown}")
+            lines.append(f"{' ' * len(number)} │ {' ' * before}{'^' * max(marked, 1)}")
         lines += [f"     {text}" for part in (self.why, self.next) for text in part.splitlines()]
         return "\n".join(lines)
 
@@ -84,6 +87,21 @@ class Problem:
         place = self.place
         where = {"file": place.file, "line": place.line, "column": place.column, "width": place.width}
         return where | {"what": self.what, "why": self.why, "next": self.next}
+
+
+def _window(place: Place) -> tuple[str, int, int]:
+    """Return the part of a line that is shown, and how many terminal cells lie before and under the caret."""
+    source, start = place.source.replace("\t", " "), place.column - 1
+    cut = max(0, start - LONGEST // 2) if len(source) > LONGEST else 0
+    head = "…" if cut else ""
+    shown = head + source[cut : cut + LONGEST] + ("…" if len(source) > cut + LONGEST else "")
+    marked = source[start : min(start + place.width, cut + LONGEST)]
+    return shown, _cells(head + source[cut:start]), _cells(marked)
+
+
+def _cells(text: str) -> int:
+    """Return the width of a text on a terminal, where East Asian characters take two cells."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 class Faulty(StudyError):

@@ -332,7 +332,8 @@ def test_init_run_status_report_resume_is_one_conversation(here):
 # --- real processes
 
 
-def test_a_run_in_a_process_of_its_own_stops_at_sigint_with_130_and_the_line_that_resumes_it(here):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_in_a_process_of_its_own_stops_with_130_and_the_line_that_resumes_it(here, stop):
     arguments = [
         sys.executable,
         "-c",
@@ -348,7 +349,7 @@ def test_a_run_in_a_process_of_its_own_stops_at_sigint_with_130_and_the_line_tha
     while not (journal.exists() and '"task"' in journal.read_text()) and time.monotonic() < patience:
         assert started.poll() is None, started.communicate()
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(stop)
     stdout, stderr = started.communicate(timeout=60)
     assert started.returncode == 130, stderr
     assert stderr.rstrip().splitlines()[-1] == "next: uqmsm resume there"
