@@ -146,12 +146,12 @@ def test_deep_nesting_is_refused_without_a_traceback():
 
 
 def test_the_message_shows_place_line_caret_reason_and_next_action():
-    place = Place("study.yaml", 9, 7, 6, "  sd: -1 eV")
+    place = Place("study.yaml", 9, 7, 5, "  sd: -1 eV")
     fault = Faulty([Problem(place, "sd must be positive", "It is a width.", "Write 1 eV.")])
     assert str(fault).splitlines() == [
         "study.yaml:9:7  sd must be positive",
         "   9 │   sd: -1 eV",
-        "     │       ^^^^^^",
+        "     │       ^^^^^",
         "     It is a width.",
         "     Write 1 eV.",
         "",
