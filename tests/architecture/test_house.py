@@ -24,7 +24,7 @@ DOORS = {
     "distributed": ("execution/clusters.py", "execution/dispatch.py"),
     "pydantic": ("study",),
     "pint": ("quantity.py",),
-    "ruamel": ("reading.py",),
+    "ruamel": ("reading.py", "study/overrides.py"),
     "rich": ("display.py",),
     "click": ("cli.py",),
     "jinja2": ("report",),

@@ -1,4 +1,4 @@
-"""Where does the uncertainty come from?"""  # noqa: D400 - a file of this room begins with its question
+"""Where does the uncertainty come from?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of the scatter is ignorance, how much chance?"""  # noqa: D400 - a file of this room begins with its question
+"""How much of the scatter is ignorance, how much chance?"""
 
 from __future__ import annotations
 

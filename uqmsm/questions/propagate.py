@@ -1,4 +1,4 @@
-"""How uncertain is the answer?"""  # noqa: D400 - a file of this room begins with its question
+"""How uncertain is the answer?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How likely is failure, and how well do we know that?"""  # noqa: D400 - a file of this room begins with its question
+"""How likely is failure, and how well do we know that?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many rows does this ledger need?"""  # noqa: D400 - a file of this room begins with its question
+"""How many rows does this ledger need?"""
 
 from __future__ import annotations
 

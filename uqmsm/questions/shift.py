@@ -3,7 +3,7 @@
 A signed shift, beside the 100 %, never a share of it. Mesh, step, cutoff and cell size are the same for every member:
 they bias the answer and scatter it not at all. The shift is the mean difference of the same members computed twice,
 coarse and fine; pairing on the same addresses removes the scatter of the members themselves.
-"""  # noqa: D400 - a file of this room begins with its question
+"""
 
 from __future__ import annotations
 
