@@ -90,7 +90,8 @@ def _posterior() -> dict[str, xr.Dataset]:
         {"re": ((*dims, "element"), posterior_re), "alpha": (dims, alpha), "beta": (dims, beta)}, coords
     )
     prior = xr.Dataset(
-        {"re": ((*dims, "element"), prior_re), "alpha": (dims, prior_ab[..., 0]), "beta": (dims, prior_ab[..., 1])}, coords
+        {"re": ((*dims, "element"), prior_re), "alpha": (dims, prior_ab[..., 0]), "beta": (dims, prior_ab[..., 1])},
+        coords,
     )
     data = ["Mo C11", "Nb C11", "Ta C11", "W C11", "MoNbTaW a"]
     mean = np.array([463.0, 246.0, 265.0, 530.0, 322.0])
@@ -130,17 +131,28 @@ def attributes() -> dict[str, Any]:
         "stages": json.dumps(stages),
         "sources": json.dumps(found),
         "versions": json.dumps({"uqmsm": "0.1.0", "numpy": "2.4.0"}),
-        "references": json.dumps(["Maresca & Curtin, Acta Mater. 182, 235 (2020)", "Zhou et al., PRB 69, 144113 (2004)"]),
+        "references": json.dumps(["Maresca & Curtin, Acta Mater. 182, 235 (2020)"]),
         "unverified": json.dumps(["Ta C11 265 GPa, Simmons & Wang 1971"]),
         "comparisons": json.dumps(
-            [
-                {"what": "yield stress of MoNbTaW at 298 K", "port": "yield_stress", "predicted": 810.0,
-                 "predicted_sd": 220.0, "measured": 1058.0, "unit": "MPa", "source": "Senkov et al. 2011", "verified": True},
-                {"what": "yield stress of MoNbTaW at 1873 K", "port": "yield_stress", "predicted": 190.0,
-                 "predicted_sd": 70.0, "measured": 405.0, "unit": "MPa", "source": "Senkov et al. 2011", "verified": False},
-            ]
+            [_comparison(298, 810.0, 220.0, 1058.0, True), _comparison(1873, 190.0, 70.0, 405.0, False)]
         ),
-    }  # fmt: skip
+    }
+
+
+def _comparison(
+    temperature_K: int, predicted: float, predicted_sd: float, measured: float, verified: bool
+) -> dict[str, Any]:
+    """Return a prediction beside a measurement, as the tree holds it."""
+    return {
+        "what": f"yield stress of MoNbTaW at {temperature_K} K",
+        "port": "yield_stress",
+        "predicted": predicted,
+        "predicted_sd": predicted_sd,
+        "measured": measured,
+        "unit": "MPa",
+        "source": "Senkov et al. 2011",
+        "verified": verified,
+    }
 
 
 def groups(rows: int = 64, *, interaction: float = 0.0, failing: float = 0.0, seed: int = 7) -> dict[str, xr.Dataset]:

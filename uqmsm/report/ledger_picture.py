@@ -37,7 +37,12 @@ _WIDE = _Layout(900.0, 300.0, 760.0, 30.0, 16.0, False)
 _NARROW = _Layout(400.0, 16.0, 384.0, 46.0, 15.0, True)
 
 
-def ledger_figure(results: xr.DataTree, answer: str, *, narrow: bool = False, standalone: bool = True) -> str:
+_TITLES = {"log": "the scatter of its logarithm", "rank": "the scatter of its ranks"}
+
+
+def ledger_figure(
+    results: xr.DataTree, answer: str, *, scale: str | None = None, narrow: bool = False, standalone: bool = True
+) -> str:
     """Return the ledger of one answer as SVG.
 
     Parameters
@@ -45,7 +50,9 @@ def ledger_figure(results: xr.DataTree, answer: str, *, narrow: bool = False, st
     results
         The tree of a run.
     answer
-        Name of the answer, or the title of one of its ledgers, e.g. ``log first_yield``.
+        Name of the answer, or the full title of one of its ledgers, e.g. ``first_yield failed``.
+    scale
+        ``raw``, ``log`` or ``rank`` where the answer has several; the one the report shows first when left out.
     narrow
         For a phone, 400 pixels wide, instead of 900.
     standalone
@@ -57,8 +64,8 @@ def ledger_figure(results: xr.DataTree, answer: str, *, narrow: bool = False, st
         When there is no such ledger.
     """
     found = ledgers(results)
-    match = next((each for each in found if each.title == answer), None)
-    match = match or next((each for each in found if each.answer == answer), None)
+    own = [each for each in found if answer in {each.answer, each.title} and scale in {None, each.scale}]
+    match = next(iter([each for each in own if answer != each.answer or not each.title.endswith(" failed")]), None)
     if match is None:
         known = ", ".join(each.title for each in found) or "none: ask for one with `attribute` in the study"
         raise StudyError(f"no ledger of {answer!r}; there are {known}")
@@ -97,7 +104,9 @@ def draw_ledger(
     canvas = Canvas(layout.width, height, prefix)
     if standalone and answer is not None:
         canvas.text(16.0, 30.0, headline(answer), "strong")
-        canvas.text(16.0, 50.0, "where its variance comes from, source by source", "soft")
+        canvas.text(
+            16.0, 50.0, f"where {_TITLES.get(ledger.scale, 'its variance')} comes from, source by source", "soft"
+        )
     _legend(canvas, layout, head + 14.0)
     _stack(canvas, layout, lines, head + 36.0)
     _kinds(canvas, layout, ledger, head + 92.0)

@@ -74,13 +74,24 @@ def ledger_items(
     """Return, per ledger, its pictures (wide and narrow) and the rows of its tables."""
     meant = {answer.name: answer.words for answer in given}
     items = []
-    for k, ledger in enumerate(found):
+    for k, ledger in enumerate(_distinct(found)):
         pictures = [draw_ledger(ledger, None, order, prefix=f"l{k}{'nw'[wide]}", narrow=not wide) for wide in (1, 0)]
         title = meant.get(ledger.answer, plain(ledger.answer))
         item: dict[str, Any] = {of: [_row(line, words) for line in ledger.by(of)] for of in ("source", "stage", "kind")}
-        item["title"] = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
+        named = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
+        item["title"] = "which members fail" if ledger.title.endswith(" failed") else named
         items.append(item | {"wide": pictures[0], "narrow": pictures[1], "notes": _remarks(ledger)})
     return items
+
+
+def _distinct(found: Sequence[Ledger]) -> list[Ledger]:
+    """Return the ledgers, that of the event "failed" once where all answers fail in the same members, and last."""
+    told = [ledger for ledger in found if not ledger.title.endswith(" failed")]
+    seen: dict[tuple[float, ...], Ledger] = {}
+    for ledger in found:
+        if ledger.title.endswith(" failed"):
+            seen.setdefault(tuple(line.first_order.value for line in ledger.lines), ledger)
+    return [*told, *seen.values()]
 
 
 def _remarks(ledger: Ledger) -> str:
@@ -107,16 +118,16 @@ def _row(line: Line, words: Mapping[str, str]) -> dict[str, str]:
     meant = words.get(line.name, "")
     numbers = {key: _estimate(getattr(line, key)) for key in ("fair", "first_order", "total")}
     verdict = f"{line.verdict}, {share(line)}" if line.verdict in {"bounded", "merged"} else line.verdict
-    told = line.of == "source" and line.verdict in {"bounded", "merged"}
-    reason = "" if (line.of == "stage" and line.verdict == "estimated") or told else line.reason
+    said = line.verdict == "refused" or (line.of != "stage" and line.verdict == "estimated")
     return {
         "name": name,
         "words": meant if meant != name else "",
         "kind": line.kind,
         "interval": interval(line.fair),
         "rows": str(line.rows),
+        "word": line.verdict,
         "verdict": verdict,
-        "reason": reason,
+        "reason": line.reason if said else "",
         **numbers,
     }
 
@@ -141,8 +152,9 @@ def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, 
             one = {str(key): float(own[key].values[k]) for key in own.data_vars if own[key].dims == ("refinement",)}
             if not np.isfinite(one["shift"]):
                 continue
-            scale = abs(answer.mean.value)
-            part = f" ({change(one['shift'] / scale)})" if scale > 0.0 else ""
+            size, sd = abs(answer.mean.value), answer.sd.value
+            inside = not size > sd  # around zero, a part of the mean says nothing
+            part = f" ({number(one['shift'] / sd, 2)} sd)" if inside else f" ({change(one['shift'] / size)})"
             order = one.get("order", np.nan)
             rows.append({
                 "name": answer.name, "answer": answer.words, "refinement": plain(str(refinement)),

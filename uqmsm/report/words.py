@@ -52,7 +52,8 @@ def amount(value: float, spread: float, units: str = "") -> str:
     '115 ± 35 MPa'
     """
     tail = f" {units}" if units else ""
-    if not (math.isfinite(spread) and spread > 0.0 and math.isfinite(value)):
+    rounding = 1e-12 * abs(value)  # a spread as small as this is that of the arithmetic
+    if not (math.isfinite(spread) and spread > rounding and math.isfinite(value)):
         return number(value) + tail
     size = math.floor(math.log10(spread))
     if math.floor(math.log10(max(abs(value), spread))) >= 6 or size < -5:

@@ -1,0 +1,244 @@
+"""The page: whole, self-contained, the same bytes for the same results, honest about what is absent."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import xarray as xr
+from specimens import attributes, groups, whole
+
+from uqmsm import results
+from uqmsm.errors import StudyError
+from uqmsm.report import write
+from uqmsm.report.checks import checks, overall
+from uqmsm.report.facts import answers
+
+SECTIONS = (
+    "converged", "ledger", "bias", "distribution", "probability", "experiment", "posterior", "chain", "failures",
+    "inputs", "provenance",
+)  # fmt: skip
+
+
+class Outline(HTMLParser):
+    """Collects tags, links and ids, and complains about tags that do not close."""
+
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key in {"src", "href", "xlink:href", "srcset", "action"}:
+                self.links.append(value)
+            if key == "id":
+                self.ids.append(value)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return whole(32)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return whole(16)
+
+
+@pytest.fixture(scope="module")
+def page(tree, tmp_path_factory):
+    return write(tree, tmp_path_factory.mktemp("run")).read_text(encoding="utf-8")
+
+
+def pictures(text):
+    return [ET.fromstring(found) for found in re.findall(r"<svg .*?</svg>", text, re.DOTALL)]  # noqa: S314 - our own page
+
+
+def test_the_page_needs_nothing_else(page):
+    outline = Outline(page)
+    assert outline.open == []
+    assert "script" not in outline.tags
+    assert [link for link in outline.links if not link.startswith(("#", "data:,"))] == []
+    assert re.findall(r"url\((?!#)", page) == []
+    assert "@import" not in page
+
+
+def test_every_link_has_its_section_and_every_id_is_unique(page):
+    outline = Outline(page)
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert {link.removeprefix("#") for link in outline.links if link.startswith("#")} == set(SECTIONS)
+    assert set(SECTIONS) <= set(outline.ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(outline.ids)
+
+
+def test_every_picture_has_words_for_those_who_cannot_see_it(page):
+    found = pictures(page)
+    assert len(found) >= 12
+    for picture in found:
+        names = picture.attrib["aria-labelledby"].split()
+        words = {child.attrib["id"]: child.text for child in picture if "id" in child.attrib}
+        assert all(len(words[name]) > 10 for name in names)
+
+
+def test_no_coordinate_is_missing(page):
+    inside = re.findall(r'="([^"]*)"', page) + re.findall(r">([^<]*)<", page)
+    assert [text for text in inside if re.search(r"(?<![A-Za-z])(nan|inf|None(?! of))(?![A-Za-z])", text)] == []
+
+
+def test_same_results_same_bytes_other_results_other_bytes(tree, page, tmp_path):
+    (tmp_path / "one").mkdir()
+    run = re.search(r"<dt>run</dt><dd>([^<]*)</dd>", page).group(1)
+    (tmp_path / run).mkdir()
+    again = write(tree, tmp_path / run).read_text(encoding="utf-8")
+    assert again == page
+    moved = tree.copy(deep=True)
+    moved["answers"]["first_yield"].values[0] += 60.0
+    assert write(moved, tmp_path / run).read_text(encoding="utf-8") != page
+
+
+def test_the_file_on_disk_gives_the_same_page_as_the_tree_in_memory(tree, page, tmp_path):
+    run = tmp_path / re.search(r"<dt>run</dt><dd>([^<]*)</dd>", page).group(1)
+    run.mkdir()
+    results.save(tree, run / "results.nc")
+    assert write(results.load(run), run).read_text(encoding="utf-8") == page
+
+
+def test_the_answer_comes_first_with_its_numbers(tree, page):
+    summary = tree["summary"].to_dataset().sel(answer="first_yield")
+    value = re.search(r'class="value">([^<]*)<', page).group(1)
+    assert value == f"{float(summary['mean']):.0f} ± {float(summary['sd']):.0f} MPa"
+    assert page.index(value) < page.index('id="converged"')
+    assert "the strengthening theory&#39;s own form" in page[: page.index('id="converged"')]
+
+
+def test_only_answers_are_needed_and_the_page_says_what_is_absent(tmp_path):
+    bare = results.tree({"answers": groups(8)["answers"]}, {})
+    text = write(bare, tmp_path).read_text(encoding="utf-8")
+    assert text.count('class="absent"') >= 6
+    assert "This run has no ledger" in text
+    assert "no ledger" in text[: text.index('id="converged"')]
+    assert Outline(text).open == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["summary", "ledger", "probability", "shifts", "members", "posterior", "prior", "posterior_predictive",
+     "observed_data", "diagnostics", "outcomes"],
+)  # fmt: skip
+def test_any_group_may_be_absent(name, small, tmp_path):
+    less = small.copy()
+    del less[name]
+    text = write(less, tmp_path).read_text(encoding="utf-8")
+    assert Outline(text).open == []
+    if name != "outcomes":
+        assert text != write(small, tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", sorted(attributes()))
+def test_any_attribute_may_be_absent(key, small, tmp_path):
+    less = small.copy()
+    del less.attrs[key]
+    assert Outline(write(less, tmp_path).read_text(encoding="utf-8")).open == []
+
+
+def test_without_answers_there_is_no_page(tmp_path):
+    with pytest.raises(StudyError, match="uqmsm resume"):
+        write(results.tree({"outcomes/fe": groups(8)["outcomes/fe"]}, {}), tmp_path)
+
+
+def test_words_of_the_study_are_words_and_never_markup(tree, tmp_path):
+    evil = "<script>alert(1)</script> & <b>"
+    other = tree.copy()
+    other.attrs |= {"title": evil, "about": evil, "study": evil, "chain": evil}
+    text = write(other, tmp_path).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 4
+    assert Outline(text).open == []
+
+
+def test_misses_and_unverified_data_stay_in(page):
+    section = page[page.index('id="experiment"') : page.index('id="posterior"')]
+    assert section.count("missed</span>") == 1, "405 MPa lies 3.1 sd from 190 ± 70; 1058 lies 1.1 sd from 810 ± 220"
+    assert "not verified" in section
+    assert "Ta C11 265 GPa" in page
+
+
+def test_failures_are_counted_and_can_be_replayed(tmp_path):
+    tree = whole(24, failing=0.05)
+    text = write(tree, tmp_path).read_text(encoding="utf-8")
+    status = tree["members"]["status"].values
+    failed = int((status == "failed").sum())
+    assert failed > 0
+    assert f"{failed} of {status.size} members failed" in text
+    address = str(tree["members"]["address"].values[np.flatnonzero(status == "failed")[0]])
+    assert f"uqmsm replay {tmp_path.name} {address}" in text
+    assert "which members fail" in text
+
+
+def test_inner_members_of_a_band_are_not_counted_twice(tree):
+    table = tree["answers"].to_dataset()
+    inner = table.isel(member=[0, 1, 2]).copy(deep=True)
+    inner["rve.grains"] = inner["rve.grains"] + 2**31
+    both = results.tree({"answers": xr.concat([table, inner], "member")}, {})
+    assert [a.values.size for a in answers(both)] == [table.sizes["member"]] * 2
+
+
+def light(tree, what):
+    return next(check for check in checks(tree) if what in check.what + check.found)
+
+
+def test_lights_follow_their_thresholds(tree):
+    assert light(tree, "R-hat").state == "care"
+    table = tree["diagnostics/potential"].to_dataset()
+    for value, state in ((1.005, "good"), (1.015, "care"), (1.2, "bad")):
+        other = tree.copy()
+        other["diagnostics/potential"] = table.assign(r_hat=table["r_hat"] * 0.0 + value)
+        assert light(other, "R-hat").state == state
+        found = checks(other)
+        assert overall(found) == max((check.state for check in found), key=("good", "care", "bad").index)
+        assert overall([light(other, "R-hat")]) == state
+    for value, state in ((500.0, "good"), (300.0, "care"), (50.0, "bad")):
+        other = tree.copy()
+        other["diagnostics/potential"] = table.assign(ess_tail=table["ess_tail"] * 0 + value)
+        assert light(other, "tail ESS").state == state
+
+
+def test_a_tighter_target_turns_the_light(tree):
+    worst = float(tree["ledger"]["fair_se"].sel(answer="first_yield", line="strength.strength_form"))
+    for factor, state in ((1.01, "good"), (0.7, "care"), (0.4, "bad")):
+        other = tree.copy()
+        other.attrs["target_se"] = str(worst * factor)
+        found = light(other, "Shares of first yield")
+        assert found.state == state
+        assert ("rows in place of 32" in found.todo) is (state != "good")
+
+
+def test_the_package_imports_without_heavy_libraries():
+    code = (
+        "import sys, uqmsm.report; print([n for n in ('matplotlib', 'jinja2', 'arviz', 'scipy') if n in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,152 @@
+"""The pictures say what the numbers say."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import xarray as xr
+from specimens import SOURCES, ancestors, first_yield, groups, whole
+
+from uqmsm import results
+from uqmsm.errors import StudyError
+from uqmsm.members import Design
+from uqmsm.questions.ledgers import ledgers
+from uqmsm.report import ledger_figure, ledger_text
+from uqmsm.report.canvas import tick_labels, ticks
+from uqmsm.report.posterior_facts import contraction, directions, predictive, scalars
+
+SVG = "{http://www.w3.org/2000/svg}"
+BAR = 460.0
+"""Width of 100 % in the wide picture."""
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return whole(64)
+
+
+def rects(picture, height):
+    found = ET.fromstring(picture).iter(f"{SVG}rect")  # noqa: S314 - our own picture
+    return [r for r in found if r.attrib.get("height") == height and float(r.attrib["x"]) >= 300.0]
+
+
+def test_bars_of_the_sources_are_as_long_as_their_shares(tree):
+    table = tree["ledger"].to_dataset().sel(answer="first_yield")
+    sources = table.sel(line=table["of"] == "source")
+    bars = [r for r in rects(ledger_figure(tree, "first_yield"), "16") if float(r.attrib["x"]) == 300.0]
+    drawn = np.array([float(r.attrib["width"]) for r in bars]) / BAR
+    np.testing.assert_allclose(drawn, sources["alone"].values, atol=2e-4)
+    assert not np.allclose(drawn, sources["alone"].values[::-1], atol=0.02), "the order of the ladder matters"
+
+
+def test_the_stack_is_full_and_in_the_order_of_the_chain(tree):
+    stack = rects(ledger_figure(tree, "first_yield"), "34")
+    edges = np.array([[float(r.attrib["x"]), float(r.attrib["width"])] for r in stack])
+    assert edges[0, 0] == 300.0
+    np.testing.assert_allclose(edges[:-1].sum(axis=1), edges[1:, 0], atol=1.6)
+    assert edges[-1].sum() == pytest.approx(300.0 + BAR, abs=1.6)
+    kinds = [r.attrib["class"].removeprefix("k-") for r in stack if r.attrib["class"]]
+    assert kinds == ["epistemic", "epistemic", "aleatoric", "numerical", "epistemic", "aleatoric", "aleatoric"]
+
+
+def test_interactions_are_striped_and_an_additive_chain_has_none():
+    still = rects(ledger_figure(whole(32), "first_yield"), "16")
+    mixed = rects(ledger_figure(whole(32, interaction=0.8), "first_yield"), "16")
+    assert [r for r in still if "url(#" in r.attrib.get("style", "")] == []
+    striped = [r for r in mixed if "url(#" in r.attrib.get("style", "")]
+    assert {re.search(r"-(\w+)\)", r.attrib["style"]).group(1) for r in striped} == {"epistemic", "aleatoric"}
+
+
+def test_a_picture_that_stands_alone_carries_its_colours(tree):
+    alone = ledger_figure(tree, "first_yield")
+    assert "prefers-color-scheme:dark" in alone
+    assert "MPa" in alone
+    assert "<style>" not in ledger_figure(tree, "first_yield", standalone=False)
+    assert 'viewBox="0 0 400 ' in ledger_figure(tree, "first_yield", narrow=True)
+
+
+def test_an_answer_without_a_ledger_is_named(tree):
+    with pytest.raises(StudyError, match="first_yield, displacement"):
+        ledger_figure(tree, "hardness")
+
+
+def test_a_heavy_tail_is_shared_out_on_the_log_scale():
+    design = Design.of(SOURCES, 32, ancestors=ancestors())
+    y = np.exp((first_yield(design.members.table) - 115.0) / 35.0)
+    parts = groups(32)
+    answers = parts["answers"].drop_vars("displacement").assign(first_yield=("member", y))
+    tree = results.tree({"answers": answers, "ledger": ledgers(design, {"first_yield": y})}, {})
+    assert "log first_yield" in ledger_figure(tree, "first_yield"), "the log ledger comes first"
+    assert "log" not in ledger_figure(tree, "first_yield", scale="raw")
+    with pytest.raises(StudyError, match="no ledger"):
+        ledger_figure(tree, "first_yield", scale="rank")
+    assert any("log first_yield" in line for line in ledger_text(tree))
+
+
+def test_blocks_in_the_terminal_are_as_long_as_the_shares(tree):
+    table = tree["ledger"].to_dataset().sel(answer="first_yield")
+    lines = [line for line in ledger_text(tree, width=100) if "strength form" in line]
+    fair = float(table["fair"].sel(line="strength.strength_form"))
+    assert abs(lines[0].count("█") - 100.0 * fair) <= 1.0
+    assert "epistemic" in lines[0]
+    assert ledger_text(results.tree({"answers": groups(8)["answers"]}, {}))[1].strip().startswith("no ledger")
+
+
+def test_ticks_are_round_inside_and_told_apart():
+    rng = np.random.default_rng(5)
+    for low, width in zip(rng.normal(size=200) * 100.0, 10.0 ** rng.uniform(-4, 4, 200), strict=True):
+        found = ticks(low, low + width)
+        assert 2 <= len(found) <= 7
+        assert low - 1e-6 * width <= found[0] < found[-1] <= low + width * (1 + 1e-6)
+        assert len({label for _, label in tick_labels(found)}) == len(found) or width < 1e-3
+
+
+def gaussian(rng, sd, shape=(4, 4000)):
+    return rng.normal(0.0, 1.0, shape) * sd
+
+
+def test_contraction_and_directions_of_gaussians_are_exact():
+    rng = np.random.default_rng(3)
+    prior = {name: gaussian(rng, 1.0) for name in "abc"}
+    common, small = gaussian(rng, 1.0), gaussian(rng, 0.05)
+    posterior = {"a": common + small, "b": -common + small, "c": gaussian(rng, 0.3)}
+    ratios = contraction(posterior, prior)
+    assert ratios["c"] == pytest.approx(0.3, rel=0.05)  # 16 000 draws: 5 % is 9 standard errors
+    assert ratios["a"] == pytest.approx(1.0, rel=0.05), "alone, a is not learnt ..."
+    best = directions(posterior, prior)[0]
+    assert best.ratio == pytest.approx(0.05 * np.sqrt(2.0), rel=0.05), "... but a + b is"
+    assert abs(best.weights["a"] - best.weights["b"]) < 0.05
+    assert abs(best.weights["c"]) < 0.05
+
+
+def test_directions_need_enough_draws_of_the_prior():
+    rng = np.random.default_rng(3)
+    few = {name: gaussian(rng, 1.0, (1, 5)) for name in "abc"}
+    assert directions(few, few) == []
+
+
+def test_arrays_become_scalars_by_name():
+    data = xr.Dataset(
+        {"m": (("element", "chain", "draw"), np.arange(24.0).reshape(2, 3, 4)), "text": (("chain",), list("abc"))},
+        {"element": ["Mo", "W"]},
+    )
+    found = scalars(data)
+    assert list(found) == ["m[Mo]", "m[W]"]
+    np.testing.assert_array_equal(found["m[W]"], 12.0 + np.arange(12.0).reshape(3, 4))
+
+
+def test_each_datum_stands_beside_its_own_prediction():
+    rng = np.random.default_rng(4)
+    means = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
+    draws = xr.Dataset({"y": (("chain", "draw", "element", "constant"), means + 0.1 * rng.normal(size=(4, 500, 2, 3)))},
+                       {"element": ["Mo", "W"], "constant": ["C11", "C12", "C44"]})  # fmt: skip
+    observed = xr.Dataset({"y": (("constant", "element"), means.T + 0.01, {"units": "GPa"})},
+                          {"element": ["Mo", "W"], "constant": ["C11", "C12", "C44"]})  # fmt: skip
+    found = {name: (datum, mean) for name, datum, mean, _, _ in predictive(draws, observed)}
+    assert len(found) == 6
+    for datum, mean in found.values():
+        assert abs(datum - mean) < 0.05  # transposed wrongly, the nearest would be off by 1
+    assert found["C12, W"][0] == pytest.approx(20.01)
