@@ -280,6 +280,15 @@ def test_a_field_in_another_unit_is_converted_with_offset_and_its_width_as_a_dif
     assert law.sd == pytest.approx(10.0, rel=1e-12)
 
 
+def test_a_law_judges_its_numbers_in_the_unit_of_the_field():
+    """Half an atomic percent is 0.005; 0.5 would be wider than any law on the simplex."""
+    law = "fractions: {aleatoric: dirichlet, mean: [0.25, 0.25, 0.25, 0.25], sd: 0.5, unit: at_percent}"
+    fractions = loads(swap("stiffness: 210000 MPa", law)).chain["heat"].operator.fractions
+    assert fractions.law.sd == pytest.approx(0.005)
+    with pytest.raises(Faulty, match="Dirichlet"):
+        loads(swap("stiffness: 210000 MPa", law.replace(", unit: at_percent", "")))
+
+
 def test_a_law_of_the_operators_module_is_known_by_its_word():
     text = swap(
         "aleatoric: normal, mean: 800, sd: 25, unit: degC", "epistemic: triangle, lower: 20, upper: 30, unit: degC"

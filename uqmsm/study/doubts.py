@@ -6,7 +6,7 @@ The first key says which kind of doubt it is, its value which law; the other key
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from types import NoneType
 from typing import Annotated, Any, Literal, Union
@@ -17,7 +17,7 @@ from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import conversion, convert
 from uqmsm.study.operators import did_you_mean
 from uqmsm.study.shapes import Laws, construct, extras_of, hints, is_required, model, read_mapping, shape, summary
-from uqmsm.study.wording import custom, shown
+from uqmsm.study.wording import custom, shown, split
 from uqmsm.uncertainty import Aleatoric, Epistemic, Numerical
 
 __all__ = ["KINDS", "converted", "uncertain"]
@@ -27,10 +27,11 @@ KINDS: dict[str, type] = {"aleatoric": Aleatoric, "epistemic": Epistemic, "numer
 
 @dataclass(frozen=True)
 class _Stated:
-    """A law with the unit it was written in."""
+    """A law as it was written: its numbers still in the unit that stands beside them."""
 
     kind: type
-    law: Any
+    law: type
+    values: dict[str, Any]
     unit: str | None
 
 
@@ -105,23 +106,35 @@ def _law(name: str, law: type, words: tuple[str, ...], laws: tuple[tuple[str, ty
 def _state(law: type, kinds: dict[str, type], values: dict[str, Any]) -> _Stated:
     unit = values.pop("unit", None)
     kind = next(kinds[word] for word in kinds if values.pop(word, None) is not None)
-    return _Stated(kind, construct(law, values), unit)
+    return _Stated(kind, law, values, unit)
 
 
 def _in_unit(value: Any, unit: str | None) -> Any:
+    """Return the law with its numbers in the field's unit; only then can the law itself judge them."""
     if not isinstance(value, _Stated):
         return value
     try:
-        return value.kind(converted(value.law, value.unit, unit))
+        numbers = converted(value.law, value.values, value.unit, unit)
     except UnitMismatch as fault:
         advice = f"Write  unit: {unit}  and the numbers in it, or remove the unit to mean {unit}."
         raise custom(f"this field is in {unit}, not in {value.unit}", f"{fault}.", advice, at=("unit",)) from fault
     except StudyError as fault:
-        raise custom(str(fault), at=("unit",)) from fault
+        what, advice = split(str(fault))
+        raise custom(what, advice=advice, at=("unit",)) from fault
+    return value.kind(construct(value.law, numbers))
 
 
-def converted(law: Any, source: str | None, target: str | None) -> Any:
-    """Return a law with its numbers converted: places on the scale with their offset, widths as differences.
+def converted(law: type, values: dict[str, Any], source: str | None, target: str | None) -> dict[str, Any]:
+    """Return a law's numbers converted: places on the scale with their offset, widths as differences.
+
+    Parameters
+    ----------
+    law
+        Its `locations` and `widths` name the fields that have the unit.
+    values
+        Field -> number, or list of numbers.
+    source, target
+        Unit as written, unit of the field.
 
     Raises
     ------
@@ -129,16 +142,18 @@ def converted(law: Any, source: str | None, target: str | None) -> Any:
         When the law has numbers that cannot be converted (`UnitMismatch` for another dimension).
     """
     if source is None or source == target or {source, target} <= {"1", None}:
-        return law
+        return values
     if target is None:
         raise StudyError(f"this field takes no unit, and {source!r} is stated; remove the unit")
     factor = conversion(source, target)
     locations, widths = getattr(law, "locations", ()), getattr(law, "widths", ())
     if not (locations or widths):
-        raise StudyError(f"the numbers of {type(law).__name__} cannot be converted; state them in {target}")
-    moved = {name: _each(getattr(law, name), partial(convert, source=source, target=target)) for name in locations}
-    scaled = {name: _each(getattr(law, name), lambda number: number * factor) for name in widths}
-    return replace(law, **moved, **scaled)
+        raise StudyError(f"the numbers of {law.__name__} cannot be converted; state them in {target}")
+    changes: dict[str, Callable[[float], float]] = dict.fromkeys(
+        locations, partial(convert, source=source, target=target)
+    )
+    changes |= dict.fromkeys(widths, lambda number: number * factor)
+    return {key: _each(value, changes[key]) if key in changes else value for key, value in values.items()}
 
 
 def _each(value: Any, change: Callable[[float], float]) -> Any:
