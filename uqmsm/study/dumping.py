@@ -21,7 +21,8 @@ from uqmsm.study.shapes import hints, unit_of
 
 __all__ = ["dump", "emit", "written"]
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./()+-]*( [A-Za-z0-9_./()+-]+)*")
+# words, or a number with its unit, that every reader of YAML takes for text
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./()+-]*( [A-Za-z0-9_./()+-]+)*|-?[0-9][0-9.e+-]* [A-Za-z0-9_./*^-]+")
 _OLD_WORDS = {"y", "n", "yes", "no", "on", "off"}  # truth values to a reader of YAML 1.1
 
 
@@ -75,7 +76,7 @@ def written(
     value
         A number, text, law, enum, path, list or dataclass of these.
     unit
-        Unit of the field, written beside a law.
+        Unit of the field, written beside numbers and laws.
     laws
         Word -> law, for laws that are not general.
     folder
@@ -95,6 +96,8 @@ def written(
         return {str(key): written(item, unit, laws, folder) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [written(item, unit, laws, folder) for item in value]
+    if isinstance(value, float) and unit not in {None, "1"}:
+        return f"{_scalar(value)} {unit}"
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     raise StudyError(f"{type(value).__name__} cannot be written in a study file; give a number, text or law")

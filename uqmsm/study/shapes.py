@@ -110,7 +110,8 @@ def number(value: Any, unit: str | None) -> float:
         if re.match(r"[,_]\d", found[2]):
             raise custom(f"{shown(value)} is text, not {wanted}", advice="Write digits with a point, no commas or _.")
         try:
-            value = parse(f"{found[1]} {found[2]}", unit)
+            same = found[2].strip() in {unit, ""}  # no conversion: not one digit may change
+            value = float(found[1]) if same else parse(f"{found[1]} {found[2]}", unit)
         except UnitMismatch as fault:
             advice = f"Write the value in {unit}, or with a unit that can become {unit}."
             raise custom(f"{shown(value)} is not {wanted}", _sentence(str(fault)), advice) from fault
@@ -202,7 +203,7 @@ def extras_of(cls: type, laws: Laws) -> dict[str, dict[str, Any]]:
         words += [f"A number in {unit}, or text with a unit."] if unit else []
         found[field.name] = {"description": " ".join(words)} if words else {}
         if field.default is not MISSING and not callable(field.default):
-            found[field.name]["default"] = written(field.default, laws=laws)
+            found[field.name]["default"] = written(field.default, unit, laws)
     return found
 
 
