@@ -14,12 +14,15 @@ from uqmsm.execution.journal import RunFolder
 # no `if __name__ == "__main__"`, as in many a script: workers must not run this file again
 path, workers = Path(sys.argv[1]), int(sys.argv[2])
 folder = RunFolder.open(path) if path.exists() else RunFolder.create(path)
-backend = open_backend(workers)
 chain = three_stages(pause=0.02, fail_above=1.2)
 blocks = {"lattice": 7, "statics": 3, "fe": 2}
+backend = None
 try:
+    backend = open_backend(workers)
+    print("open", flush=True)
     execute(chain, 7, rectangles(25), folder, backend=backend, blocks=blocks)
 except KeyboardInterrupt:
-    backend.close()
+    if backend is not None:
+        backend.close()
     sys.exit(130)
 backend.close()

@@ -120,7 +120,7 @@ def test_map_keeps_the_order_and_hands_exceptions_on(two):
 
 
 def test_a_call_that_kills_its_worker_is_lost_alone(tmp_path, two):
-    members, watch = np.stack([np.arange(40)] * 2, axis=1), Watching()
+    members, watch, main = np.stack([np.arange(40)] * 2, axis=1), Watching(), sys.modules["__main__"]
     draws = fresh(tmp_path / "tame", Chain((Stage("a", Deadly(above=np.inf)),)), members[:, :1])["a"].values["alive"]
     above = float(np.sort(draws)[-2])
     chain = Chain((Stage("a", Deadly(above=above)), Stage("b", Lattice())))
@@ -128,6 +128,7 @@ def test_a_call_that_kills_its_worker_is_lost_alone(tmp_path, two):
     assert np.array_equal(outcomes["a"].status == Status.LOST, draws > above)
     assert np.array_equal(outcomes["a"].values["alive"][draws <= above], draws[draws <= above])
     assert outcomes["b"].done.all()
+    until(lambda: sys.modules["__main__"] is main)  # put back when the last worker has started again
     assert any("tried again alone" in line for line in watch.lines)
     assert [entry["stage"] for entry in read_journal(tmp_path / "run")[0] if entry["kind"] == "lost"] == ["a"]
 
@@ -169,6 +170,22 @@ def test_a_client_stopped_half_way_loses_nothing(tmp_path, how):
     assert image(resumed) == image(fresh(tmp_path / "reference", chain, members))
     # every call is journalled once: what was finished was not run again
     assert calls_run(path) == calls_run(tmp_path / "reference")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.6, 1.2, 1.8])
+def test_ctrl_c_while_dask_starts_is_taken_when_it_can_be(tmp_path, wait):
+    path = tmp_path / "run"
+    command = [sys.executable, "-W", "error", str(Path(__file__).parent / "killed_client.py"), str(path), "2"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as client:
+        until((path / "journal.jsonl").exists)
+        time.sleep(wait)
+        workers = descendants(client.pid)
+        os.killpg(client.pid, signal.SIGINT)
+        talk = client.communicate(timeout=60)[1]
+    assert client.returncode == 130
+    assert "Traceback" not in talk
+    until(lambda: not any(alive(pid) for pid in workers))
 
 
 def test_a_scheduler_that_is_not_there_is_told_within_seconds(monkeypatch):

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any
 
 import dask
-from distributed import Client, Future, LocalCluster, WorkerPlugin, performance_report
+from distributed import Client, Future, LocalCluster, Nanny, WorkerPlugin, performance_report
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
@@ -39,21 +41,46 @@ WORKER_DEATHS = 1  # how often a task may take its worker down before Dask retur
 class _Preparation(WorkerPlugin):
     """Prepares every worker, also those that are started again after a loss."""
 
-    def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str], *, ours: bool) -> None:
+    def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str]) -> None:
         self.name = name
-        self._pickles, self._paths, self._ours = dict(pickles), paths, ours
+        self._pickles, self._paths = dict(pickles), paths
 
     def setup(self, worker: Any) -> None:
-        """Take in the operators; find the modules that the client finds; leave Ctrl-C to the client."""
+        """Take in the operators; find the modules that the client finds."""
         del worker
         sys.path.extend(path for path in self._paths if path not in sys.path and os.path.isdir(path))  # noqa: PTH112
         _know(self._pickles)
-        if self._ours and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _know(pickles: Mapping[str, bytes]) -> None:
     worker.know(pickles)
+
+
+class _Nanny(Nanny):
+    """Starts workers that do not run the user's script or notebook again.
+
+    multiprocessing imports the main module of its parent in each child: a script without ``if __name__`` would start
+    clusters for ever, and workers would load whatever it plots with. What a task needs travels by value. While any
+    worker starts, first or again, an empty module stands in for the main one.
+    """
+
+    starting = 0
+    main = sys.modules["__main__"]
+
+    async def instantiate(self) -> Any:
+        """Start the worker process; runs in the one event loop of the cluster, several at a time."""
+        # Ctrl-C reaches every process of a terminal; it is the client's to handle. What is started here inherits this.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        if _Nanny.starting == 0:
+            _Nanny.main = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+        _Nanny.starting += 1
+        try:
+            return await super().instantiate()
+        finally:
+            _Nanny.starting -= 1
+            if _Nanny.starting == 0:
+                sys.modules["__main__"] = _Nanny.main
 
 
 class DaskBackend:
@@ -89,7 +116,7 @@ class DaskBackend:
         self._known.update(new)
         name = f"uqmsm-operators-{os.getpid()}-{len(self._known)}"
         paths = [path for path in sys.path if path]
-        self._client.register_plugin(_Preparation(name, pickles, paths, ours=self._cluster is not None), name=name)
+        self._client.register_plugin(_Preparation(name, pickles, paths), name=name)
 
     def warm_up(self, fingerprints: Iterable[str]) -> None:
         """Compile kernels once on every machine; different operators at the same time on different workers."""
@@ -261,27 +288,48 @@ def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
         # a kernel that holds the interpreter's lock for minutes is at work, not dead; a dead one closes its socket
         "distributed.scheduler.worker-ttl": None,
     }
-    with dask.config.set(settings), _main_hidden(), warnings.catch_warnings():
-        # between our look at the port and Dask's, another run may take it: the link that is printed is the bound one
-        warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=dashboard or "127.0.0.1:0",  # the server of the scheduler's vital signs, in any case
-            scheduler_kwargs={"dashboard": bool(dashboard)},
-            silence_logs=logging.CRITICAL,
-        )
-        try:
+    resource_tracker.ensure_running()  # at its start it lifts the block of Ctrl-C, which then misses the first worker
+    cluster = None
+    try:
+        with _interrupt_afterwards(), dask.config.set(settings), warnings.catch_warnings():
+            # between our look at the port and Dask's another run may take it; the link that is printed is the bound one
+            warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                worker_class=_Nanny,
+                host="127.0.0.1",
+                dashboard_address=dashboard or "127.0.0.1:0",  # the scheduler serves its vital signs in any case
+                scheduler_kwargs={"dashboard": bool(dashboard)},
+                silence_logs=logging.CRITICAL,
+            )
             client = Client(cluster, set_as_default=False)
-        except BaseException:
+    except BaseException as fault:
+        if cluster is not None:
             cluster.close()
-            raise
+        if isinstance(fault, (RuntimeError, OSError)):
+            raise EnvironmentFault(f"{workers} workers could not be started ({fault}); give fewer --workers") from fault
+        raise
     if not dashboard:
         return DaskBackend(client, cluster, "")
     port = cluster.scheduler.http_server.port
     return DaskBackend(client, cluster, f"http://127.0.0.1:{port}/status")
+
+
+@contextmanager
+def _interrupt_afterwards() -> Iterator[None]:
+    """Hold a Ctrl-C back for the second or two in which Dask starts: it cannot take a cluster down that is half up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if seen:
+            raise KeyboardInterrupt
 
 
 def _quiet() -> None:
@@ -302,20 +350,3 @@ def _dashboard_address(tell: Callable[[str], None]) -> str | None:
         except OSError:
             return "127.0.0.1:0"
     return f"127.0.0.1:{DASHBOARD_PORT}"
-
-
-@contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Keep new processes from running the user's script or notebook again.
-
-    multiprocessing imports the main module of its parent in each child: a script without ``if __name__`` would start
-    clusters for ever, and workers would load whatever it plots with. What a task needs travels by value.
-    """
-    main = sys.modules["__main__"]
-    hidden: dict[str, Any] = {name: main.__dict__[name] for name in ("__file__", "__spec__") if name in main.__dict__}
-    try:
-        main.__dict__.pop("__file__", None)
-        main.__dict__["__spec__"] = None
-        yield
-    finally:
-        main.__dict__.update(hidden)
