@@ -120,6 +120,9 @@ def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:
         if key not in table.data_vars:
             continue
         values = np.asarray(table[key].values, dtype=np.float64)
+        if not np.isfinite(values).any():
+            found.append(Check("bad", f"Posterior of {stage}", f"{words} is not known", "a number", todo))
+            continue
         at = int(np.nanargmin(values) if least else np.nanargmax(values))
         value = float(values[at])
         met = value >= limit if least else value < limit

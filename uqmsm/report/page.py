@@ -8,9 +8,10 @@ from typing import Any
 
 import xarray as xr
 
-from uqmsm.report import facts, sections
+from uqmsm.report import answer_sections, evidence_sections, facts
 from uqmsm.report.chain_picture import draw_chain
 from uqmsm.report.checks import checks, overall
+from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.posterior_section import posteriors
 from uqmsm.report.style import FIGURE_STYLE, THEME
 from uqmsm.report.words import seconds
@@ -56,26 +57,26 @@ def write(results: xr.DataTree, folder: str | os.PathLike[str]) -> Path:
 def _context(results: xr.DataTree, run: str) -> dict[str, Any]:
     given, found, words = facts.answers(results), facts.ledgers(results), facts.source_words(results)
     ladder = facts.stages(results)
-    shifts = sections.shift_rows(results, given)
+    shifts = evidence_sections.shift_rows(results, given)
     lights = checks(results)
-    compared, comparison_picture = sections.comparison_items(results)
+    compared, comparison_picture = evidence_sections.comparison_items(results)
     return {
         "style": THEME + FIGURE_STYLE,
         "run": run,
         "title": results.attrs.get("title") or "Report",
         "about": results.attrs.get("about", ""),
-        "answers": sections.answer_items(given, found, words, shifts),
+        "answers": answer_sections.answer_items(given, found, words, shifts),
         "checks": lights,
         "overall": overall(lights),
-        "ledgers": sections.ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
+        "ledgers": ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
         "shifts": shifts,
-        "distributions": sections.distributions(results, given),
-        "probabilities": sections.probabilities(results, given),
+        "distributions": answer_sections.distributions(results, given),
+        "probabilities": answer_sections.probabilities(results, given),
         "comparisons": compared,
         "comparison_picture": comparison_picture,
         "posteriors": posteriors(results),
         **_chain(results, ladder),
-        "failures": sections.failures(results, run),
+        "failures": evidence_sections.failures(results, run),
         **_provenance(results),
     }
 

@@ -111,17 +111,23 @@ def _histogram(canvas: Canvas, frame: Frame, draws: Floats) -> None:
         )
 
 
+def _some(chains: int, most: int = 8) -> list[int]:
+    """Return the chains to draw: all, or a few spread evenly."""
+    return sorted({int(k) for k in np.linspace(0, chains - 1, min(chains, most)).round()})
+
+
 def draw_trace(name: str, draws: Floats, *, prefix: str, most: int = 160) -> str:
     """Return the path of one parameter in every chain, thinned to `most` points each."""
     chains, length = draws.shape
+    shown = _some(chains)
     canvas = Canvas(440.0, 218.0, prefix)
     frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, float(max(length - 1, 1))), _box(draws))
     canvas.y_axis(frame, tick_labels(ticks(*frame.y, 4)), name)
     pick = np.unique(np.linspace(0, length - 1, min(length, most)).astype(int))
-    for chain in range(chains):
+    for chain in shown:
         path = [(frame.px(float(i)), frame.py(float(np.clip(draws[chain, i], *frame.y)))) for i in pick]
         canvas.curve(path, f"trace c{chain % 4}")
-    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), f"kept draw, {chains} independent chains")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), f"kept draw, {len(shown)} of {chains} chains")
     return canvas.svg(
         f"Trace of {name}", f"{chains} chains of {length} kept draws; they should look alike and drift nowhere."
     )
@@ -136,7 +142,7 @@ def draw_ranks(name: str, draws: Floats, *, prefix: str, bins: int = 16) -> str:
     top = max(1.5, float(counts.max()) * 1.05)
     frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, 1.0), (0.0, top))
     canvas.y_axis(frame, tick_labels(ticks(0.0, top, 4)), f"{name}: draws per bin / expected")
-    for chain in range(chains):
+    for chain in _some(chains):
         steps = [(frame.px(e / bins), frame.py(float(counts[chain, b]))) for b in range(bins) for e in (b, b + 1)]
         canvas.curve(steps, f"trace c{chain % 4}")
     canvas.line(frame.left, frame.py(1.0), frame.right, frame.py(1.0), "rule")

@@ -1,0 +1,101 @@
+"""Sections on the answers themselves: in sentences, as distributions, as probabilities with their bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from uqmsm.report.answer_pictures import draw_distribution, draw_probability
+from uqmsm.report.facts import Answer, Ledger, group, plain
+from uqmsm.report.words import amount, change, headline, joined, number, percent, split_sentence, unbroken
+from uqmsm.report.words import given as given_
+
+__all__ = ["answer_items", "distributions", "probabilities"]
+
+
+def answer_items(
+    given: Sequence[Answer], found: Sequence[Ledger], words: Mapping[str, str], shifts: Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return, per answer, its headline and what is said about it in sentences."""
+    items = []
+    for answer in given:
+        own = next((one for one in found if one.answer == answer.name and not one.title.endswith(" failed")), None)
+        what, _, value = headline(answer).partition(": ")
+        constant = answer.sd.value == 0.0 or not answer.used
+        sentences = ["It does not vary, so there is nothing to share out" if constant else split_sentence(own, words)]
+        moved = [
+            f"the {row['refinement']} adds a bias of {row['shift']}" for row in shifts if row["name"] == answer.name
+        ]
+        sentences += [joined(moved)] if moved else []
+        error = (
+            f"; the mean is known to ± {number(answer.mean.se, 2)} {answer.units}".rstrip()
+            if np.isfinite(answer.mean.se)
+            else ""
+        )
+        note = f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
+        text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
+        items.append({"what": what, "value": value, "text": unbroken(text.replace("..", ".")), "note": note})
+    return items
+
+
+def _thresholds(results: xr.DataTree) -> dict[str, tuple[float, str]]:
+    table = group(results, "probability")
+    if table is None:
+        return {}
+    names = [str(name) for name in np.atleast_1d(table["answer"].values)]
+    limits, sides = np.atleast_1d(table["threshold"].values), np.atleast_1d(table["direction"].values)
+    return {name: (float(limit), str(side)) for name, limit, side in zip(names, limits, sides, strict=True)}
+
+
+def distributions(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, Any]]:
+    """Return the picture of every answer that varies, with its quantiles."""
+    limits, items = _thresholds(results), []
+    for k, answer in enumerate(given):
+        values = answer.values[np.isfinite(answer.values)]
+        if values.size < 2 or np.ptp(values) == 0.0:
+            continue
+        quantiles = [(percent(p), unbroken(amount(q.value, q.se, answer.units))) for p, q in answer.quantiles.items()]
+        threshold = limits[answer.name][0] if answer.name in limits else None
+        picture = draw_distribution(answer, threshold, prefix=f"d{k}")
+        items.append({"title": answer.words, "picture": picture, "quantiles": quantiles})
+    return items
+
+
+def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
+    """Return, per probability, a sentence and its picture."""
+    table = group(results, "probability")
+    if table is None:
+        return []
+    items = []
+    for k, (name, (limit, side)) in enumerate(_thresholds(results).items()):
+        one = table.sel(answer=name)
+        answer = next((each for each in given if each.name == name), None)
+        words, units = (answer.words, answer.units) if answer else (plain(name), "")
+        low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
+        mean, removed = float(one["probability"]), float(one["removed"])
+        raw = np.asarray(one["raw"].values, dtype=np.float64)
+        event = f"{words} {side} {given_(limit)} {units}".rstrip()
+        total = float(np.nanvar(raw, ddof=1))
+        noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
+        text = (
+            f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}. What we do not know puts it "
+            f"between {percent(low)} and {percent(high)} (90 % band over {np.isfinite(raw).sum()} "
+            f"epistemic draws of {int(one['inner'])} members each). The noise of these finite inner samples, "
+            f"{noise} of the scatter in the curve, is removed from the band."
+        )
+        if "resolved" in one and not bool(one["resolved"]):
+            text += " The band is not resolved from that noise: more inner members would resolve it."
+        picture = draw_probability(raw, mean, (low, high), title=f"probability of {event}", prefix=f"p{k}")
+        items.append({"text": unbroken(text), "picture": picture})
+    return items
+
+
+def _chance(one: xr.Dataset) -> str:
+    """Return a probability with its error, or its limit where the event was always or never seen."""
+    mean, se, low, high = (float(one[f"probability{end}"]) for end in ("", "_se", "_lo", "_hi"))
+    if np.isfinite(se):
+        return percent(mean, se)
+    return f"under {change(high).lstrip('+')} (never seen)" if mean == 0.0 else f"over {percent(low)} (always seen)"
