@@ -15,7 +15,7 @@ from uqmsm.errors import StudyError
 from uqmsm.members import Design
 from uqmsm.questions.ledgers import ledgers
 from uqmsm.report import ledger_figure, ledger_text
-from uqmsm.report.canvas import tick_labels, ticks
+from uqmsm.report.axes import tick_labels, ticks
 from uqmsm.report.posterior_facts import contraction, directions, predictive, scalars
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from specimens import groups
 
 from uqmsm import results
-from uqmsm.report.facts import Ledger, Line, Number, ledgers
-from uqmsm.report.words import amount, change, interval, joined, number, percent, seconds, share, split_sentence
+from uqmsm.report.digits import amount, change, interval, joined, number, percent, seconds
+from uqmsm.report.facts import Number
+from uqmsm.report.ledger_facts import Ledger, Line, ledgers
+from uqmsm.report.words import share, split_sentence
 
 
 def line(verdict: str, fair: Number, name: str = "a.b", reason: str = "") -> Line:

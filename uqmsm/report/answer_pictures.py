@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.report.canvas import Canvas, Frame, tick_labels, ticks
+from uqmsm.report.axes import Frame, tick_labels, ticks
+from uqmsm.report.canvas import Canvas
+from uqmsm.report.digits import amount, number, percent, written
 from uqmsm.report.facts import Answer
-from uqmsm.report.words import amount, given, number, percent
 
-__all__ = ["draw_comparisons", "draw_distribution", "draw_probability"]
+__all__ = ["draw_distribution", "draw_probability"]
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +64,7 @@ def draw_distribution(answer: Answer, threshold: float | None, *, prefix: str) -
             canvas.text(x, frame.top - 4.0, percent(level), "tiny", "middle")
     if threshold is not None and np.isfinite(threshold):
         canvas.line(frame.px(threshold), frame.top, frame.px(threshold), frame.bottom, "rule")
-        canvas.text(frame.px(threshold), frame.top - 24.0, f"design {given(threshold)}", "tiny strong", "middle")
+        canvas.text(frame.px(threshold), frame.top - 24.0, f"design {written(threshold)}", "tiny strong", "middle")
         canvas.line(frame.px(threshold), frame.top - 18.0, frame.px(threshold), frame.top, "rule")
     units = f" [{answer.units}]" if answer.units else ""
     canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), f"{answer.words}{units}")
@@ -126,34 +124,3 @@ def draw_probability(raw: Floats, mean: float, band: tuple[float, float], *, tit
         f"Over {n} epistemic draws the mean is {percent(mean)}, the 90 % band {percent(band[0])} to {percent(band[1])}."
     )
     return canvas.svg(f"Probability: {title}", words)
-
-
-def draw_comparisons(rows: Sequence[Mapping[str, Any]], *, prefix: str) -> str:
-    """Return predictions divided by measurements, with bars of 90 %, and a line where both agree.
-
-    Parameters
-    ----------
-    rows
-        Each with what, predicted, predicted_sd, measured, unit; measured is not zero.
-    prefix
-        Unique on the page.
-    """
-    ratios = [
-        (float(r["predicted"]) / float(r["measured"]), float(r.get("predicted_sd") or 0.0) / abs(float(r["measured"])))
-        for r in rows
-    ]
-    reach = [(m - 1.645 * s, m + 1.645 * s) for m, s in ratios]
-    low, high = min(0.9, *(a for a, _ in reach), 1.0), max(1.1, *(b for _, b in reach))
-    pad = 0.06 * (high - low)
-    canvas = Canvas(440.0, 34.0 * len(rows) + 64.0, prefix)
-    frame = Frame(16.0, 424.0, 8.0, 34.0 * len(rows) + 14.0, (low - pad, high + pad))
-    canvas.line(frame.px(1.0), frame.top, frame.px(1.0), frame.bottom, "rule")
-    told = []
-    for k, (row, (ratio, _), (a, b)) in enumerate(zip(rows, ratios, reach, strict=True)):
-        y, missed = frame.top + 34.0 * k + 22.0, not a <= 1.0 <= b
-        canvas.text(frame.left, y - 10.0, str(row["what"]) + (" (missed)" if missed else ""), "tiny")
-        canvas.whisker(frame.px(a), frame.px(b), y)
-        canvas.dot(frame.px(ratio), y, 4.5, "badfill" if missed else "k-epistemic")
-        told.append(f"{row['what']}: ratio {number(ratio)}{', missed' if missed else ''}")
-    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), "predicted / measured, bars of 90 %")
-    return canvas.svg("Prediction beside experiment", "; ".join(told) + ".")

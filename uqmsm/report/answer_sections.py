@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from uqmsm.report.answer_pictures import draw_distribution, draw_probability
-from uqmsm.report.facts import Answer, Ledger, group, plain
-from uqmsm.report.words import amount, change, headline, joined, number, percent, split_sentence, unbroken
-from uqmsm.report.words import given as given_
+from uqmsm.report.digits import amount, change, joined, number, percent, unbroken, written
+from uqmsm.report.facts import Answer, group, plain
+from uqmsm.report.ledger_facts import Ledger
+from uqmsm.report.words import headline, split_sentence
 
 __all__ = ["answer_items", "distributions", "probabilities"]
 
@@ -77,7 +78,7 @@ def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[st
         low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
         mean, removed = float(one["probability"]), float(one["removed"])
         raw = np.asarray(one["raw"].values, dtype=np.float64)
-        event = f"{words} {side} {given_(limit)} {units}".rstrip()
+        event = f"{words} {side} {written(limit)} {units}".rstrip()
         total = float(np.nanvar(raw, ddof=1))
         noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
         text = (

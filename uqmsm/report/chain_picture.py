@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uqmsm.report.canvas import Canvas
+from uqmsm.report.digits import joined, seconds
 from uqmsm.report.facts import plain
-from uqmsm.report.words import KINDS, joined, seconds
+from uqmsm.report.words import KINDS
 
 __all__ = ["draw_chain"]
 

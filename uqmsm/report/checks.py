@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from uqmsm.report.facts import Answer, Ledger, answers, group, ledgers, notes, plain
-from uqmsm.report.words import given, number, percent
+from uqmsm.report.digits import number, percent, written
+from uqmsm.report.facts import Answer, answers, group, notes, plain
+from uqmsm.report.ledger_facts import Ledger, ledgers
 
 __all__ = ["Check", "checks", "overall"]
 
@@ -134,7 +135,7 @@ def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:
                 _light(not met and not near, not met),
                 f"Posterior of {stage}",
                 said,
-                f"{sign} {given(limit)}",
+                f"{sign} {written(limit)}",
                 "" if met else todo,
             )
         )

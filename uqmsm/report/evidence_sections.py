@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from uqmsm.report.answer_pictures import draw_comparisons
+from uqmsm.report.comparison_picture import draw_comparisons
+from uqmsm.report.digits import amount, change, number, written
 from uqmsm.report.facts import Answer, group, notes, plain
-from uqmsm.report.words import amount, change, number
-from uqmsm.report.words import given as given_
 
 __all__ = ["comparison_items", "failures", "shift_rows"]
 
@@ -62,7 +61,7 @@ def comparison_items(results: xr.DataTree) -> tuple[list[dict[str, str]], str]:
         said = "–" if not np.isfinite(away) else f"{number(abs(away), 2)} sd {'above' if away > 0 else 'below'}"
         rows.append({
             "what": str(row.get("what") or plain(str(row.get("port", "")))), "predicted": amount(predicted, sd, units),
-            "measured": f"{given_(measured)} {units}".rstrip(), "away": said,
+            "measured": f"{written(measured)} {units}".rstrip(), "away": said,
             "missed": "missed" if abs(away) > 1.645 else "", "source": str(row.get("source", "")),
             "verified": "" if row.get("verified") in {True, "yes"} else "not verified",
         })  # fmt: skip

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import xarray as xr
 
 from uqmsm.errors import StudyError
-from uqmsm.report.canvas import Canvas, Frame
-from uqmsm.report.facts import Answer, Ledger, Line, answers, ledgers, plain, stages
-from uqmsm.report.words import KINDS, headline, percent, share
+from uqmsm.report.axes import Frame
+from uqmsm.report.canvas import Canvas
+from uqmsm.report.digits import percent
+from uqmsm.report.facts import Answer, answers, plain, stages
+from uqmsm.report.ledger_facts import Ledger, Line, ledgers
+from uqmsm.report.words import KINDS, headline, share
 
 __all__ = ["draw_ledger", "ledger_figure"]
 

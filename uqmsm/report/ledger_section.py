@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from uqmsm.report.facts import Answer, Ledger, Line, Number, plain
+from uqmsm.report.digits import amount, interval, percent, unbroken
+from uqmsm.report.facts import Answer, Number, plain
+from uqmsm.report.ledger_facts import Ledger, Line
 from uqmsm.report.ledger_picture import draw_ledger
-from uqmsm.report.words import KINDS, amount, interval, percent, share, unbroken
+from uqmsm.report.words import KINDS, share
 
 __all__ = ["ledger_items"]
 

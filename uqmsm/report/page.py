@@ -11,10 +11,11 @@ import xarray as xr
 from uqmsm.report import answer_sections, evidence_sections, facts
 from uqmsm.report.chain_picture import draw_chain
 from uqmsm.report.checks import checks, overall
+from uqmsm.report.digits import seconds
+from uqmsm.report.ledger_facts import ledgers
 from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.posterior_section import posteriors
 from uqmsm.report.style import FIGURE_STYLE, THEME
-from uqmsm.report.words import seconds
 
 __all__ = ["write"]
 
@@ -55,7 +56,7 @@ def write(results: xr.DataTree, folder: str | os.PathLike[str]) -> Path:
 
 
 def _context(results: xr.DataTree, run: str) -> dict[str, Any]:
-    given, found, words = facts.answers(results), facts.ledgers(results), facts.source_words(results)
+    given, found, words = facts.answers(results), ledgers(results), facts.source_words(results)
     ladder = facts.stages(results)
     shifts = evidence_sections.shift_rows(results, given)
     lights = checks(results)

@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from uqmsm.report.digits import joined, number
+from uqmsm.report.draws_pictures import draw_pairs, draw_ranks, draw_trace
 from uqmsm.report.facts import group
+from uqmsm.report.learnt_pictures import draw_contraction, draw_directions, draw_predictive
 from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction, contraction, directions, predictive, scalars
-from uqmsm.report.posterior_pictures import (
-    draw_contraction,
-    draw_directions,
-    draw_pairs,
-    draw_predictive,
-    draw_ranks,
-    draw_trace,
-)
-from uqmsm.report.words import joined, number
 
 __all__ = ["posteriors"]
 

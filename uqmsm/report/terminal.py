@@ -6,7 +6,8 @@ import math
 
 import xarray as xr
 
-from uqmsm.report.facts import Answer, Ledger, Line, answers, ledgers, plain
+from uqmsm.report.facts import Answer, answers, plain
+from uqmsm.report.ledger_facts import Ledger, Line, ledgers
 from uqmsm.report.words import headline, share
 
 __all__ = ["ledger_text"]

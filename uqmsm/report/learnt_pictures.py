@@ -1,0 +1,81 @@
+"""Pictures of what data taught: per parameter, per direction, and data beside predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.report.axes import Frame, tick_labels, ticks
+from uqmsm.report.canvas import Canvas
+from uqmsm.report.digits import number
+from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
+
+__all__ = ["draw_contraction", "draw_directions", "draw_predictive"]
+
+Floats = NDArray[np.float64]
+
+
+def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
+    """Return posterior sd over prior sd, one row per parameter, best learnt first."""
+    rows = sorted(ratios.items(), key=lambda item: item[1])
+    step = 17.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    top = max(1.0, *ratios.values())
+    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (0.0, top))
+    canvas.rect(frame.px(PRIOR), frame.top, frame.right - frame.px(PRIOR), frame.bottom - frame.top, "faintfill band")
+    for k, (name, ratio) in enumerate(rows):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.line(frame.px(0.0), y, frame.px(ratio), y, "grid")
+        canvas.dot(
+            frame.px(ratio),
+            y,
+            4.0,
+            "k-epistemic" if ratio < LEARNT else "softfill" if ratio > PRIOR else "k-epistemic pale",
+        )
+    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), "posterior sd / prior sd (shaded: still prior)")
+    told = ", ".join(f"{name} {number(ratio, 2)}" for name, ratio in rows)
+    return canvas.svg("What the data taught about each parameter", f"Posterior sd over prior sd: {told}.")
+
+
+def draw_directions(found: Sequence[Direction], *, prefix: str) -> str:
+    """Return posterior sd over prior sd along the identified directions, in order."""
+    canvas = Canvas(440.0, 238.0, prefix)
+    frame = Frame(44.0, 424.0, 30.0, 196.0, (0.5, len(found) + 0.5), (0.0, max(1.0, *(d.ratio for d in found))))
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 4)), "posterior sd / prior sd")
+    canvas.line(frame.left, frame.py(LEARNT), frame.right, frame.py(LEARNT), "axis dash")
+    width = (frame.right - frame.left) / len(found)
+    for k, direction in enumerate(found, start=1):
+        css = (
+            "k-epistemic" if direction.ratio < LEARNT else "softfill" if direction.ratio > PRIOR else "k-epistemic pale"
+        )
+        height = frame.bottom - frame.py(direction.ratio)
+        canvas.rect(frame.px(k) - 0.36 * width, frame.py(direction.ratio), 0.72 * width, max(height, 1.0), css)
+    places = [k for k in range(1, len(found) + 1) if k == 1 or k % max(1, round(len(found) / 8)) == 0]
+    canvas.x_axis(frame, [(k, str(k)) for k in places], "directions, best identified first")
+    learnt = sum(d.ratio < LEARNT for d in found)
+    words = f"{learnt} of {len(found)} directions have a posterior sd under half the prior's."
+    return canvas.svg("Directions identified by the data", words)
+
+
+def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, prefix: str) -> str:
+    """Return (observed - predictive mean) / predictive sd, one row per datum, outliers named as missed."""
+    step = 17.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    scores = [(datum - mean) / sd for _, datum, mean, sd, _ in rows]
+    reach = max(3.0, *(abs(s) for s in scores)) * 1.05
+    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (-reach, reach))
+    band = frame.px(1.645) - frame.px(-1.645)
+    canvas.rect(frame.px(-1.645), frame.top, band, frame.bottom - frame.top, "k-epistemic band")
+    canvas.line(frame.px(0.0), frame.top, frame.px(0.0), frame.bottom, "axis")
+    for k, ((name, *_), score) in enumerate(zip(rows, scores, strict=True)):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.dot(frame.px(score), y, 4.0, "badfill" if abs(score) > 1.645 else "inkfill")
+    canvas.x_axis(frame, tick_labels(ticks(-reach, reach, 6)), "(observed − predicted) / predictive sd")
+    missed = sum(abs(s) > 1.645 for s in scores)
+    expected = f"about {number(0.1 * len(rows), 2)} are expected to"
+    words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; {expected}."
+    return canvas.svg("Data beside the posterior predictive", words)
