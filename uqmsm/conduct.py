@@ -277,7 +277,7 @@ def _finish(
     from uqmsm.recording import record
     from uqmsm.report import ledger_text, write
 
-    tree, learnt = record(study, chain, members, outcomes, refined, seconds)
+    tree, learnt = record(study, chain, members, outcomes, refined, learnt=folder.posterior, seconds=seconds)
     results.save(tree, folder.path / "results.nc")
     write(tree, folder.path)
     fates = tree["members"].to_dataset()["status"].values

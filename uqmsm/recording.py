@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,32 +19,29 @@ from uqmsm.execution.taskfile import Status
 from uqmsm.fingerprint import versions
 from uqmsm.study import Study
 
-__all__ = ["LearntLaw", "record"]
-
-
-@runtime_checkable
-class LearntLaw(Protocol):
-    """What the results keep of a law that was learnt from data."""
-
-    @property
-    def complaint(self) -> str:
-        """Return why it has not converged, or an empty text."""
-        ...
-
-    @property
-    def unverified(self) -> tuple[str, ...]:
-        """Return the data rows it used that are not verified, in words."""
-        ...
-
-    def groups(self) -> Mapping[str, xr.Dataset]:
-        """Return datasets by ArviZ group: posterior, prior, posterior_predictive, observed_data, sample_stats, ..."""
-        ...
+__all__ = ["record"]
 
 
 def record(
-    study: Study, chain: Chain, plan: Plan, outcomes: Outcomes, refined: Mapping[str, Outcomes], seconds: float
+    study: Study,
+    chain: Chain,
+    plan: Plan,
+    outcomes: Outcomes,
+    refined: Mapping[str, Outcomes],
+    *,
+    learnt: Path,
+    seconds: float,
 ) -> tuple[xr.DataTree, dict[str, str]]:
     """Assemble the results tree of a run.
+
+    Parameters
+    ----------
+    study, chain, plan, outcomes, refined
+        What was asked, what was run, and what it gave.
+    learnt
+        Folder of the posteriors of this run, one file ``<stage>.<field>.nc`` each.
+    seconds
+        Wall time of this run so far.
 
     Returns
     -------
@@ -61,26 +58,28 @@ def record(
     groups["members"] = _fates(plan, outcomes)
     complaints: dict[str, str] = {}
     unverified: list[str] = []
-    for name, law in _learnt(chain).items():
-        if law.complaint:
-            complaints[name] = law.complaint
-        unverified += law.unverified
-        stage = name.partition(".")[0]
-        groups |= {f"{group}/{stage}": dataset for group, dataset in law.groups().items()}
+    for file in sorted(learnt.glob("*.nc")):
+        stage = file.name.partition(".")[0]
+        kept = results.load(file)
+        shortfalls = json.loads(kept.attrs["shortfalls"])
+        if shortfalls:
+            complaints[file.stem] = "; ".join(shortfalls)
+        unverified += _unverified(kept["observed_data"].to_dataset())
+        for name, group in kept.children.items():
+            groups[f"{name}/{stage}"] = group.to_dataset().assign_attrs(
+                converged="no" if shortfalls else "yes",
+                fingerprint=kept.attrs["fingerprint"],
+                length=kept.attrs["length"],
+            )
     attributes = _attributes(study, chain, outcomes, seconds)
     attributes |= {"unverified": unverified, "comparisons": _comparisons(chain, outcomes, plan)}
     attributes["references"] = sorted({line for stage in chain.stages for line in _said(stage.operator, "references")})
     return results.tree(groups, attributes), complaints
 
 
-def _learnt(chain: Chain) -> dict[str, LearntLaw]:
-    found = {}
-    for stage in chain.stages:
-        for field in fields(stage.operator):  # type: ignore[arg-type]  # operators are dataclasses by contract
-            law = getattr(getattr(stage.operator, field.name), "law", None)
-            if isinstance(law, LearntLaw):
-                found[f"{stage.name}.{field.name}"] = law
-    return found
+def _unverified(data: xr.Dataset) -> list[str]:
+    """Return the data of a likelihood whose numbers were not verified, in words."""
+    return [f"{name}: {one.attrs['note']}" for name, one in data.data_vars.items() if one.attrs["verified"] != "yes"]
 
 
 def _said(operator: Any, name: str) -> tuple[Any, ...]:
