@@ -37,7 +37,8 @@ def running_answer(
             return
         mean, sd = np.nanmean(values), np.nanstd(values, ddof=1)
         share = _epistemic(plan, values)
-        observer.answer(f"{ask.answer} = {mean:.4g} ± {sd:.2g} {unit}{share} ({there.sum()} of {len(values)} members)")
+        word = "" if unit == "1" else f" {unit}"
+        observer.answer(f"{ask.answer} = {mean:.4g} ± {sd:.2g}{word}{share} ({there.sum()} of {len(values)} members)")
 
     return tell
 

@@ -188,7 +188,11 @@ class Dirichlet:
             raise StudyError(
                 f"a composition needs positive fractions that sum to 1; {self.mean} sum to {sum(self.mean)}"
             )
-        _positive(self, sd=self.sd, concentration=self.concentration)
+        _positive(self, sd=self.sd)
+        largest = max(self.mean)
+        widest = math.sqrt(largest * (1 - largest))
+        if not self.sd < widest:
+            raise StudyError(f"Dirichlet: sd = {self.sd} must be below {widest:.3g}; no law on the simplex is wider")
 
     @property
     def concentration(self) -> float:

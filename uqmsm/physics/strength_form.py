@@ -102,6 +102,8 @@ class FormError:
     temperature_K, mean, sd : ndarray, shape (temperatures,)
     covariance : ndarray, shape (temperatures, temperatures)
         Of one alloy over temperature: its offset is common to all.
+    gain : ndarray, shape (temperatures, rows)
+        ``mean = gain @ log_ratio``: how the mean follows the rows while the weights of the hyper-parameters stay.
     alloy_sd, wiggle_sd : float
         Posterior means of the two integrated hyper-parameters.
     log_evidence : float
@@ -112,6 +114,7 @@ class FormError:
     mean: Floats
     sd: Floats
     covariance: Floats
+    gain: Floats
     alloy_sd: float
     wiggle_sd: float
     log_evidence: float
@@ -240,31 +243,33 @@ def form_error(
         K = _kernel(T, T, law, wiggle) + alloy_sd**2 * same + noise
         cross = _kernel(T, at, law, wiggle) + alloy_sd**2 * cross_same
         parts.append(_condition(K, cross, _kernel(at, at, law, wiggle) + alloy_sd**2, r))
-    return _mix(at, np.array(nodes), parts)
+    return _mix(at, np.array(nodes), parts, r)
 
 
 def _condition(K: Floats, cross: Floats, own: Floats, r: Floats) -> tuple[float, Floats, Floats]:
-    """Return log evidence, mean and covariance of the process given the rows."""
+    """Return log evidence, gain and covariance of the process given the rows."""
     factor = cho_factor(K, lower=True)
     gain = cho_solve(factor, cross)
     evidence = -0.5 * r @ cho_solve(factor, r) - np.log(np.diag(factor[0])).sum() - 0.5 * r.size * np.log(2 * np.pi)
-    return float(evidence), gain.T @ r, own - cross.T @ gain
+    return float(evidence), gain.T, own - cross.T @ gain
 
 
-def _mix(at: Floats, nodes: Floats, parts: list[tuple[float, Floats, Floats]]) -> FormError:
+def _mix(at: Floats, nodes: Floats, parts: list[tuple[float, Floats, Floats]], r: Floats) -> FormError:
     """Return mean and covariance of the mixture over the nodes, weighted by their evidence."""
     evidence = np.array([p[0] for p in parts])
     weight = np.exp(evidence - evidence.max())
     total = weight.sum()
     weight = weight / total
-    means = np.array([p[1] for p in parts])
-    mean = weight @ means
+    gains = np.array([p[1] for p in parts])
+    gain = np.einsum("k,kij->ij", weight, gains)
+    means = gains @ r
+    mean = gain @ r
     spread = means - mean
     covariance = np.einsum("k,kij->ij", weight, np.array([p[2] for p in parts]))
     covariance = covariance + np.einsum("k,ki,kj->ij", weight, spread, spread)
     log_evidence = float(evidence.max() + np.log(total / len(parts)))
     wiggle, alloy_sd = (float(weight @ column) for column in nodes.T)
-    return FormError(at, mean, np.sqrt(np.diag(covariance)), covariance, alloy_sd, wiggle, log_evidence)
+    return FormError(at, mean, np.sqrt(np.diag(covariance)), covariance, gain, alloy_sd, wiggle, log_evidence)
 
 
 def _kernel(one: Floats, other: Floats, law: FormPrior, wiggle: float) -> Floats:

@@ -180,6 +180,12 @@ class Service:
     temperature: Annotated[Uncertain, Unit("K")] = 1073.0
     softening: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(0.0, 1.0))
 
+    def __post_init__(self) -> None:
+        """Refuse temperatures below absolute zero."""
+        lowest = getattr(getattr(self.temperature, "law", None), "mean", self.temperature)
+        if isinstance(lowest, float | int) and lowest < 0:
+            raise StudyError(f"temperature = {lowest:g} K lies below absolute zero; give it in K, or write '800 degC'")
+
     @property
     def inputs(self) -> Ports:
         """Statics of the specimen, and what the posterior knows of the potential's misses."""
@@ -205,6 +211,11 @@ class Service:
             Port("C44", "GPa", meaning="C44 at service temperature"),
             Port("misfit_volumes", "angstrom^3", ("element",), "misfit volumes, the potential's inadequacy included"),
             Port("temperature", "K", meaning="service temperature of this member"),
+            Port("cold_moduli", "GPa", ("constant",), "C11, C12, C44 at 0 K, the potential's inadequacy included"),
+            Port("cold_lattice_parameter", "angstrom", meaning="lattice parameter at 0 K, likewise"),
+            Port("softening_slopes", "1/K", ("constant",), "relative slopes of C11, C12, C44 when hot"),
+            Port("expansion", "1/K", meaning="linear thermal expansion when hot"),
+            Port("einstein_temperature", "K", meaning="below which moduli and length flatten"),
         )
 
     @property
@@ -236,14 +247,19 @@ class Service:
         slope = law.slope_per_K + settled(self.softening) * law.slope_sd_per_K
         warm = moduli_at(cold, temperature, law.einstein_K, slope)
         _require_stable(warm)
-        length = lattice_at(given["static_lattice_parameter"] * a, temperature, law.einstein_K, law.expansion_per_K)
+        cold_length = given["static_lattice_parameter"] * a
         return {
-            "lattice_parameter": length,
+            "lattice_parameter": lattice_at(cold_length, temperature, law.einstein_K, law.expansion_per_K),
             "C11": warm[0],
             "C12": warm[1],
             "C44": warm[2],
             "misfit_volumes": given["static_misfit_volumes"] * misfit,
             "temperature": temperature,
+            "cold_moduli": cold,
+            "cold_lattice_parameter": cold_length,
+            "softening_slopes": slope,
+            "expansion": law.expansion_per_K,
+            "einstein_temperature": law.einstein_K,
         }
 
 

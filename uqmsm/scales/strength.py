@@ -15,7 +15,7 @@ from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
 
-__all__ = ["EdgeStrength", "FormTraining"]
+__all__ = ["EdgeStrength", "FormLaw", "FormTraining", "form_law"]
 
 # alloys whose theory values the published Zhou potentials can compute, by their crystal
 TRAINABLE = {"bcc": {"MoNbTaW": ("Mo", "Nb", "Ta", "W"), "MoNbTaVW": ("Mo", "Nb", "Ta", "V", "W")}}
@@ -62,10 +62,12 @@ class EdgeStrength:
     interpolation
         Between low and high temperature.
     strength_form
-        The law of log(measured / theory). Left out, it is learnt from measured alloys (see `training`);
-        a number or a law states it instead.
+        The law of log(measured / theory). Left out, it is learnt from measured alloys (see `training`), given the
+        member's own moduli and misfits; a number or a law states it instead.
+    lot
+        Logarithm of what varies from ingot to ingot: published yield stresses of one alloy scatter by about 10 %.
     training
-        What it is learnt from.
+        What the theory's error is learnt from.
     """
 
     theory: Literal["bcc_edge_maresca_2020", "fcc_varvenne_2016"] = "bcc_edge_maresca_2020"
@@ -74,19 +76,21 @@ class EdgeStrength:
     modulus_rule: Literal["cubic_edge", "voigt", "hill", "fcc_curtin"] = "cubic_edge"
     interpolation: Literal["two_branch", "smooth"] = "smooth"
     strength_form: Annotated[Uncertain | None, Unit("1")] = None
+    lot: Annotated[Uncertain, Unit("1")] = 0.0
     training: FormTraining = FormTraining()
 
     @property
     def inputs(self) -> Ports:
-        """Moduli and lattice at temperature, misfits and composition of the member."""
+        """What the member is at service temperature, and what it would be at others."""
         return (
-            Port("C11", "GPa"),
-            Port("C12", "GPa"),
-            Port("C44", "GPa"),
-            Port("lattice_parameter", "angstrom"),
             Port("misfit_volumes", "angstrom^3", ("element",)),
             Port("composition", "1", ("element",)),
             Port("temperature", "K"),
+            Port("cold_moduli", "GPa", ("constant",)),
+            Port("cold_lattice_parameter", "angstrom"),
+            Port("softening_slopes", "1/K", ("constant",)),
+            Port("expansion", "1/K"),
+            Port("einstein_temperature", "K"),
         )
 
     @property
@@ -101,11 +105,10 @@ class EdgeStrength:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The theory's own form."""
-        if self.strength_form is not None:
-            return law_sources(self)
+        """The theory's own form, and the ingot."""
         words = "the strengthening theory's own form: log(measured / theory) over temperature, learnt elsewhere"
-        return (Source("strength_form", Kind.EPISTEMIC, long_name=words),)
+        learnt = () if self.strength_form is not None else (Source("strength_form", Kind.EPISTEMIC, long_name=words),)
+        return (*learnt, *law_sources(self))
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -141,35 +144,41 @@ class EdgeStrength:
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Predict one member."""
         temperature = float(given["temperature"])
+        tau, barrier = _theory(self, given, temperature)
         if self.strength_form is not None:
             log_ratio = settled(self.strength_form)
         else:
-            mean, factor = form_law(replace(self, strength_form=None))
-            function = mean + factor @ streams["strength_form"].standard_normal(mean.size)
-            log_ratio = float(np.interp(temperature, GRID_K, function))
-        tau, barrier = _theory(self, given)
+            law = form_law(replace(self, lot=0.0))
+            own = [_theory(self, given, row_K)[0] for row_K in law.rows_K]
+            z = streams["strength_form"].standard_normal(GRID_K.size)
+            log_ratio = float(np.interp(temperature, GRID_K, law.function(np.array(own), z)))
         return {
-            "crss": tau * np.exp(log_ratio),
+            "crss": tau * np.exp(log_ratio + settled(self.lot)),
             "crss_theory": tau,
             "barrier": barrier,
             "log_form_ratio": log_ratio,
         }
 
 
-def _theory(operator: EdgeStrength, given: Mapping[str, Any]) -> tuple[float, float]:
+def _theory(operator: EdgeStrength, given: Mapping[str, Any], temperature_K: float) -> tuple[float, float]:
+    """Return tau (MPa) and barrier (eV) of a crystal at any temperature."""
     from uqmsm.physics import strength
+    from uqmsm.physics.softening import lattice_at, moduli_at
 
     theory = strength.THEORIES[operator.theory]
     if operator.line_tension is not None:
         theory = replace(theory, line_tension=operator.line_tension)
-    moduli = strength.effective_moduli(given["C11"], given["C12"], given["C44"], operator.modulus_rule)
+    einstein = given["einstein_temperature"]
+    warm = moduli_at(given["cold_moduli"], temperature_K, einstein, given["softening_slopes"])
+    length = lattice_at(given["cold_lattice_parameter"], temperature_K, einstein, given["expansion"])
+    moduli = strength.effective_moduli(warm[0], warm[1], warm[2], operator.modulus_rule)
     result = strength.solute_strength(
         moduli.shear_GPa,
         moduli.poisson,
-        theory.burgers_per_a * given["lattice_parameter"],
+        theory.burgers_per_a * length,
         given["composition"],
         given["misfit_volumes"],
-        temperature_K=given["temperature"],
+        temperature_K=temperature_K,
         strain_rate_per_s=operator.strain_rate,
         theory=theory,
         interpolation=operator.interpolation,
@@ -177,12 +186,41 @@ def _theory(operator: EdgeStrength, given: Mapping[str, Any]) -> tuple[float, fl
     return float(result.tau_MPa[0]), float(result.barrier_eV[0])
 
 
-@lru_cache(maxsize=8)
-def form_law(operator: EdgeStrength) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and triangular factor of the law of log(measured / theory) on `GRID_K`.
+@dataclass(frozen=True)
+class FormLaw:
+    """The law of log(measured / theory) as a function on `GRID_K`, given a member's own theory values.
 
-    The theory values of the training rows follow the recipe of the chain: average-atom moduli and misfits of the
-    published potential, the same softening, modulus rule and interpolation.
+    A member whose theory is 10 % stronger at the training temperatures has measured / theory 10 % smaller there: the
+    rows are the same measurements. So the mean follows the member (``gain``), and doubt in moduli and misfits is not
+    counted twice. What the member knows nothing of (the training alloy's fifth element) follows in proportion.
+
+    Parameters
+    ----------
+    rows_K
+        Temperatures of the training rows.
+    mean, factor, gain
+        Mean with the published potential, triangular factor of the covariance, and d mean / d log ratio.
+    published_MPa
+        Theory at the training temperatures with the published potential, for the alloy that is predicted.
+    """
+
+    rows_K: tuple[float, ...]
+    mean: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    published_MPa: NDArray[np.float64]
+
+    def function(self, own_MPa: NDArray[np.float64], z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one draw of the function, shape (grid,), for standard normal `z`."""
+        moved = np.log(self.published_MPa / own_MPa)
+        return np.asarray(self.mean + np.sum(self.gain * moved, axis=1) + np.sum(self.factor * z, axis=1))
+
+
+@lru_cache(maxsize=8)
+def form_law(operator: EdgeStrength) -> FormLaw:
+    """Learn the theory's own error by the recipe of the chain with the published potential.
+
+    Average-atom moduli and misfits, the same softening, modulus rule and interpolation.
     """
     from uqmsm.physics.strength_form import form_error, log_ratios, training_rows
 
@@ -190,7 +228,7 @@ def form_law(operator: EdgeStrength) -> tuple[NDArray[np.float64], NDArray[np.fl
     rows = training_rows(
         training.alloy, training.service_temperature, training.window, phase="bcc", alloys=tuple(TRAINABLE["bcc"])
     )
-    tau = [_theory(operator, _published(row.alloy, row.temperature_K))[0] for row in rows]
+    tau = [_theory(operator, _published(row.alloy), row.temperature_K)[0] for row in rows]
     ratios = log_ratios(rows, tau, training.taylor_factor, training.hall_petch)
     known = training.alloy if any(row.alloy == training.alloy for row in rows) else None
     law = form_error(
@@ -201,30 +239,28 @@ def form_law(operator: EdgeStrength) -> tuple[NDArray[np.float64], NDArray[np.fl
         GRID_K,
         alloy=known,
     )
-    jitter = 1e-12 * np.eye(GRID_K.size)
-    return law.mean, np.asarray(np.linalg.cholesky(law.covariance + jitter), dtype=np.float64)
+    factor = np.asarray(np.linalg.cholesky(law.covariance + 1e-12 * np.eye(GRID_K.size)), dtype=np.float64)
+    own = [_theory(operator, _published(training.alloy), row.temperature_K)[0] for row in rows]
+    return FormLaw(tuple(row.temperature_K for row in rows), law.mean, factor, law.gain, np.array(own))
 
 
 @lru_cache(maxsize=64)
-def _published(alloy: str, temperature_K: float) -> Mapping[str, Any]:
-    """Return what the chain would hand to the theory for a training row, from the published potential."""
+def _published(alloy: str) -> Mapping[str, Any]:
+    """Return what the chain would hand to the theory for an alloy, from the published potential."""
     from uqmsm.physics.potential.average_atom import average_atom
     from uqmsm.physics.potential.zhou import published
-    from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
+    from uqmsm.physics.softening import alloy_softening, element_softening
 
     elements = TRAINABLE["bcc"][alloy]
     equimolar = np.full(len(elements), 1 / len(elements))
     crystal = average_atom(published(elements).values[None], equimolar, "bcc")
     law = alloy_softening(element_softening(elements), equimolar)
-    cold = np.array([float(crystal.C11[0]), float(crystal.C12[0]), float(crystal.C44[0])])
-    warm = moduli_at(cold, temperature_K, law.einstein_K, law.slope_per_K)
-    a = lattice_at(float(crystal.lattice_parameter[0]), temperature_K, law.einstein_K, law.expansion_per_K)
     return {
-        "C11": warm[0],
-        "C12": warm[1],
-        "C44": warm[2],
-        "lattice_parameter": float(a),
+        "cold_moduli": np.array([float(crystal.C11[0]), float(crystal.C12[0]), float(crystal.C44[0])]),
+        "cold_lattice_parameter": float(crystal.lattice_parameter[0]),
+        "softening_slopes": law.slope_per_K,
+        "expansion": law.expansion_per_K,
+        "einstein_temperature": law.einstein_K,
         "misfit_volumes": crystal.misfit_volumes[0],
         "composition": equimolar,
-        "temperature": temperature_K,
     }
