@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+# one thread a process, also where this process computes by itself; read by BLAS when NumPy is first imported
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _ORDER = ("init", "validate", "plan", "run", "status", "resume", "report", "schema")
 

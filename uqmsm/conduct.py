@@ -18,6 +18,7 @@ import numpy as np
 
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest, versions
+from uqmsm.overview import beside, newest, plan, read_lock, report, status
 from uqmsm.study import Study, dump, load
 
 if TYPE_CHECKING:
@@ -53,46 +54,6 @@ class Finished:
     exit_code: int
     summary: dict[str, Any]
     lines: list[str] = field(default_factory=list)
-
-
-def plan(study: Study) -> dict[str, Any]:
-    """Return what a run would do, without doing it: chain, sources, members, calls after sharing, memory."""
-    from uqmsm.answering import planned
-    from uqmsm.execution.calls import calls_of
-
-    members = planned(study)
-    calls = calls_of(study.chain, study.seed, members.members.table)
-    refined = sum(min(one.pairs, members.design.rows) for one in study.refinements)
-    seconds = _seconds(study.chain)
-    return {
-        "study": study.title,
-        "chain": study.chain.draw(),
-        "sources": [
-            {"source": s.label, "kind": str(s.kind), "given": list(s.given), "what": s.long_name}
-            for s in study.chain.sources
-        ],
-        "members": len(members.members),
-        "rows": members.design.rows,
-        "members_per_row": members.design.members_per_row,
-        "band": None
-        if members.nested is None
-        else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
-        "refined_members": refined,
-        "calls": {name: len(found) for name, found in calls.items()},
-        "seconds_per_call": seconds,
-        "core_seconds": round(sum(len(calls[name]) * each for name, each in seconds.items() if each is not None), 1),
-        "memory_MB": round(sum(found.keys.nbytes + found.indices.nbytes for found in calls.values()) / 1e6, 1),
-    }
-
-
-def _seconds(chain: Chain) -> dict[str, float | None]:
-    """Return what each operator says that a call costs; learning a posterior comes on top."""
-    operators = [stage.operator for stage in chain.stages]
-    found: dict[str, float | None] = {}
-    for position, stage in enumerate(chain.stages):
-        cost = getattr(stage.operator, "cost", None)
-        found[stage.name] = round(float(cost(operators[:position])), 6) if callable(cost) else None
-    return found
 
 
 def _slug(title: str) -> str:
@@ -145,10 +106,13 @@ def run(
     from uqmsm.execution.journal import RunFolder
 
     place = Path(out) if out is not None else Path("runs") / f"{_slug(study.title)}-{digest(dump(study))[:8]}"
-    with RunFolder.create(place) as folder:
+    if (place / "journal.jsonl").exists():
+        raise StudyError(f"{place} holds a run already; go on with it: uqmsm resume {place}, or give another --out")
+    # the backend first: a scheduler that is not there leaves no run folder behind
+    with _backend(study, workers, cluster, observer) as backend, RunFolder.create(place) as folder:
         (folder.path / "study.yaml").write_text(study.text or dump(study), encoding="utf-8")
         (folder.path / "study.lock.json").write_text(json.dumps(_lock(study), indent=2), encoding="utf-8")
-        return _conduct(study, folder, workers, cluster, observer)
+        return _conduct(study, folder, backend, observer)
 
 
 def resume(
@@ -168,7 +132,7 @@ def resume(
     from uqmsm.execution.journal import RunFolder
 
     path = Path(folder)
-    lock = _read_lock(path)
+    lock = read_lock(path)
     _refuse_change(path, lock)
     source = Path(lock["source"]) if lock.get("source") else None
     study = load(path / "study.yaml", beside=source.parent if source is not None else None)
@@ -176,21 +140,13 @@ def resume(
     changed = {k: (v, versions().get(k)) for k, v in lock["versions"].items() if versions().get(k) != v}
     for name, (old, new) in changed.items():
         say(f"{name} was {old} and is {new}: results of stages that use it are computed again")
-    with RunFolder.open(path, say) as opened:
-        return _conduct(study, opened, workers, cluster, observer)
-
-
-def _read_lock(path: Path) -> dict[str, Any]:
-    file = path / "study.lock.json"
-    if not file.is_file():
-        raise StudyError(f"{path} is no run folder (it has no study.lock.json); start one with: uqmsm run STUDY")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    with _backend(study, workers, cluster, observer) as backend, RunFolder.open(path, say) as opened:
+        return _conduct(study, opened, backend, observer)
 
 
 def _refuse_change(path: Path, lock: Mapping[str, Any]) -> None:
     """Refuse when either the run's own study file, or the file it was made from, says something else now."""
-    pairs = [("study.yaml of the run", lock["resolved"], dump(load(path / "study.yaml", beside=_beside(lock))))]
+    pairs = [("study.yaml of the run", lock["resolved"], dump(load(path / "study.yaml", beside=beside(lock))))]
     source = lock.get("source")
     if source and lock.get("source_text") is not None and Path(source).is_file():
         pairs.append((source, lock["source_text"], Path(source).read_text(encoding="utf-8")))
@@ -201,10 +157,6 @@ def _refuse_change(path: Path, lock: Mapping[str, Any]) -> None:
                 f"{name} has changed since this run began, so its members would not belong together:\n{shown}\n"
                 "undo the change to go on, or start a new run: uqmsm run STUDY"
             )
-
-
-def _beside(lock: Mapping[str, Any]) -> Path | None:
-    return Path(lock["source"]).parent if lock.get("source") else None
 
 
 @contextmanager
@@ -223,9 +175,7 @@ def _backend(study: Study, workers: int | None, cluster: str | None, observer: O
         backend.close()
 
 
-def _conduct(
-    study: Study, folder: RunFolder, workers: int | None, cluster: str | None, observer: Observer | None
-) -> Finished:
+def _conduct(study: Study, folder: RunFolder, backend: Backend, observer: Observer | None) -> Finished:
     from uqmsm.answering import planned
     from uqmsm.execution.dispatch import execute
     from uqmsm.execution.learning import learn
@@ -234,7 +184,7 @@ def _conduct(
     began = perf_counter()
     members = planned(study)
     tell: Callable[[str], None] = observer.said if observer is not None else (lambda _: None)
-    with _backend(study, workers, cluster, observer) as backend:
+    with backend.recorded(folder.path / "dask.html"):
         chain = learn(study.chain, study.seed, folder, backend, tell)
         outcomes = execute(
             chain,
@@ -260,7 +210,7 @@ def _refined(study: Study, chain: Chain, members: Plan, name: str, folder: RunFo
     operator: Any = chain[one.stage].operator
     finer = chain.replaced(one.stage, replace(operator, **settings))
     table = members.members.table[members.pairs[: one.pairs]]
-    return execute(finer, study.seed, table, folder, backend=backend)
+    return execute(finer, study.seed, table, folder, backend=backend, purpose=name)
 
 
 def _finish(
@@ -322,53 +272,3 @@ def _plain(tree: xr.DataTree, counts: Mapping[str, int], late: list[str]) -> dic
 def _number(value: Any) -> float | None:
     number = float(np.asarray(value).item())
     return number if np.isfinite(number) else None
-
-
-def newest(folder: str | os.PathLike[str] = "runs") -> Path:
-    """Return the run folder that was touched last.
-
-    Raises
-    ------
-    StudyError
-        When there is none.
-    """
-    runs = sorted(Path(folder).glob("*/journal.jsonl"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise StudyError(f"there is no run in {folder}; start one with: uqmsm run STUDY, or name the run folder")
-    return runs[-1].parent
-
-
-def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return how a run stands, from its files alone: works from another terminal, during and after the run."""
-    from uqmsm.execution.journal import in_use, read_journal
-
-    path = Path(folder)
-    lock = _read_lock(path)
-    study = load(path / "study.yaml", beside=_beside(lock))
-    entries, trouble = read_journal(path)
-    wanted = plan(study)["calls"]
-    done: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    for entry in entries:
-        if entry.get("kind") == "task":
-            done[entry["stage"]] += int(entry["done"])
-            failed[entry["stage"]] += int(entry["calls"]) - int(entry["done"])
-    ends = [entry for entry in entries if entry.get("kind") == "finished"]
-    state = "running" if in_use(path) else "finished" if ends else "interrupted"
-    return {
-        "run": str(path),
-        "study": study.title,
-        "state": state,
-        "by": in_use(path),
-        "stages": {n: {"done": done[n], "failed": failed[n], "calls": wanted[n]} for n in study.chain.names},
-        "exit_code": ends[-1].get("exit_code") if ends else None,
-        "trouble": trouble,
-    }
-
-
-def report(folder: str | os.PathLike[str]) -> Path:
-    """Write ``report.html`` anew from the results of a run and return its path."""
-    from uqmsm import results
-    from uqmsm.report import write
-
-    return write(results.load(folder), Path(folder))

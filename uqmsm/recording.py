@@ -126,6 +126,8 @@ def _attributes(study: Study, chain: Chain, outcomes: Outcomes, seconds: float) 
         "versions": json.dumps(versions()),
         "seconds": f"{seconds:.1f}",
         "target_se": str(study.members.target_se),
+        "tolerated_failures": str(study.run.tolerate_failures),
+        "command": f"uqmsm run {study.path}",
         "format": "1",
     }
 
