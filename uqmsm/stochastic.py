@@ -17,6 +17,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from uqmsm.docstrings import parameters_of
 from uqmsm.errors import EnvironmentFault, MemberFailed, UqmsmError
 from uqmsm.quantity import Port, Ports
 from uqmsm.uncertainty import Aleatoric, Epistemic, Numerical
@@ -117,12 +118,15 @@ _KINDS: dict[type, Kind] = {Aleatoric: Kind.ALEATORIC, Epistemic: Kind.EPISTEMIC
 
 
 def law_sources(operator: Any) -> tuple[Source, ...]:
-    """Return one source for every field that holds a law, in the order of the fields."""
-    found = []
+    """Return one source for every field that holds a law, in the order of the fields.
+
+    What people read of it is the field's ``meaning``, or the first sentence that the class docstring says of it.
+    """
+    found, texts = [], parameters_of(type(operator).__doc__ or "")
     for field in fields(operator):
         kind = _KINDS.get(type(getattr(operator, field.name)))
         if kind is not None:
-            text = str(field.metadata.get("meaning", ""))
+            text = str(field.metadata.get("meaning") or texts.get(field.name, "").partition(". ")[0].rstrip("."))
             given = tuple(getattr(getattr(operator, field.name).law, "given", ()))
             found.append(Source(field.name, kind, given, long_name=text))
     return tuple(found)

@@ -32,6 +32,7 @@ from pydantic import (
 from pydantic import Field as Key
 from pydantic_core import InitErrorDetails
 
+from uqmsm.docstrings import parameters_of
 from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import Ports, Unit, parse
 from uqmsm.study.wording import custom, from_study_error, reword, shown
@@ -195,7 +196,7 @@ def extras_of(cls: type, laws: Laws) -> dict[str, dict[str, Any]]:
     from uqmsm.study.dumping import written
 
     found: dict[str, dict[str, Any]] = {}
-    texts, annotations = _parameters(cls.__doc__ or ""), hints(cls)
+    texts, annotations = parameters_of(cls.__doc__ or ""), hints(cls)
     for field in fields(cls):
         meaning = field.metadata.get("meaning") or texts.get(field.name)
         unit = unit_of(annotations.get(field.name))
@@ -211,21 +212,6 @@ def summary(cls: type) -> str:
     """Return the first paragraph of a class' docstring, or nothing if it wrote none."""
     text = cleandoc(cls.__dict__.get("__doc__") or "").partition("\n\n")[0]
     return "" if text.startswith(f"{cls.__name__}(") else " ".join(text.split())
-
-
-def _parameters(docstring: str) -> dict[str, str]:
-    """Return what a NumPy-style docstring says of each parameter."""
-    _, _, section = cleandoc(docstring).partition("\nParameters\n----------\n")
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in section.splitlines():
-        if re.fullmatch(r"-{3,}", line):
-            break
-        if line and not line.startswith(" "):
-            names = [name.strip() for name in line.partition(":")[0].split(",")]
-        elif line.strip():
-            found |= {name: f"{found.get(name, '')} {line.strip()}".strip() for name in names}
-    return found
 
 
 def model(
