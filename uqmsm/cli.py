@@ -1,4 +1,4 @@
-"""The command line: init, validate, plan, run, status, resume, report, schema.
+"""The command line: init, validate, plan, run, status, resume, report, replay, schema.
 
 Data goes to stdout, talk to stderr; the last line names the next command. Exit codes: 0 answered, 1 the machine failed,
 2 the study or the call is wrong, 3 too many failed members, 4 not converged, 130 interrupted. Everything heavy is
@@ -35,7 +35,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ.setdefault(_variable, "1")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-_ORDER = ("init", "validate", "plan", "run", "status", "resume", "report", "schema")
+_ORDER = ("init", "validate", "plan", "run", "status", "resume", "report", "replay", "schema")
 
 
 class _Commands(click.Group):
@@ -292,6 +292,21 @@ def report(folder: str | None, browse: bool) -> None:
         click.launch(str(page))
     else:
         _next("uqmsm report", shlex.quote(str(page.parent)), "--open")
+
+
+@_command("replay")
+@click.argument("folder", type=click.Path(), metavar="RUN")
+@click.argument("address")
+def replay(folder: str, address: str) -> None:
+    """Run one member again, alone and aloud."""
+    from uqmsm.errors import MemberFailed
+    from uqmsm.replaying import replay as again
+
+    try:
+        again(folder, address, click.echo)
+    except MemberFailed:
+        click.get_current_context().exit(3)  # its words were told where it failed
+    _next("uqmsm report", shlex.quote(folder), "--open")
 
 
 @_command("schema")

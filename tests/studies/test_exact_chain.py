@@ -115,3 +115,16 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, finished):
     ours, theirs = uqmsm.open(tmp_path / "run"), uqmsm.open(finished.folder)
     for group in ("answers", "ledger", "probability", "outcomes/fourth"):
         assert ours[group].to_dataset().identical(theirs[group].to_dataset()), group
+
+
+def test_a_member_replayed_alone_gives_what_it_gave_in_the_run(tree, finished):
+    from uqmsm.replaying import replay
+
+    lines: list[str] = []
+    for member in (0, 7):
+        address = str(tree["members"]["address"].values[member])
+        again = replay(finished.folder, address, lines.append)
+        assert float(again["fourth"]["y"]) == float(tree["answers"]["y"].values[member])
+    assert any(line.startswith("third: draws c=") for line in lines)
+    with pytest.raises(StudyError, match="lacks"):
+        replay(finished.folder, "first.f=0", lines.append)

@@ -1,0 +1,110 @@
+"""One member run again, alone and aloud: what each stage received, drew and gave, or where it failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.chain import Chain, Stage
+from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.execution.clusters import open_backend
+from uqmsm.execution.journal import RunFolder
+from uqmsm.execution.learning import learn
+from uqmsm.members import Address
+from uqmsm.overview import beside, read_lock
+from uqmsm.stochastic import evaluate_batch
+from uqmsm.streams import Streams
+from uqmsm.study import load
+
+__all__ = ["replay"]
+
+Tell = Callable[[str], None]
+
+
+def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str, dict[str, NDArray[Any]]]:
+    """Run one member of a run again in this very process; nothing is written.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    address
+        As the members table and the report write it: ``stage.source=index,...``.
+    tell
+        Takes one line at a time.
+
+    Returns
+    -------
+    dict
+        Stage -> what it gave, in the units of its ports.
+
+    Raises
+    ------
+    StudyError
+        When the address lacks a source of the chain or names one that it has not.
+    MemberFailed
+        Where the member fails, as it did in the run.
+    """
+    path = Path(folder)
+    lock = read_lock(path)
+    study = load(path / "study.yaml", beside=beside(lock))
+    indices = Address.parse(address)
+    wanted, given = {source.label for source in study.chain.sources}, set(indices)
+    if wanted != given:
+        raise StudyError(
+            f"address {address!r} lacks {sorted(wanted - given)} and names {sorted(given - wanted)} that the chain has "
+            f"not; copy one from the members table of {path}"
+        )
+    backend = open_backend(0)
+    with RunFolder.open(path, tell) as opened:
+        chain = learn(study.chain, study.seed, opened, backend, tell)
+    known: dict[str, dict[str, NDArray[Any]]] = {}
+    for stage in chain.stages:
+        known[stage.name] = _step(chain, stage, indices, study.seed, known, tell)
+    return known
+
+
+def _step(
+    chain: Chain,
+    stage: Stage,
+    indices: Mapping[str, int],
+    seed: int,
+    known: Mapping[str, Mapping[str, NDArray[Any]]],
+    tell: Tell,
+) -> dict[str, NDArray[Any]]:
+    received = {}
+    for port, join in chain.joins[stage.name].items():
+        value = known[join.stage][join.port]
+        received[port] = value if join.factor == 1.0 else np.asarray(value * join.factor)
+    own = {source.name: indices[source.label] for source in chain.own_sources[stage.name]}
+    drawn = ", ".join(f"{name}={index}" for name, index in own.items()) or "nothing of its own"
+    tell(f"{stage.name}: draws {drawn}")
+    for name, value in received.items():
+        tell(f"  takes {name} = {_short(value)}")
+    began = perf_counter()
+    (outcome,) = evaluate_batch(stage.operator, [received], [Streams(seed).call(stage.name, own)])
+    seconds = perf_counter() - began
+    if isinstance(outcome, MemberFailed):
+        tell(f"  fails after {seconds:.3g} s: {outcome}")
+        raise outcome
+    units = {port.name: port.unit for port in stage.operator.outputs}
+    for name, value in outcome.items():
+        tell(f"  gives {name} = {_short(value)}{'' if units[name] == '1' else ' ' + units[name]}")
+    tell(f"  in {seconds:.3g} s")
+    return outcome
+
+
+def _short(value: NDArray[Any]) -> str:
+    """Return a number, or the first few of many."""
+    if value.ndim == 0:
+        return f"{value.item():.6g}"
+    if value.size <= 6:
+        return np.array2string(value, precision=5, separator=", ")
+    flat = np.array2string(value.ravel()[:3], precision=5, separator=", ")[:-1]
+    return f"{flat}, ...], shape {value.shape}"
