@@ -38,7 +38,7 @@ class Alloys(Crystals):
 
 
 @njit(cache=True)
-def _misfits(  # noqa: PLR0917 - numba kernels take positional arguments
+def _misfits(
     rows: NDArray[np.float64],
     c: NDArray[np.float64],
     table: NDArray[np.float64],
@@ -72,7 +72,7 @@ def _misfits(  # noqa: PLR0917 - numba kernels take positional arguments
 
 
 @njit(cache=True)
-def _alloys(  # noqa: PLR0917 - numba kernels take positional arguments
+def _alloys(
     values: NDArray[np.float64],
     compositions: NDArray[np.float64],
     table: NDArray[np.float64],

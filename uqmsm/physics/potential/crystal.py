@@ -206,7 +206,7 @@ def settle(
         now = _crystal_at(rows, c, table, atoms, trial)
         if not np.isfinite(now[1]):
             return MEANINGLESS
-        if phase == LEFT_END or phase == RIGHT_END:  # noqa: PLR1714 - numba compiles this faster than a set
+        if phase in (LEFT_END, RIGHT_END):
             if (now[1] >= 0.0) == (phase == LEFT_END):  # the ends must push outwards and pull inwards
                 return NOWHERE
             trial, phase = (most, RIGHT_END) if phase == LEFT_END else (a, BRACKET)

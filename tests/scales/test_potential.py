@@ -1,0 +1,124 @@
+"""The potential as an operator: published numbers, a small posterior learnt from scratch, the shipped one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from uqmsm import tables
+from uqmsm.errors import StudyError
+from uqmsm.physics.potential import average_atom, published, pure_crystals
+from uqmsm.posterior import Posterior, Sampling
+from uqmsm.scales.potential import Potential, ZhouPosterior
+from uqmsm.stochastic import evaluate
+from uqmsm.streams import Streams
+from uqmsm.uncertainty import Epistemic, LearnableLaw, Normal
+
+ALLOY = ("Mo", "Nb", "Ta", "W")
+HERO = ZhouPosterior(ALLOY, (0.25,) * 4)
+SMALL = ZhouPosterior(
+    ("Ni",), (1.0,), "fcc", sampling=Sampling(walkers_per_parameter=2, block=1000, thin=25, lengths=20, draws=400)
+)
+
+
+@pytest.fixture(scope="module")
+def nickel(tmp_path_factory):
+    told = []
+    path = tmp_path_factory.mktemp("posterior") / "potential.parameters.nc"
+    return SMALL.learn(map, 7, path, told.append), path, told
+
+
+def test_published_numbers_are_handed_on_without_doubt():
+    outcome = evaluate(Potential(("W", "Ta")), {}, Streams(1).call("potential", {}))
+    assert outcome["potential_elements"].tolist() == [74, 73]
+    assert np.array_equal(outcome["potential_parameters"], published(("W", "Ta")).values)
+    assert not outcome["discrepancy_sd"].any()
+    assert Potential(("W",)).sources == ()
+
+
+def test_a_posterior_is_learnt_once_and_read_afterwards(nickel):
+    law, path, told = nickel
+    assert isinstance(SMALL, LearnableLaw)
+    assert law.shortfalls == ()
+    assert "converged" in told[-1]
+    again = SMALL.learn(lambda *_: pytest.fail("computed again"), 7, path, told.append)
+    assert np.array_equal(again.values, law.values)
+    assert again.fingerprint == law.fingerprint
+    other = replace(SMALL, sampling=replace(SMALL.sampling, draws=40))
+    assert other.fingerprint != SMALL.fingerprint
+
+
+def test_the_posterior_meets_the_data_it_was_given(nickel):
+    law = nickel[0]
+    crystal = pure_crystals(law.values, "fcc")
+    assert (crystal.status == 0).all()
+    for datum in SMALL.model.data:
+        predicted = np.log(getattr(crystal, datum.quantity)[:, 0])
+        assert abs(predicted.mean() - np.log(datum.value)) < 1.5 * max(datum.log_sd, predicted.std())
+    posterior = Posterior.load(nickel[1])
+    ratios = {row.name: row.contraction for row in posterior.table}
+    assert ratios["Ni.ln_re"] > 0.99
+    assert ratios["Ni.ln_kappa"] < 0.3, "the elastic constants say little of the range"
+    verdicts = [verdict for _, verdict, _ in posterior.directions()]
+    assert verdicts.count("data") >= 4
+    assert verdicts.count("prior") >= 4
+    assert posterior.observed[0].note.startswith("exp, 3.524 angstrom at 298 K, brought to 0 K")
+
+
+def test_draws_come_from_the_stream_of_the_source(nickel):
+    operator = Potential(("Ni",), Epistemic(nickel[0]))
+    assert [source.kind for source in operator.sources] == ["epistemic"]
+    outcomes = [evaluate(operator, {}, Streams(3).call("potential", {"parameters": i})) for i in (0, 1, 0)]
+    tables_drawn = [outcome["potential_parameters"] for outcome in outcomes]
+    assert np.array_equal(tables_drawn[0], tables_drawn[2])
+    assert not np.array_equal(tables_drawn[0], tables_drawn[1])
+    assert outcomes[0]["discrepancy_sd"].shape == (5,)
+    assert any(np.array_equal(tables_drawn[0], row) for row in nickel[0].values)
+
+
+def test_the_shipped_posterior_is_of_this_code_and_has_converged(tmp_path):
+    """When this fails, compute it again: ``HERO.posterior(map, seed).save(data/posterior_monbtaw.nc)``."""
+    law = replace(HERO, shipped=True).learn(map, 0, tmp_path / "p.nc", lambda _: None)
+    path = tables.path("posterior_monbtaw.nc")
+    assert path.stat().st_size < 2_000_000
+    posterior = Posterior.load(path)
+    assert posterior.fingerprint == HERO.fingerprint
+    assert law.shortfalls == () == posterior.shortfalls
+    handed_on = np.isin(posterior.diagnostics.names, posterior.property_names)
+    assert handed_on.sum() == 8
+    assert posterior.diagnostics.rhat.max() < 1.01
+    assert posterior.diagnostics.ess_bulk[handed_on].min() >= 400
+    assert posterior.diagnostics.ess_tail[handed_on].min() >= 400
+    assert posterior.diagnostics.length >= 50 * posterior.diagnostics.tau.max()
+    alloy = average_atom(law.values, HERO.composition, "bcc")
+    assert np.allclose(alloy.C11, posterior.properties[..., 1].ravel(), rtol=1e-7)
+    assert law.discrepancy_mean[:, 3].mean() < -0.05, "the form is too stiff in C44 and says so"
+
+
+def test_a_shipped_posterior_of_something_else_is_refused(tmp_path):
+    with pytest.raises(StudyError, match="shipped: false"):
+        replace(SMALL, shipped=True).learn(map, 0, tmp_path / "p.nc", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((ALLOY, (0.5, 0.5)), "name every element once"),
+        ((ALLOY, (0.5, 0.5, 0.5, -0.5)), "must be positive"),
+        ((ALLOY, (0.25,) * 4, "bcc", 2), "at least 8 draws"),
+    ],
+)
+def test_wrong_laws_are_refused(arguments, words):
+    with pytest.raises(StudyError, match=words):
+        ZhouPosterior(*arguments)
+
+
+def test_wrong_operators_are_refused():
+    with pytest.raises(StudyError, match="no parameters for 'Hf'"):
+        Potential(("Hf",))
+    with pytest.raises(StudyError, match="gives numbers, not a potential"):
+        Potential(("W",), Epistemic(Normal(0.0, 1.0)))
+    with pytest.raises(StudyError, match="in the same order"):
+        Potential(("Ta", "W", "Mo", "Nb"), Epistemic(HERO))
+    with pytest.raises(TypeError, match="not settled"):
+        Potential(ALLOY, Epistemic(HERO))({}, Streams(1).call("potential", {"parameters": 0}))

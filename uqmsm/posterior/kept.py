@@ -1,0 +1,276 @@
+"""A posterior as it is kept: draws beside prior, data and diagnostics, in one file with a fingerprint.
+
+The file is netCDF with the groups and dimensions of ArviZ's schema (posterior, prior, posterior_predictive,
+observed_data, sample_stats; chain = independent ensemble, draw) and one more, `diagnostics`. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm.errors import StudyError
+from uqmsm.posterior.judging import Diagnostics
+from uqmsm.posterior.sampling import Chains
+
+__all__ = ["Observed", "Posterior", "Row", "keep"]
+
+Floats = NDArray[np.float64]
+PRIOR_DRAWS = 500
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One datum as the likelihood saw it: its value, the sd of its logarithm, and what to know about it."""
+
+    label: str
+    value: float
+    unit: str
+    log_sd: float
+    verified: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Prior beside posterior of one parameter; `contraction` is 1 - (posterior variance / prior variance)."""
+
+    name: str
+    prior_mean: float
+    prior_sd: float
+    mean: float
+    sd: float
+    contraction: float
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws of a posterior and everything needed to judge them.
+
+    Parameters
+    ----------
+    names, points
+        Parameters and draws, shape (chains, draws, d).
+    property_names, properties
+        What is handed on, shape (chains, draws, properties).
+    values
+        Logarithm of the density, shape (chains, draws).
+    prior
+        Draws of the prior before it is cut off, shape (n, d).
+    prior_mean, prior_sd
+        Its means and standard deviations, shape (d,).
+    observed, predictive
+        The data, and replicates of them, shape (chains, draws, data).
+    diagnostics, acceptance, outside, shortfalls
+        See `uqmsm.posterior.sampling.Chains`.
+    fingerprint
+        Digest of prior, likelihood, data, settings and code.
+    facts
+        What else is worth knowing (settings, seed, evaluations), as plain JSON.
+    """
+
+    names: tuple[str, ...]
+    points: Floats
+    property_names: tuple[str, ...]
+    properties: Floats
+    values: Floats
+    prior: Floats
+    prior_mean: Floats
+    prior_sd: Floats
+    observed: tuple[Observed, ...]
+    predictive: Floats
+    diagnostics: Diagnostics
+    acceptance: Floats
+    outside: Mapping[str, int]
+    shortfalls: tuple[str, ...]
+    fingerprint: str
+    facts: Mapping[str, Any]
+
+    @property
+    def converged(self) -> bool:
+        """Tell whether sampling met every condition."""
+        return not self.shortfalls
+
+    @property
+    def table(self) -> list[Row]:
+        """Return prior and posterior side by side."""
+        flat = self.points.reshape(-1, len(self.names))
+        mean, sd = flat.mean(axis=0), flat.std(axis=0, ddof=1)
+        numbers = zip(self.names, self.prior_mean, self.prior_sd, mean, sd, 1 - (sd / self.prior_sd) ** 2, strict=True)
+        return [Row(name, *(float(x) for x in rest)) for name, *rest in numbers]
+
+    def directions(self, largest: int = 3) -> list[tuple[float, str, dict[str, float]]]:
+        """Return the eigen-directions of the posterior covariance in units of the prior, the best known first.
+
+        Returns
+        -------
+        list of (ratio, verdict, weights)
+            Variance left of the prior's; ``data`` where less than half is left, else ``prior``; the `largest` weights.
+        """
+        flat = (self.points.reshape(-1, len(self.names)) - self.prior_mean) / self.prior_sd
+        ratios, vectors = np.linalg.eigh(np.cov(flat.T))
+        found = []
+        for ratio, vector in zip(ratios, vectors.T, strict=True):
+            order = np.argsort(-np.abs(vector), kind="stable")[:largest]
+            weights = {self.names[k]: float(vector[k]) for k in order}
+            found.append((float(ratio), "data" if ratio < 0.5 else "prior", weights))
+        return found
+
+    def tree(self) -> xr.DataTree:
+        """Return the posterior as a labelled tree."""
+        chain = ("chain", "draw")
+        unit = dict.fromkeys((*self.names, *self.property_names), "1")
+        unit |= self.facts.get("units", {})
+        drawn = [(self.names, self.points), (self.property_names, self.properties)]
+        posterior = {n: (chain, x[..., k], {"units": unit[n]}) for names, x in drawn for k, n in enumerate(names)}
+        prior = {n: (chain, self.prior[None, :, k], {"units": unit[n]}) for k, n in enumerate(self.names)}
+        normal = {"mean": list(self.prior_mean), "sd": list(self.prior_sd)}
+        data = {o.label: ((), o.value, _attributes(o) | {"place": k}) for k, o in enumerate(self.observed)}
+        again = {o.label: (chain, self.predictive[..., k], {"units": o.unit}) for k, o in enumerate(self.observed)}
+        stats = {"lp": (chain, self.values), "acceptance_rate": (("chain",), self.acceptance)}
+        d = self.diagnostics
+        judged = {"tau": d.tau, "r_hat": d.rhat, "ess_bulk": d.ess_bulk, "ess_tail": d.ess_tail}
+        judged["length_over_tau"] = d.length / d.tau
+        groups = {
+            "posterior": xr.Dataset(posterior),
+            "prior": xr.Dataset(prior, attrs=normal),
+            "observed_data": xr.Dataset(data),
+            "posterior_predictive": xr.Dataset(again),
+            "sample_stats": xr.Dataset(stats),
+            "diagnostics": xr.Dataset({n: (("quantity",), x) for n, x in judged.items()}, {"quantity": list(d.names)}),
+        }
+        tree = xr.DataTree.from_dict(groups)
+        words = {"outside": dict(self.outside), "shortfalls": list(self.shortfalls), "facts": dict(self.facts)}
+        tree.attrs["fingerprint"] = self.fingerprint
+        tree.attrs["length"] = d.length
+        tree.attrs |= {key: json.dumps(value) for key, value in words.items()}
+        tree.attrs["names"] = json.dumps({"parameters": self.names, "properties": self.property_names})
+        return tree
+
+    def save(self, path: Path) -> None:
+        """Write the file, under another name first, so that a reader never sees half of it."""
+        fresh = path.with_name(path.name + ".part")
+        tree = self.tree()
+        packed = {
+            group.path: {str(n): {"zlib": True} for n, v in group.data_vars.items() if v.ndim} for group in tree.subtree
+        }
+        tree.to_netcdf(fresh, engine="h5netcdf", encoding=packed)
+        fresh.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Posterior:
+        """Read a file that `save` wrote.
+
+        Raises
+        ------
+        StudyError
+            When the file is none.
+        """
+        try:
+            with xr.open_datatree(path, engine="h5netcdf") as opened:
+                tree = opened.load()
+            names = json.loads(tree.attrs["names"])
+        except (OSError, KeyError, ValueError) as fault:
+            raise StudyError(f"{path} is no posterior ({type(fault).__name__}: {fault}); remove it") from fault
+        post, prior, again = (tree[group].to_dataset() for group in ("posterior", "prior", "posterior_predictive"))
+        judged, data, stats = (tree[group].to_dataset() for group in ("diagnostics", "observed_data", "sample_stats"))
+        found = {str(label): variable for label, variable in data.data_vars.items()}
+        labels = sorted(found, key=lambda label: int(found[label].attrs["place"]))
+        length = int(tree.attrs["length"])
+        tau, rhat, bulk, tail = (judged[name].values for name in ("tau", "r_hat", "ess_bulk", "ess_tail"))
+        quantities = tuple(str(quantity) for quantity in judged["quantity"].values)
+        return cls(
+            names=tuple(names["parameters"]),
+            points=_stacked(post, names["parameters"]),
+            property_names=tuple(names["properties"]),
+            properties=_stacked(post, names["properties"]),
+            values=stats["lp"].values,
+            prior=_stacked(prior, names["parameters"])[0],
+            prior_mean=np.asarray(prior.attrs["mean"], dtype=np.float64),
+            prior_sd=np.asarray(prior.attrs["sd"], dtype=np.float64),
+            observed=tuple(_observed(label, found[label]) for label in labels),
+            predictive=_stacked(again, labels),
+            diagnostics=Diagnostics(quantities, tau, rhat, bulk, tail, length),
+            acceptance=stats["acceptance_rate"].values,
+            outside=json.loads(tree.attrs["outside"]),
+            shortfalls=tuple(json.loads(tree.attrs["shortfalls"])),
+            fingerprint=str(tree.attrs["fingerprint"]),
+            facts=json.loads(tree.attrs["facts"]),
+        )
+
+
+def keep(
+    chains: Chains,
+    draws: int,
+    rng: Generator,
+    *,
+    names: Sequence[str],
+    property_names: Sequence[str],
+    prior: tuple[Floats, Floats],
+    observed: Sequence[Observed],
+    replicate: Any,
+    fingerprint: str,
+    facts: Mapping[str, Any],
+) -> Posterior:
+    """Keep equally many draws of every ensemble, chosen without repetition, beside everything that explains them.
+
+    Parameters
+    ----------
+    chains
+        What was sampled.
+    draws
+        How many to keep in all.
+    rng
+        Chooses the draws, draws from the prior and replicates the data.
+    names, property_names, prior, observed, fingerprint, facts
+        As in `Posterior`; `prior` is its means and standard deviations.
+    replicate
+        ``replicate(points (n, d), rng) -> (n, data)``.
+    """
+    step, walker = chains.choose(draws, rng)
+    ensemble = np.arange(len(step))[:, None]
+    points = chains.points[ensemble, step, walker]
+    mean, sd = prior
+    again = replicate(points.reshape(-1, points.shape[-1]), rng)
+    return Posterior(
+        names=tuple(names),
+        points=points,
+        property_names=tuple(property_names),
+        properties=chains.properties[ensemble, step, walker],
+        values=chains.values[ensemble, step, walker],
+        prior=mean + sd * rng.standard_normal((PRIOR_DRAWS, len(mean))),
+        prior_mean=mean,
+        prior_sd=sd,
+        observed=tuple(observed),
+        predictive=again.reshape(*points.shape[:2], -1),
+        diagnostics=chains.diagnostics,
+        acceptance=chains.acceptance,
+        outside=chains.outside,
+        shortfalls=chains.shortfalls,
+        fingerprint=fingerprint,
+        facts={"evaluations": chains.evaluations, **facts},
+    )
+
+
+def _attributes(observed: Observed) -> dict[str, Any]:
+    words = {"units": observed.unit, "log_sd": observed.log_sd, "note": observed.note}
+    return words | {"verified": "yes" if observed.verified else "no"}
+
+
+def _observed(label: str, datum: xr.DataArray) -> Observed:
+    words = datum.attrs
+    return Observed(
+        label, float(datum), str(words["units"]), float(words["log_sd"]), words["verified"] == "yes", str(words["note"])
+    )
+
+
+def _stacked(dataset: xr.Dataset, names: Sequence[str]) -> Floats:
+    return np.stack([dataset[name].values for name in names], axis=-1)

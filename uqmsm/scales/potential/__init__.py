@@ -1,0 +1,94 @@
+"""The interatomic potential with its doubt: parameters drawn from what data have taught, inadequacy handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from uqmsm.errors import StudyError
+from uqmsm.quantity import Port, Ports
+from uqmsm.scales.potential.law import Learnt, PotentialDraw, ZhouPosterior
+from uqmsm.scales.potential.model import DISCREPANCIES
+from uqmsm.stochastic import Given, Outcome, Source, law_sources
+from uqmsm.uncertainty import Epistemic
+
+__all__ = ["LAWS", "Learnt", "Potential", "PotentialDraw", "ZhouPosterior"]
+
+LAWS = {"zhou_posterior": ZhouPosterior}
+"""Laws that a study may write in this scale's fields, beside the general ones."""
+
+
+@dataclass(frozen=True)
+class Potential:
+    """The Zhou-Johnson-Wadley potential of an alloy.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols.
+    parameters
+        ``published``: the numbers of the literature, as if they were certain; or the law ``zhou_posterior``.
+    """
+
+    elements: tuple[str, ...]
+    parameters: Literal["published"] | Epistemic = "published"
+
+    def __post_init__(self) -> None:
+        """Refuse elements without parameters, and a law of other elements."""
+        from uqmsm.physics.potential import facts
+
+        facts(self.elements)
+        if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, (ZhouPosterior, Learnt)):
+            raise StudyError(
+                f"parameters: the law {type(self.parameters.law).__name__} gives numbers, not a potential; write "
+                "published, or  {epistemic: zhou_posterior, ...}"
+            )
+        law = getattr(self.parameters, "law", None)
+        if isinstance(law, ZhouPosterior) and law.elements != self.elements:
+            raise StudyError(
+                f"the potential has the elements {list(self.elements)}, its posterior {list(law.elements)}; name the "
+                "same in the same order"
+            )
+
+    @property
+    def inputs(self) -> Ports:
+        """Nothing: what is known of the potential does not depend on the specimen."""
+        return ()
+
+    @property
+    def outputs(self) -> Ports:
+        """The parameters, told with atomic numbers, and the inadequacy of the form."""
+        words = "of log(true / predicted) of " + ", ".join(DISCREPANCIES)
+        return (
+            Port("potential_elements", "1", ("element",), "atomic numbers of the potential's elements"),
+            Port("potential_parameters", "1", ("element", "column"), "parameters in angstrom and eV, see the columns"),
+            Port("discrepancy_mean", "1", ("quantity",), "mean " + words),
+            Port("discrepancy_sd", "1", ("quantity",), "standard deviation " + words),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What is not known of the parameters."""
+        return law_sources(self)
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Hand on one draw, or the published numbers."""
+        from ase.data import atomic_numbers
+
+        from uqmsm.physics.potential import published
+
+        draw: Any = self.parameters  # a law until it is settled, then a draw
+        if draw == "published":
+            draw = PotentialDraw(published(self.elements).values, np.zeros(5), np.zeros(5))
+        if not isinstance(draw, PotentialDraw):
+            raise TypeError(f"{draw!r} is not settled; call operators through uqmsm.stochastic.evaluate")
+        return {
+            "potential_elements": [atomic_numbers[symbol] for symbol in self.elements],
+            "potential_parameters": draw.values,
+            "discrepancy_mean": draw.discrepancy_mean,
+            "discrepancy_sd": draw.discrepancy_sd,
+        }

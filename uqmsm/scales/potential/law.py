@@ -1,0 +1,297 @@
+"""The law of a potential's parameters, learnt from data once and then drawn from.
+
+Learning has four steps: a Laplace approximation for coordinates; a pilot run whose draws say at which parameters cells
+are relaxed; the ratio relaxed / average atom from these cells; the full sampling with that ratio in the likelihood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm import tables
+from uqmsm.errors import MemberFailed, NotConverged, StudyError
+from uqmsm.fingerprint import digest
+from uqmsm.posterior import Observed, Posterior, Sampling, Whitening, keep, sample
+from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio
+from uqmsm.scales.potential.targets import Target, targets
+from uqmsm.streams import Streams
+
+__all__ = ["Learnt", "PotentialDraw", "ZhouPosterior"]
+
+Floats = NDArray[np.float64]
+Map = Callable[..., Iterable[Any]]
+
+# where the mathematics of prior, likelihood and sampling is written: a change there is another posterior
+_CODE = (
+    *(f"physics/potential/{name}.py" for name in ("zhou", "crystal", "average_atom", "free")),
+    *(f"posterior/{name}.py" for name in ("sampling", "judging")),
+    *(f"scales/potential/{name}.py" for name in ("targets", "model", "law")),
+)
+
+
+@dataclass(frozen=True)
+class PotentialDraw:
+    """One draw: the table of parameters (n_elements, columns) and what is known of the form's inadequacy.
+
+    `discrepancy_mean` and `discrepancy_sd`, shape (5,), are the normal law of log(true / predicted) for the alloy's
+    lattice parameter, C11, C12, C44 and misfit volumes, given this draw and the alloy's data.
+    """
+
+    values: Floats
+    discrepancy_mean: Floats
+    discrepancy_sd: Floats
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The law after learning: every draw is one of the stored ones, chosen by one uniform.
+
+    Parameters
+    ----------
+    values, discrepancy_mean, discrepancy_sd
+        As in `PotentialDraw`, with a leading axis of draws.
+    fingerprint
+        Digest of the draws.
+    shortfalls
+        What had not converged when sampling stopped; empty when all had.
+    """
+
+    values: Floats
+    discrepancy_mean: Floats
+    discrepancy_sd: Floats
+    fingerprint: str
+    shortfalls: tuple[str, ...] = ()
+
+    def draw(self, rng: Generator) -> PotentialDraw:
+        """Return one stored draw."""
+        i = int(rng.random() * len(self.values))
+        return PotentialDraw(self.values[i], self.discrepancy_mean[i], self.discrepancy_sd[i])
+
+
+@dataclass(frozen=True)
+class ZhouPosterior:
+    """The posterior of the Zhou potential of an alloy, given measured and first-principles data.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols, in the order of the composition.
+    composition
+        Atomic fractions; where they are equal, the data of the equimolar alloy are used beside those of its elements.
+    lattice
+        Crystal of the alloy; the elements are described in it.
+    relaxed_draws, relaxed_cells
+        At how many draws, and in how large a cell, the ratio of relaxed cells to the average atom is learnt.
+    shipped
+        Take the draws that come with uqmsm for just this posterior (same fingerprint) instead of computing them.
+    sampling
+        How long and how well.
+    """
+
+    elements: tuple[str, ...]
+    composition: tuple[float, ...]
+    lattice: Literal["bcc", "fcc"] = "bcc"
+    relaxed_draws: int = 20
+    relaxed_cells: tuple[int, int, int] = (6, 6, 6)
+    shipped: bool = False
+    sampling: Sampling = Sampling()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be learnt."""
+        if len(self.elements) != len(self.composition) or len(set(self.elements)) != len(self.elements):
+            raise StudyError(
+                f"{len(self.composition)} fractions for the elements {list(self.elements)}; name every element once, "
+                "with one fraction each"
+            )
+        if min(self.composition, default=0.0) <= 0 or abs(sum(self.composition) - 1) > 1e-6:
+            raise StudyError(
+                f"composition {list(self.composition)} sums to {sum(self.composition):g}; fractions must be positive "
+                "and sum to 1"
+            )
+        if self.relaxed_draws < 8 or min(self.relaxed_cells) < 3:
+            raise StudyError(
+                f"relaxed_draws = {self.relaxed_draws}, relaxed_cells = {list(self.relaxed_cells)}: at least 8 draws "
+                "(for a standard deviation) of at least 3 x 3 x 3 cells are needed"
+            )
+
+    @cached_property
+    def model(self) -> CalibrationModel:
+        """Return prior and likelihood, the ratio to relaxed cells still a guess."""
+        data = targets(self.elements, self.composition, self.lattice)
+        return CalibrationModel(self.elements, self.composition, self.lattice, data)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the digest of prior, likelihood, data, settings and code (not of the seed)."""
+        model = self.model
+        package = Path(__file__).parents[2]
+        code = [sha256((package / name).read_bytes()).hexdigest() for name in _CODE]
+        settings = asdict(replace(self, shipped=False))
+        return digest(settings, [asdict(datum) for datum in model.data], model.prior_mean, model.prior_sd, code)
+
+    def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> Learnt:
+        """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`.
+
+        Raises
+        ------
+        StudyError
+            When the shipped draws are wanted and belong to another posterior.
+        NotConverged
+            When sampling could not begin. Sampling that ended too early is told by `Learnt.shortfalls`.
+        """
+        posterior = self._found(seed, stored)
+        if posterior is None:
+            posterior = self._shipped() if self.shipped else self.posterior(mapping, seed, tell)
+            posterior.save(stored)
+        return self.law_of(posterior)
+
+    def law_of(self, posterior: Posterior) -> Learnt:
+        """Return the law that draws from a kept posterior."""
+        from uqmsm.physics.potential import zhou_from_free
+
+        points = posterior.points.reshape(-1, len(posterior.names))
+        ratio = RelaxedRatio(tuple(posterior.facts["ratio"]["mean"]), tuple(posterior.facts["ratio"]["sd"]))
+        model = replace(self.model, ratio=ratio)
+        values = zhou_from_free(self.elements, points[:, : model.free_count], self.lattice)
+        mean, sd = model.discrepancy(points)
+        return Learnt(values, mean, sd, digest(posterior.fingerprint, values, mean, sd), posterior.shortfalls)
+
+    def posterior(self, mapping: Map, seed: int, tell: Callable[[str], None] = lambda _: None) -> Posterior:
+        """Compute the posterior; `learn` is this with a file around it."""
+        streams = Streams(seed)
+        model = replace(self.model, ratio=self._ratio(mapping, streams, tell))
+        rngs = [streams.generator("zhou_posterior.ensemble", i) for i in range(self.sampling.ensembles)]
+        chains = sample(model, _laplace(model), self.sampling, rngs, mapping, tell)
+        facts = {
+            "seed": seed,
+            "settings": asdict(self),
+            "ratio": asdict(model.ratio),
+            "ratio_of": list(ALLOY_QUANTITIES),
+            "units": dict(zip(model.properties, ["angstrom", *["GPa"] * 3, *["angstrom^3"] * 8], strict=False))
+            | {name: "eV" for name in model.names if name.endswith(".F3")},
+        }
+        return keep(
+            chains,
+            self.sampling.draws,
+            streams.generator("zhou_posterior.keep", 0),
+            names=model.names,
+            property_names=model.properties,
+            prior=(model.prior_mean, model.prior_sd),
+            observed=[_observed(datum) for datum in model.data],
+            replicate=model.replicate,
+            fingerprint=self.fingerprint,
+            facts=facts,
+        )
+
+    def _found(self, seed: int, stored: Path) -> Posterior | None:
+        """Return the posterior of an earlier run of the same study, if the file holds it."""
+        if not stored.is_file():
+            return None
+        posterior = Posterior.load(stored)
+        same = posterior.fingerprint == self.fingerprint and (self.shipped or posterior.facts["seed"] == seed)
+        return posterior if same else None
+
+    def _shipped(self) -> Posterior:
+        kept = sorted(tables.folder().glob("posterior_*.nc"))
+        for path in kept:
+            posterior = Posterior.load(path)
+            if posterior.fingerprint == self.fingerprint:
+                return posterior
+        raise StudyError(
+            f"no shipped posterior ({', '.join(path.name for path in kept) or 'there is none'}) belongs to these "
+            f"elements, data, settings and code (fingerprint {self.fingerprint[:12]}); write  shipped: false  to "
+            "compute it"
+        )
+
+    def _ratio(self, mapping: Map, streams: Streams, tell: Callable[[str], None]) -> RelaxedRatio:
+        """Learn log(relaxed / average atom) at draws of a pilot run."""
+        if len(self.elements) == 1:
+            return RelaxedRatio((0.0,) * 4, (0.0,) * 4)  # the average atom of one element is the element
+        pilot = replace(self.sampling, block=1000, thin=50, most_blocks=1, draws=self.relaxed_draws)
+        rngs = [streams.generator("zhou_posterior.pilot", i) for i in range(pilot.ensembles)]
+        chains = sample(self.model, _laplace(self.model), pilot, rngs, mapping)
+        each = -(-self.relaxed_draws // pilot.ensembles)
+        last = chains.points[:, -1, :each].reshape(-1, chains.points.shape[-1])[: self.relaxed_draws]
+        tasks = [(self, point, streams.generator("zhou_posterior.relaxed", i)) for i, point in enumerate(last)]
+        found = [ratios for ratios in mapping(_relaxed, tasks) if ratios is not None]
+        if len(found) < max(8, self.relaxed_draws // 2):
+            raise NotConverged(
+                f"only {len(found)} of {self.relaxed_draws} draws of the potential have a stable relaxed cell; the "
+                "likelihood does not know their properties: check prior and data"
+            )
+        logs = np.array(found)
+        spread = logs.std(axis=0, ddof=1) * np.sqrt(1.0 + 1.0 / len(logs))
+        text = ", ".join(
+            f"{n} {m:+.4f} ± {s:.4f}" for n, m, s in zip(ALLOY_QUANTITIES, logs.mean(axis=0), spread, strict=True)
+        )
+        tell(f"log(relaxed / average atom) from {len(logs)} of {self.relaxed_draws} cells: {text}")
+        return RelaxedRatio(tuple(map(float, logs.mean(axis=0))), tuple(map(float, spread)))
+
+
+def _observed(datum: Target) -> Observed:
+    where = "at 0 K" if datum.temperature_K == 0 else f"at {datum.temperature_K:g} K"
+    note = (
+        f"{datum.kind}, {datum.measured:g} {datum.unit} {where}, brought to 0 K by {datum.to_zero:.5f}: {datum.source}"
+    )
+    return Observed(datum.label, datum.value, datum.unit, datum.log_sd, datum.verified, note)
+
+
+def _relaxed(task: tuple[ZhouPosterior, Floats, Generator]) -> Floats | None:
+    """Relax one random cell with one draw; return log(relaxed / average atom), or None when it is not stable."""
+    from uqmsm.physics.alloy import configuration, sites
+    from uqmsm.physics.atomistic.statics import statics
+    from uqmsm.physics.potential import Zhou, published, tabulate, zhou_from_free
+    from uqmsm.physics.potential.zhou import RE
+
+    law, point, rng = task
+    model = law.model
+    values = zhou_from_free(law.elements, point[: model.free_count], law.lattice)
+    average = model.predict(point[None]).alloy[0]
+    species = configuration(law.composition, law.relaxed_cells, law.lattice, rng)
+    places = sites(law.lattice, law.relaxed_cells)
+    # the default cutoff lies on the fifth shell of an fcc crystal: beyond the sixth there
+    cutoff = None if law.lattice == "bcc" else 2.55 * float(published(law.elements).values[:, RE].max())
+    try:
+        crystal = statics(
+            tabulate(Zhou(law.elements, values), cutoff_angstrom=cutoff), species, law.composition, places,
+            cells=law.relaxed_cells, a_guess_A=float(average[0]), rng=rng, n_families=0,
+        )  # fmt: skip
+    except MemberFailed:
+        return None
+    relaxed = np.array([getattr(crystal, quantity) for quantity in ALLOY_QUANTITIES])
+    return np.asarray(np.log(relaxed / average))
+
+
+def _laplace(model: CalibrationModel) -> Whitening:
+    """Return coordinates in which the posterior is about standard normal: its mode and curvature by Gauss-Newton.
+
+    The optimiser starts from the published parameters; sampling forgets where it started. The widths of the inadequacy
+    stay at their prior medians here.
+    """
+    from scipy.optimize import least_squares
+
+    from uqmsm.physics.potential import free_from, published
+
+    k = model.free_count
+    mean, sd = model.prior_mean, model.prior_sd
+
+    def residuals(z: Floats) -> Floats:
+        points = np.concatenate([mean[:k] + sd[:k] * z, mean[k:]])[None]
+        miss, variance = model.misses(points, model.predict(points, with_misfits=False))
+        every = np.concatenate([(miss / np.sqrt(variance))[0], z])
+        return np.where(np.isfinite(every), every, 1e3)
+
+    start = (free_from(published(model.elements), model.lattice) - mean[:k]) / sd[:k]
+    found = least_squares(residuals, start, max_nfev=200)
+    factor = np.diag(sd)
+    factor[:k, :k] = sd[:k, None] * np.linalg.cholesky(np.linalg.inv(found.jac.T @ found.jac))
+    return Whitening(np.concatenate([mean[:k] + sd[:k] * found.x, mean[k:]]), factor)

@@ -1,0 +1,258 @@
+"""Prior and likelihood of the potential's free parameters, the inadequacy of its form included.
+
+A datum of quantity class q and material m is ``y = f(theta) exp(delta_qm) exp(noise)`` with the inadequacy
+``delta_qm ~ N(0, s_q^2)``: what no parameters of this form can meet. The widths s_q are parameters like the others;
+delta itself is integrated out exactly (M. C. Kennedy and A. O'Hagan, J. R. Stat. Soc. B 63, 425 (2001), reduced to one
+independent number per datum). An element's lattice parameter and cohesive energy *are* parameters of the form, which
+can therefore meet them: they carry no inadequacy, and that of lattices is learnt from the alloy.
+
+For the alloy f is the average atom, times the ratio relaxed / average that was learnt from relaxed cells: its mean
+enters the prediction, its scatter the variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm import tables
+from uqmsm.errors import StudyError
+from uqmsm.physics.potential import average_atom, free_names, pure_crystals, zhou_from_free
+from uqmsm.physics.potential.free import PER_ELEMENT
+from uqmsm.scales.potential.targets import QUANTITIES, Target
+
+__all__ = ["ALLOY_QUANTITIES", "DISCREPANCIES", "CalibrationModel", "Prediction", "RelaxedRatio", "prior_of"]
+
+Floats = NDArray[np.float64]
+
+ALLOY_QUANTITIES = ("lattice_parameter", "C11", "C12", "C44")
+"""What is known of the alloy, and corrected from the average atom to relaxed cells."""
+
+DISCREPANCIES = (*ALLOY_QUANTITIES, "misfit")
+"""The alloy's quantities to which inadequacy is handed on."""
+
+_WIDTHS = tuple(f"ln_s_{quantity}" for quantity in ALLOY_QUANTITIES)
+
+
+@dataclass(frozen=True)
+class RelaxedRatio:
+    """log(relaxed cell / average atom) of the alloy's quantities: mean and standard deviation, shape (4,) each.
+
+    Without relaxed cells it is zero with a stated width; the posterior is never sampled with that, it only chooses the
+    draws at which cells are relaxed.
+    """
+
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    sd: tuple[float, ...] = (0.003, 0.03, 0.05, 0.05)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What many draws say: elements (draws, n, 5), alloy (draws, 4), misfit (draws, n), volume and reason (draws,)."""
+
+    elements: Floats
+    alloy: Floats
+    misfit: Floats
+    volume: Floats
+    reason: NDArray[np.int8]
+
+
+def prior_of(elements: tuple[str, ...], lattice: str) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Return names, means and standard deviations of the independent normal prior; the widths' logarithms come last.
+
+    The prior of the form's shape says: this metal is one more of the family of published metals. Its numbers, with
+    their reasons, are those of ``data/zhou_prior.csv``; they are the same for every element.
+    """
+    rows = {row["parameter"]: row for row in tables.rows("zhou_prior.csv") if row["lattice"] in (lattice, "any")}
+    names = (*free_names(elements), *_WIDTHS)
+    missing = set(PER_ELEMENT) - set(rows)
+    if missing:
+        raise StudyError(f"data/zhou_prior.csv: no prior for {', '.join(sorted(missing))} in {lattice}; add rows")
+    mean, sd = (
+        np.array([float(rows[name.rpartition(".")[2]][column]) for name in names]) for column in ("centre", "sd")
+    )
+    return names, mean, sd
+
+
+@dataclass(frozen=True)
+class CalibrationModel:
+    """The posterior density of the free parameters and of the widths of the inadequacy.
+
+    Parameters
+    ----------
+    elements, composition, lattice
+        The alloy. The composition decides what the average atom is and whether alloy data apply.
+    data
+        What has to be met.
+    ratio
+        From the average atom to relaxed cells.
+    """
+
+    elements: tuple[str, ...]
+    composition: tuple[float, ...]
+    lattice: str
+    data: tuple[Target, ...]
+    ratio: RelaxedRatio = RelaxedRatio()
+
+    reasons = (
+        "fine",
+        "no upper embedding branch of the form exists",
+        "an element has no stable crystal",
+        "the alloy has no stable crystal",
+    )
+    """Why a point has no posterior density: the prior is cut off there."""
+
+    @cached_property
+    def _prior(self) -> tuple[tuple[str, ...], Floats, Floats]:
+        return prior_of(self.elements, self.lattice)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the sampled parameters."""
+        return self._prior[0]
+
+    @property
+    def prior_mean(self) -> Floats:
+        """Return the means of the normal prior."""
+        return self._prior[1]
+
+    @property
+    def prior_sd(self) -> Floats:
+        """Return the standard deviations of the normal prior."""
+        return self._prior[2]
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Return the names of what is handed on and therefore has to be sampled well."""
+        alone = len(self.elements) == 1  # an element has no misfit with itself
+        return ALLOY_QUANTITIES if alone else (*ALLOY_QUANTITIES, *(f"misfit_{name}" for name in self.elements))
+
+    @property
+    def free_count(self) -> int:
+        """Return the number of parameters that are the potential's own (the widths follow)."""
+        return len(self.names) - len(_WIDTHS)
+
+    def predict(self, points: Floats, *, with_misfits: bool = True) -> Prediction:
+        """Return everything that data can be compared with.
+
+        Parameters
+        ----------
+        points
+            Shape ``(draws, d)``.
+        with_misfits
+            Whether the misfit volumes are wanted, which the likelihood does without.
+        """
+        values = zhou_from_free(self.elements, points[:, : self.free_count], self.lattice)
+        pure = pure_crystals(values, self.lattice)
+        alloy = average_atom(values, self.composition, self.lattice, with_misfits=with_misfits)
+        reason = np.zeros(len(points), dtype=np.int8)
+        reason[np.asarray(alloy.status) > 0] = 3
+        reason[(pure.status > 0).any(axis=1)] = 2
+        reason[np.isnan(values[:, :, 0]).any(axis=1)] = 1
+        elements = np.stack([getattr(pure, quantity) for quantity in QUANTITIES], axis=-1)
+        mixed = np.stack([getattr(alloy, quantity) for quantity in ALLOY_QUANTITIES], axis=-1)
+        atoms = 2 if self.lattice == "bcc" else 4
+        volume = np.asarray(alloy.lattice_parameter) ** 3 / atoms
+        return Prediction(elements, mixed, alloy.misfit_volumes, volume, reason)
+
+    @cached_property
+    def _plan(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats, Floats]:
+        """Return for every datum: column of the prediction, class of inadequacy (or -1), log, noise variance, ratio."""
+        width = len(self.elements) * len(QUANTITIES)
+        columns, means, variances = [], [], []
+        for datum in self.data:
+            if datum.material in self.elements:
+                columns.append(self.elements.index(datum.material) * len(QUANTITIES) + QUANTITIES.index(datum.quantity))
+                means.append(0.0)
+                variances.append(datum.log_sd**2)
+            else:
+                i = ALLOY_QUANTITIES.index(datum.quantity)
+                columns.append(width + i)
+                means.append(self.ratio.mean[i])
+                variances.append(datum.log_sd**2 + self.ratio.sd[i] ** 2)
+        exact = ("lattice_parameter", "cohesive_energy")  # of elements: parameters of the form themselves
+        classes = np.array(
+            [
+                -1
+                if datum.material in self.elements and datum.quantity in exact
+                else ALLOY_QUANTITIES.index(datum.quantity)
+                for datum in self.data
+            ]
+        )
+        logs = np.log([datum.value for datum in self.data])
+        return np.array(columns), classes, logs, np.array(variances), np.array(means)
+
+    def misses(self, points: Floats, prediction: Prediction) -> tuple[Floats, Floats]:
+        """Return log(datum / prediction) and its variance, inadequacy included, each of shape (draws, data)."""
+        columns, classes, logs, noise, means = self._plan
+        flat = np.concatenate([prediction.elements.reshape(len(points), -1), prediction.alloy], axis=1)
+        flat = np.take(flat, columns, axis=1)  # rows stay contiguous, so that sums over data ignore the batch
+        with np.errstate(invalid="ignore"):  # unstable crystals have negative constants; they are cut off by `reason`
+            miss = logs - np.log(flat) - means
+        own = np.exp(2.0 * np.take(points, self.free_count + np.maximum(classes, 0), axis=1))
+        return miss, np.where(classes >= 0, own, 0.0) + noise
+
+    def log_density(self, points: Floats) -> tuple[Floats, NDArray[np.int8]]:
+        """Return the logarithm of prior times likelihood, -inf where the prior is cut off, and the reason.
+
+        Parameters
+        ----------
+        points
+            Shape ``(draws, d)``.
+
+        Returns
+        -------
+        values, reasons
+            Shape ``(draws,)``; the reason is an index into `reasons`.
+        """
+        prediction = self.predict(points, with_misfits=False)
+        miss, variance = self.misses(points, prediction)
+        z = (points - self.prior_mean) / self.prior_sd
+        likelihood = -0.5 * (miss**2 / variance + np.log(2.0 * np.pi * variance)).sum(axis=1)
+        normalisation = np.log(2.0 * np.pi * self.prior_sd**2).sum()
+        values = likelihood - 0.5 * ((z * z).sum(axis=1) + normalisation)
+        return np.where(prediction.reason == 0, values, -np.inf), prediction.reason
+
+    def derived(self, points: Floats) -> Floats:
+        """Return the `properties` of the average-atom alloy, shape ``(draws, properties)``."""
+        prediction = self.predict(points)
+        return np.concatenate([prediction.alloy, prediction.misfit], axis=1)[:, : len(self.properties)]
+
+    def discrepancy(self, points: Floats) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation of the inadequacy of the alloy's `DISCREPANCIES` for every draw.
+
+        Where the alloy has a datum this is the exact conditional normal law of delta given parameters, widths and
+        datum; without one it is the prior N(0, s_q^2). The misfit volumes have no data: if every element's volume is
+        off by an independent relative 3 s_lattice, their norm ``sqrt(sum c DV^2)`` is off by
+        ``3 s_lattice V sqrt(sum c^2 DV^2) / sum c DV^2``, which is taken as the width of one common factor.
+
+        Returns
+        -------
+        mean, sd
+            Shape ``(draws, 5)``, of the logarithm of true / predicted.
+        """
+        prediction = self.predict(points)
+        miss, variance = self.misses(points, prediction)
+        own = np.exp(2.0 * points[:, self.free_count :])
+        mean, sd = np.zeros((len(points), 5)), np.zeros((len(points), 5))
+        sd[:, :4] = np.sqrt(own)
+        for i, datum in enumerate(self.data):
+            if datum.material not in self.elements:
+                k = ALLOY_QUANTITIES.index(datum.quantity)
+                prior = own[:, k]
+                mean[:, k] = prior / variance[:, i] * miss[:, i]
+                sd[:, k] = np.sqrt(prior * (1.0 - prior / variance[:, i]))
+        c = np.array(self.composition)
+        square = (c * prediction.misfit**2).sum(axis=1)
+        norm = np.sqrt((c**2 * prediction.misfit**2).sum(axis=1))
+        lever = np.divide(norm, square, out=np.zeros_like(norm), where=square > 0)  # one element has no misfit
+        sd[:, 4] = 3.0 * np.sqrt(own[:, 0]) * prediction.volume * lever
+        return mean, sd
+
+    def replicate(self, points: Floats, rng: np.random.Generator) -> Floats:
+        """Return posterior-predictive data, shape (draws, data): new inadequacy and new noise, in the data's units."""
+        miss, variance = self.misses(points, self.predict(points))
+        return np.exp(self._plan[2] - miss + np.sqrt(variance) * rng.standard_normal(miss.shape))
