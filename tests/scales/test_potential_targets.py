@@ -85,22 +85,14 @@ def test_a_lattice_at_rest_is_brought_to_zero_kelvin_with_zero_point_motion():
     assert rest == pytest.approx(69.0)
 
 
-def test_composition_and_lattice_decide_which_data_apply():
+def test_the_composition_decides_which_data_apply():
     assert not any(label.startswith("MoNbTaW") for label in by_label(composition=(0.3, 0.2, 0.25, 0.25)))
-    cobalt = by_label(("Co", "Ni"), (0.5, 0.5), "fcc")
-    assert "Co.cohesive_energy" in cobalt
-    assert "Co.C11" not in cobalt, "hcp constants are not those of fcc"
-    assert "Ni.C11" in cobalt
     assert by_label(("W", "Ta", "Nb", "Mo"))["MoNbTaW.C11"].measured == 377.0
 
 
-def test_nothing_to_calibrate_on_is_refused(monkeypatch):
-    original = tables.rows
-    monkeypatch.setattr(
-        module.tables, "rows", lambda name: [row for row in original(name) if row.get("quantity") != "cohesive_energy"]
-    )
-    with pytest.raises(StudyError, match="no exp or dft rows for V in fcc"):
-        targets(("V",), (1.0,), "fcc")
+def test_an_element_of_unknown_size_is_refused():
+    with pytest.raises(StudyError, match="lattice parameter of Co in fcc, so its size would be a guess"):
+        targets(("Co", "Ni"), (0.5, 0.5), "fcc")
 
 
 def test_corrections_carry_an_uncertainty_that_grows_with_temperature():

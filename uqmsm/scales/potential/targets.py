@@ -86,8 +86,6 @@ class Target:
 def targets(elements: Sequence[str], composition: Sequence[float], lattice: str) -> tuple[Target, ...]:
     """Return the data of the elements in their lattice and, for an equimolar alloy, those of the alloy.
 
-    Elements that crystallise otherwise (hcp Co in an fcc alloy) bring their cohesive energy alone.
-
     Parameters
     ----------
     elements, composition
@@ -98,17 +96,19 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
     Raises
     ------
     StudyError
-        When there is nothing to calibrate on.
+        When an element has no lattice parameter in this lattice (hcp Co in an fcc alloy).
     """
     softening = element_softening(elements)
     laws = {element: alloy_softening(softening, np.eye(len(elements))[i]) for i, element in enumerate(elements)}
     if len(elements) > 1 and np.ptp(composition) < 1e-9:
         laws["".join(sorted(elements))] = alloy_softening(softening, composition)
     found = tuple(target for name, law in laws.items() for target in _of(name, lattice, law))
-    if not found:
+    known = {target.material for target in found if target.quantity == "lattice_parameter"}
+    strange = [element for element in elements if element not in known]
+    if strange:
         raise StudyError(
-            f"data/reference.csv holds no {' or '.join(_KINDS)} rows for {', '.join(laws)} in {lattice}; "
-            "add rows with their source, or use the published potential"
+            f"data/reference.csv holds no measured or first-principles lattice parameter of {', '.join(strange)} in "
+            f"{lattice}, so its size would be a guess; add a row with its source, or use the published potential"
         )
     return found
 
@@ -116,7 +116,7 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
 def _of(name: str, lattice: str, law: Softening) -> Iterator[Target]:
     rows = [row for row in tables.rows("reference.csv") if row["kind"] in _KINDS and _formula(row["material"]) == name]
     for quantity, word, unit in zip(QUANTITIES, _IN_TABLE, _UNITS, strict=True):
-        fits = [r for r in rows if r["quantity"] == word and (r["phase"] == lattice or quantity == "cohesive_energy")]
+        fits = [r for r in rows if r["quantity"] == word and r["phase"] == lattice]
         fits.sort(key=lambda row: row["verified"] != "yes")  # a number read in its source before one from memory
         if fits:
             yield _target(fits[0], quantity, unit, law)
