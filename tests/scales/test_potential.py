@@ -17,7 +17,7 @@ from uqmsm.uncertainty import Epistemic, LearnableLaw, Normal
 ALLOY = ("Mo", "Nb", "Ta", "W")
 HERO = ZhouPosterior(ALLOY, (0.25,) * 4)
 SMALL = ZhouPosterior(
-    ("Ni",), (1.0,), "fcc", sampling=Sampling(walkers_per_parameter=2, block=1000, thin=25, lengths=20, draws=400)
+    ("Ni",), (1.0,), "fcc", sampling=Sampling(walkers_per_parameter=2, block=1000, thin=25, lengths=10, draws=400)
 )
 
 
