@@ -51,4 +51,4 @@ def _epistemic(plan: Plan, values: NDArray[np.float64]) -> str:
     if whole < FEWEST_ROWS:
         return ""
     share = Ledger(plan.design, values).fractions()["epistemic_fraction"]
-    return f", {100 * float(share):.0f} % epistemic"
+    return f", {max(100 * float(share), 0.0):.0f} % epistemic"
