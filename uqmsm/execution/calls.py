@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import StudyError
-from uqmsm.fingerprint import canonical, code_of, digest, versions
+from uqmsm.fingerprint import canonical, code_of, digest
 
 __all__ = ["KEY_BYTES", "StageCalls", "calls_of", "operator_fingerprint"]
 
@@ -66,7 +66,7 @@ class StageCalls:
 
 
 def operator_fingerprint(stage: Stage) -> str:
-    """Return the digest of an operator: its settings, the code that it runs and the versions of its engines.
+    """Return the digest of an operator: its settings, the code that it runs, its tables and engines.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def operator_fingerprint(stage: Stage) -> str:
     """
     try:
         settings = canonical(stage.operator)
+        code = sorted({code_of(part) for part in _parts(stage.operator)})
     except TypeError as fault:
         raise StudyError(
             f"stage {stage.name!r}: {fault}; give the operator numbers, arrays, laws, paths or dataclasses, "
             "or an object with a `fingerprint`"
         ) from fault
-    code = sorted({code_of(part) for part in _parts(stage.operator)})
-    return digest(settings, code, versions())
+    return digest(settings, code)
 
 
 def _parts(value: Any) -> Iterator[Any]:
