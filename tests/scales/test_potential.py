@@ -1,5 +1,6 @@
 """The potential as an operator: published numbers, a small posterior learnt from scratch, the shipped one."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 
 from uqmsm import tables
 from uqmsm.errors import StudyError
+from uqmsm.fingerprint import dependencies
 from uqmsm.physics.potential import average_atom, published, pure_crystals
 from uqmsm.posterior import Posterior, Sampling
-from uqmsm.scales.potential import Potential, ZhouPosterior
+from uqmsm.scales.potential import Potential, ZhouPosterior, identity
 from uqmsm.stochastic import evaluate
 from uqmsm.streams import Streams
 from uqmsm.uncertainty import Epistemic, LearnableLaw, Normal
@@ -34,6 +36,13 @@ def test_published_numbers_are_handed_on_without_doubt():
     assert np.array_equal(outcome["potential_parameters"], published(("W", "Ta")).values)
     assert not outcome["discrepancy_sd"].any()
     assert Potential(("W",)).sources == ()
+
+
+def test_every_variable_of_a_posterior_says_unit_and_meaning(nickel):
+    for group in Posterior.load(nickel[1]).tree().subtree:
+        for name, variable in group.to_dataset().variables.items():
+            assert {"units", "long_name", "sources"} <= set(variable.attrs), (group.path, name)
+            assert variable.attrs["long_name"]
 
 
 def test_a_posterior_is_learnt_once_and_read_afterwards(nickel):
@@ -77,12 +86,13 @@ def test_draws_come_from_the_stream_of_the_source(nickel):
 
 
 def test_the_shipped_posterior_is_of_this_code_and_has_converged(tmp_path):
-    """When this fails, compute it again: ``HERO.posterior(map, seed).save(data/posterior_monbtaw.nc)``."""
-    law = replace(HERO, shipped=True).learn(map, 0, tmp_path / "p.nc", lambda _: None)
+    """When this fails, `data/README.md` says how to compute it again."""
+    shipped = replace(HERO, shipped=True)
+    law = shipped.learn(map, 0, tmp_path / "p.nc", lambda _: None)
     path = tables.path("posterior_monbtaw.nc")
     assert path.stat().st_size < 2_000_000
     posterior = Posterior.load(path)
-    assert posterior.fingerprint == HERO.fingerprint
+    assert posterior.fingerprint == shipped.fingerprint != HERO.fingerprint
     assert law.shortfalls == () == posterior.shortfalls
     handed_on = np.isin(posterior.diagnostics.names, posterior.property_names)
     assert handed_on.sum() == 8
@@ -93,6 +103,48 @@ def test_the_shipped_posterior_is_of_this_code_and_has_converged(tmp_path):
     alloy = average_atom(law.values, HERO.composition, "bcc")
     assert np.allclose(alloy.C11, posterior.properties[..., 1].ravel(), rtol=1e-7)
     assert law.discrepancy_mean[:, 3].mean() < -0.05, "the form is too stiff in C44 and says so"
+
+
+def changed_copy(tmp_path, monkeypatch, name, old, new):
+    """Read the tables from a copy of `data/` in which one text is another."""
+    shutil.copytree(tables.folder(), tmp_path / "data", ignore=shutil.ignore_patterns("*.nc"))
+    file = tmp_path / "data" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    monkeypatch.setattr(tables, "folder", lambda name="data": tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "moves"),
+    [
+        ("zhou_prior.csv", "bcc,ln_re,0.993", "bcc,ln_re,0.994", True),
+        ("moduli_softening.csv", "Mo,337", "Mo,338", True),
+        ("moduli_softening.csv", "from memory", "by heart", False),
+        ("zhou_eam_parameters.csv", "do not use it", "leave it", False),
+    ],
+)
+def test_shipped_draws_belong_to_the_numbers_behind_them_and_not_to_words(tmp_path, monkeypatch, name, old, new, moves):
+    shipped = replace(HERO, shipped=True)
+    before = shipped.fingerprint
+    changed_copy(tmp_path, monkeypatch, name, old, new)
+    assert (replace(shipped).fingerprint != before) == moves
+
+
+def test_shipped_draws_belong_to_a_version_and_bear_a_last_bit(monkeypatch):
+    shipped = replace(HERO, shipped=True)
+    nearly = replace(shipped, composition=(np.nextafter(0.25, 1), 0.25, 0.25, 0.25))
+    assert nearly.fingerprint == shipped.fingerprint
+    before = shipped.fingerprint
+    monkeypatch.setattr(identity, "POSTERIOR_VERSION", identity.POSTERIOR_VERSION + 1)
+    assert shipped.fingerprint != before
+
+
+def test_draws_of_a_run_belong_to_all_code_that_made_them(monkeypatch):
+    """The relaxation of cells is behind the likelihood, three rooms away."""
+    assert "uqmsm.physics.atomistic.relax" in dependencies("uqmsm.scales.potential.law")["modules"]
+    before = HERO.fingerprint
+    monkeypatch.setattr(identity, "code_digest", lambda _: "other code")
+    assert HERO.fingerprint != before
 
 
 def test_a_shipped_posterior_of_something_else_is_refused(tmp_path):

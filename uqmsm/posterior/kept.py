@@ -125,27 +125,48 @@ class Posterior:
         return found
 
     def tree(self) -> xr.DataTree:
-        """Return the posterior as a labelled tree."""
+        """Return the posterior as a labelled tree; every variable says its unit and what it is."""
         chain = ("chain", "draw")
-        unit = dict.fromkeys((*self.names, *self.property_names), "1")
-        unit |= self.facts.get("units", {})
+        unit = dict.fromkeys((*self.names, *self.property_names), "1") | dict(self.facts.get("units", {}))
         drawn = [(self.names, self.points), (self.property_names, self.properties)]
-        posterior = {n: (chain, x[..., k], {"units": unit[n]}) for names, x in drawn for k, n in enumerate(names)}
-        prior = {n: (chain, self.prior[None, :, k], {"units": unit[n]}) for k, n in enumerate(self.names)}
         normal = {"mean": list(self.prior_mean), "sd": list(self.prior_sd)}
-        data = {o.label: ((), o.value, _attributes(o) | {"place": k}) for k, o in enumerate(self.observed)}
-        again = {o.label: (chain, self.predictive[..., k], {"units": o.unit}) for k, o in enumerate(self.observed)}
-        stats = {"lp": (chain, self.values), "acceptance_rate": (("chain",), self.acceptance)}
         d = self.diagnostics
         judged = {"tau": d.tau, "r_hat": d.rhat, "ess_bulk": d.ess_bulk, "ess_tail": d.ess_tail}
         judged["length_over_tau"] = d.length / d.tau
+        quantity = {"quantity": (("quantity",), list(d.names), _words("1", "parameter or property that was judged"))}
         groups = {
-            "posterior": xr.Dataset(posterior),
-            "prior": xr.Dataset(prior, attrs=normal),
-            "observed_data": xr.Dataset(data),
-            "posterior_predictive": xr.Dataset(again),
-            "sample_stats": xr.Dataset(stats),
-            "diagnostics": xr.Dataset({n: (("quantity",), x) for n, x in judged.items()}, {"quantity": list(d.names)}),
+            "posterior": xr.Dataset(
+                {
+                    n: (chain, x[..., k], _words(unit[n], f"{n}, posterior draws"))
+                    for names, x in drawn
+                    for k, n in enumerate(names)
+                }
+            ),
+            "prior": xr.Dataset(
+                {
+                    n: (chain, self.prior[None, :, k], _words(unit[n], f"{n}, prior draws before they are cut off"))
+                    for k, n in enumerate(self.names)
+                },
+                attrs=normal,
+            ),
+            "observed_data": xr.Dataset(
+                {o.label: ((), o.value, _attributes(o) | {"place": k}) for k, o in enumerate(self.observed)}
+            ),
+            "posterior_predictive": xr.Dataset(
+                {
+                    o.label: (chain, self.predictive[..., k], _words(o.unit, f"{o.label}, replicates of the datum"))
+                    for k, o in enumerate(self.observed)
+                }
+            ),
+            "sample_stats": xr.Dataset(
+                {
+                    "lp": (chain, self.values, _words("1", "logarithm of prior times likelihood")),
+                    "acceptance_rate": (("chain",), self.acceptance, _words("1", "fraction of accepted moves")),
+                }
+            ),
+            "diagnostics": xr.Dataset(
+                {n: (("quantity",), x, _words("1", _JUDGED[n])) for n, x in judged.items()}, quantity
+            ),
         }
         tree = xr.DataTree.from_dict(groups)
         words = {"outside": dict(self.outside), "shortfalls": list(self.shortfalls), "facts": dict(self.facts)}
@@ -260,9 +281,27 @@ def keep(
     )
 
 
+_JUDGED = {
+    "tau": "integrated autocorrelation time in steps, of the slowest ensemble",
+    "r_hat": "rank-normalised split R-hat over the independent ensembles",
+    "ess_bulk": "effective sample size of the centre",
+    "ess_tail": "effective sample size of the 5 % and 95 % quantiles",
+    "length_over_tau": "steps kept over the autocorrelation time",
+}
+
+
+def _words(units: str, long_name: str) -> dict[str, Any]:
+    """Return what every variable says; whoever knows the chain replaces `sources` by the source's label."""
+    return {"units": units, "long_name": long_name, "sources": ""}
+
+
 def _attributes(observed: Observed) -> dict[str, Any]:
-    words = {"units": observed.unit, "log_sd": observed.log_sd, "note": observed.note}
-    return words | {"verified": "yes" if observed.verified else "no"}
+    words = {"log_sd": observed.log_sd, "note": observed.note}
+    return (
+        _words(observed.unit, f"{observed.label}, the datum as the likelihood saw it")
+        | words
+        | {"verified": "yes" if observed.verified else "no"}
+    )
 
 
 def _observed(label: str, datum: xr.DataArray) -> Observed:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from uqmsm import tables
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.posterior import Observed, Posterior, Sampling, Whitening, keep, sample
+from uqmsm.scales.potential.identity import of_run, of_shipped
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio
 from uqmsm.scales.potential.targets import Target, targets
 from uqmsm.streams import Streams
@@ -29,13 +29,6 @@ __all__ = ["Learnt", "PotentialDraw", "ZhouPosterior"]
 
 Floats = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
-
-# where the mathematics of prior, likelihood and sampling is written: a change there is another posterior
-_CODE = (
-    *(f"physics/potential/{name}.py" for name in ("zhou", "crystal", "average_atom", "free")),
-    *(f"posterior/{name}.py" for name in ("sampling", "judging")),
-    *(f"scales/potential/{name}.py" for name in ("targets", "model", "law")),
-)
 
 
 @dataclass(frozen=True)
@@ -131,12 +124,11 @@ class ZhouPosterior:
 
     @property
     def fingerprint(self) -> str:
-        """Return the digest of prior, likelihood, data, settings and code (not of the seed)."""
-        model = self.model
-        package = Path(__file__).parents[2]
-        code = [sha256((package / name).read_bytes()).hexdigest() for name in _CODE]
-        settings = asdict(replace(self, shipped=False))
-        return digest(settings, [asdict(datum) for datum in model.data], model.prior_mean, model.prior_sd, code)
+        """Return which posterior it is (not of the seed): see `uqmsm.scales.potential.identity`."""
+        settings = asdict(self)
+        del settings["shipped"]
+        identity = of_shipped if self.shipped else of_run
+        return identity(settings, self.elements, self.composition, self.lattice)
 
     def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> Learnt:
         """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`.
@@ -208,8 +200,8 @@ class ZhouPosterior:
                 return posterior
         raise StudyError(
             f"no shipped posterior ({', '.join(path.name for path in kept) or 'there is none'}) belongs to these "
-            f"elements, data, settings and code (fingerprint {self.fingerprint[:12]}); write  shipped: false  to "
-            "compute it"
+            f"elements, data and settings in this version of the mathematics (fingerprint {self.fingerprint[:12]}); "
+            "write  shipped: false  to compute it"
         )
 
     def _ratio(self, mapping: Map, streams: Streams, tell: Callable[[str], None]) -> RelaxedRatio:

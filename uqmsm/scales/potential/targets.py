@@ -18,7 +18,7 @@ from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.physics.softening import Softening, alloy_softening, element_softening, warmth_K
 
-__all__ = ["QUANTITIES", "Target", "targets"]
+__all__ = ["QUANTITIES", "Target", "rows_used", "targets"]
 
 QUANTITIES = ("lattice_parameter", "cohesive_energy", "C11", "C12", "C44")
 """The classes of data, each with its own model inadequacy."""
@@ -99,9 +99,10 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
         When an element has no lattice parameter in this lattice (hcp Co in an fcc alloy).
     """
     softening = element_softening(elements)
-    laws = {element: alloy_softening(softening, np.eye(len(elements))[i]) for i, element in enumerate(elements)}
-    if len(elements) > 1 and np.ptp(composition) < 1e-9:
-        laws["".join(sorted(elements))] = alloy_softening(softening, composition)
+    laws = {
+        name: alloy_softening(softening, np.asarray(fractions))
+        for name, fractions in _materials(elements, composition).items()
+    }
     found = tuple(target for name, law in laws.items() for target in _of(name, lattice, law))
     known = {target.material for target in found if target.quantity == "lattice_parameter"}
     strange = [element for element in elements if element not in known]
@@ -113,13 +114,33 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
     return found
 
 
-def _of(name: str, lattice: str, law: Softening) -> Iterator[Target]:
+def rows_used(elements: Sequence[str], composition: Sequence[float], lattice: str) -> list[dict[str, str]]:
+    """Return the rows of ``data/reference.csv`` behind `targets`, as text."""
+    return [row for name in _materials(elements, composition) for _, _, row in _rows(name, lattice)]
+
+
+def _materials(elements: Sequence[str], composition: Sequence[float]) -> dict[str, Sequence[float]]:
+    """Return name -> fractions of every material with data: the elements and, if equimolar, the alloy."""
+    count = len(elements)
+    found: dict[str, Sequence[float]] = {e: [float(i == k) for k in range(count)] for i, e in enumerate(elements)}
+    if count > 1 and np.ptp(composition) < 1e-9:
+        found["".join(sorted(elements))] = composition
+    return found
+
+
+def _rows(name: str, lattice: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield quantity, unit and row of what is known of one material."""
     rows = [row for row in tables.rows("reference.csv") if row["kind"] in _KINDS and _formula(row["material"]) == name]
     for quantity, word, unit in zip(QUANTITIES, _IN_TABLE, _UNITS, strict=True):
         fits = [r for r in rows if r["quantity"] == word and r["phase"] == lattice]
         fits.sort(key=lambda row: row["verified"] != "yes")  # a number read in its source before one from memory
         if fits:
-            yield _target(fits[0], quantity, unit, law)
+            yield quantity, unit, fits[0]
+
+
+def _of(name: str, lattice: str, law: Softening) -> Iterator[Target]:
+    for quantity, unit, row in _rows(name, lattice):
+        yield _target(row, quantity, unit, law)
 
 
 def _formula(material: str) -> str:
