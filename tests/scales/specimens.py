@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,14 +12,21 @@ from uqmsm.physics.potential.zhou import published
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import Service, Statics
 from uqmsm.scales.rve import Polycrystal
-from uqmsm.scales.strength import EdgeStrength
+from uqmsm.scales.strength import EdgeStrength, MeasuredElsewhere
 from uqmsm.stochastic import evaluate
 from uqmsm.streams import Streams
-from uqmsm.uncertainty import Aleatoric, Dirichlet
+from uqmsm.uncertainty import Aleatoric, Dirichlet, Epistemic
 
 ELEMENTS = ("Mo", "Nb", "Ta", "W")
 ALLOY = RandomAlloy(ELEMENTS, Aleatoric(Dirichlet((0.25,) * 4, 0.005)), cells=(3, 3, 3))
 STATICS = Statics(families=2, points=2000)
+
+
+@cache
+def learnt(**elsewhere) -> EdgeStrength:
+    """Return the operator with its law of the theory's error learnt, as a run would hold it."""
+    operator = EdgeStrength(strength_form=Epistemic(MeasuredElsewhere(**elsewhere)))
+    return replace(operator, strength_form=Epistemic(operator.elsewhere.learnt()))
 
 
 def step(operator, given, stage="stage", index=0):
@@ -39,7 +47,7 @@ def upto(stage: str) -> dict[str, np.ndarray]:
         "alloy": ALLOY,
         "statics": STATICS,
         "service": Service(),
-        "strength": EdgeStrength(),
+        "strength": learnt(),
         "rve": Polycrystal(grains=20, voxels=12),
     }
     for name, operator in ladder.items():

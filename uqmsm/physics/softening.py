@@ -11,7 +11,8 @@ so their spread is wide and belongs to ignorance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,6 +67,16 @@ class Softening:
     expansion_per_K: Floats
     expansion_sd_per_K: Floats
 
+    def deviated(self, deviate: ArrayLike) -> Softening:
+        """Return the law with slopes and expansion moved by so many of their standard deviations.
+
+        One number moves all of them: softening and expansion are both anharmonicity, and what is wrong with
+        handbook slopes and their mixing rule is wrong for all constants alike. `deviate` has the members' shape.
+        """
+        z = np.asarray(deviate, dtype=np.float64)
+        slope = self.slope_per_K + z[..., None] * self.slope_sd_per_K
+        return replace(self, slope_per_K=slope, expansion_per_K=self.expansion_per_K + z * self.expansion_sd_per_K)
+
 
 def warmth_K(temperature_K: ArrayLike, einstein_K: ArrayLike) -> Floats:
     """Return g(T) = t / (exp(t/T) - 1) in kelvin, zero at 0 K.
@@ -95,6 +106,11 @@ def element_softening(elements: Sequence[str]) -> ElementSoftening:
     StudyError
         When an element has no row.
     """
+    return _read(tuple(elements))
+
+
+@lru_cache(maxsize=64)  # members ask for the same elements over and over
+def _read(elements: tuple[str, ...]) -> ElementSoftening:
     table = {row["element"]: row for row in tables.rows("moduli_softening.csv")}
     reference = {
         row["material"]: row for row in tables.rows("reference.csv") if row["quantity"] == "linear_thermal_expansion"
@@ -114,7 +130,7 @@ def element_softening(elements: Sequence[str]) -> ElementSoftening:
     hot = 1e-6 * np.array([float(r["value"]) for r in expansion]) / _heat_capacity(t / measured_at)
     widening = np.array([1.0 if r["verified"] == "yes" else 2.0 for r in expansion])
     relative = np.array([float(r["uncertainty"].rstrip("%")) / 100 for r in expansion])
-    return ElementSoftening(tuple(elements), t, slope, slope_sd, hot, widening * relative * hot)
+    return ElementSoftening(elements, t, slope, slope_sd, hot, widening * relative * hot)
 
 
 def alloy_softening(of: ElementSoftening, fractions: ArrayLike) -> Softening:

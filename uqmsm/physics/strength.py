@@ -47,6 +47,8 @@ class Theory:
     ----------
     name : str
         Name used in study files.
+    phase : str
+        Crystal that the theory is for, ``"bcc"`` or ``"fcc"``.
     line_tension : float
         alpha in Gamma = alpha mu b^2.
     stress_prefactor, energy_prefactor : float
@@ -58,6 +60,7 @@ class Theory:
     """
 
     name: str
+    phase: str
     line_tension: float
     stress_prefactor: float
     energy_prefactor: float
@@ -66,8 +69,10 @@ class Theory:
 
 
 THEORIES = {
-    "fcc_varvenne_2016": Theory("fcc_varvenne_2016", 0.123, 0.051 * 0.35, 0.274 * 5.70, 1 / np.sqrt(2)),
-    "bcc_edge_maresca_2020": Theory("bcc_edge_maresca_2020", 1 / 12, 0.051 * 0.7844, 0.274 * 7.2993, np.sqrt(3) / 2),
+    "fcc_varvenne_2016": Theory("fcc_varvenne_2016", "fcc", 0.123, 0.051 * 0.35, 0.274 * 5.70, 1 / np.sqrt(2)),
+    "bcc_edge_maresca_2020": Theory(
+        "bcc_edge_maresca_2020", "bcc", 1 / 12, 0.051 * 0.7844, 0.274 * 7.2993, np.sqrt(3) / 2
+    ),
 }
 
 

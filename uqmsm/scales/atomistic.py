@@ -173,8 +173,9 @@ class Service:
     temperature
         Service temperature.
     softening
-        One standard-normal number that moves all slopes of the moduli within their stated standard deviations: what
-        is wrong with handbook slopes and their mixing rule is wrong for all constants alike.
+        One standard-normal number that moves all slopes of the moduli, and the thermal expansion, within their stated
+        standard deviations: both are anharmonicity, and what is wrong with handbook slopes and their mixing rule is
+        wrong for all constants alike.
     """
 
     temperature: Annotated[Uncertain, Unit("K")] = 1073.0
@@ -213,9 +214,7 @@ class Service:
             Port("temperature", "K", meaning="service temperature of this member"),
             Port("cold_moduli", "GPa", ("constant",), "C11, C12, C44 at 0 K, the potential's inadequacy included"),
             Port("cold_lattice_parameter", "angstrom", meaning="lattice parameter at 0 K, likewise"),
-            Port("softening_slopes", "1/K", ("constant",), "relative slopes of C11, C12, C44 when hot"),
-            Port("expansion", "1/K", meaning="linear thermal expansion when hot"),
-            Port("einstein_temperature", "K", meaning="below which moduli and length flatten"),
+            Port("softening_deviate", "1", meaning="how many standard deviations softening and expansion lie off"),
         )
 
     @property
@@ -242,10 +241,10 @@ class Service:
         a, C11, C12, C44, misfit = np.exp(given["discrepancy_mean"] + given["discrepancy_sd"] * z)
         cold = np.array([given["static_C11"] * C11, given["static_C12"] * C12, given["static_C44"] * C44])
         symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
-        law = alloy_softening(element_softening(symbols), given["composition"])
+        deviate = settled(self.softening)
+        law = alloy_softening(element_softening(symbols), given["composition"]).deviated(deviate)
         temperature = settled(self.temperature)
-        slope = law.slope_per_K + settled(self.softening) * law.slope_sd_per_K
-        warm = moduli_at(cold, temperature, law.einstein_K, slope)
+        warm = moduli_at(cold, temperature, law.einstein_K, law.slope_per_K)
         _require_stable(warm)
         cold_length = given["static_lattice_parameter"] * a
         return {
@@ -257,9 +256,7 @@ class Service:
             "temperature": temperature,
             "cold_moduli": cold,
             "cold_lattice_parameter": cold_length,
-            "softening_slopes": slope,
-            "expansion": law.expansion_per_K,
-            "einstein_temperature": law.einstein_K,
+            "softening_deviate": deviate,
         }
 
 

@@ -12,7 +12,8 @@ from uqmsm.physics.potential.average_atom import average_atom
 from uqmsm.physics.potential.zhou import published
 from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
 from uqmsm.physics.strength import THEORIES, effective_moduli, solute_strength
-from uqmsm.physics.strength_form import FormPrior, form_error, log_ratios, training_rows
+from uqmsm.scales.strength.evidence import FormPrior, form_error
+from uqmsm.scales.strength.yields import log_ratios, training_rows
 
 PRIOR = FormPrior()
 

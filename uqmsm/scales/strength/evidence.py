@@ -22,33 +22,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtri
 
-from uqmsm import tables
 from uqmsm.errors import StudyError
 
-__all__ = ["FormError", "FormPrior", "YieldRow", "form_error", "log_ratios", "measured_yields", "training_rows"]
+__all__ = ["FormError", "FormPrior", "form_error", "half_normal"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class YieldRow:
-    """One measured yield stress.
-
-    Attributes
-    ----------
-    alloy : str
-    temperature_K, yield_MPa : float
-    grain_size_um : float
-        Infinite where the source gives none: cast ingots are coarse.
-    ingot : str
-        Alloy and source: rows of one ingot share its offset.
-    """
-
-    alloy: str
-    temperature_K: float
-    yield_MPa: float
-    grain_size_um: float
-    ingot: str
 
 
 @dataclass(frozen=True)
@@ -120,70 +98,6 @@ class FormError:
     log_evidence: float
 
 
-def training_rows(
-    alloy: str, temperature_K: float, window_K: float, *, phase: str = "bcc", alloys: Sequence[str] | None = None
-) -> list[YieldRow]:
-    """Return the verified yield stresses from which the error may be learnt for one prediction.
-
-    Left out are the rows of `alloy` within `window_K` (inclusive) of `temperature_K`: what is predicted
-    is never trained on. Rows of other alloys stay at all temperatures.
-
-    Parameters
-    ----------
-    alloy, temperature_K
-        What is to be predicted.
-    window_K : float
-        Half width of the excluded window, >= 0.
-    phase : str
-        Crystal structure the theory is for.
-    alloys : sequence of str, optional
-        Keep only these (those for which theory values can be computed).
-
-    Raises
-    ------
-    StudyError
-        When nothing is left to learn from, or the window is negative.
-    """
-    if not window_K >= 0:
-        raise StudyError(f"training_rows: window_K is {window_K:g}, but must be >= 0; give the half width in kelvin")
-    kept = [
-        row
-        for row in measured_yields(phase)
-        if (alloys is None or row.alloy in alloys)
-        and not (row.alloy == alloy and abs(row.temperature_K - temperature_K) <= window_K)
-    ]
-    if not kept:
-        raise StudyError(
-            f"training_rows: no verified {phase} yield stress is left beside {alloy} at {temperature_K:g} K "
-            f"+- {window_K:g} K; narrow the window or add rows to reference.csv"
-        )
-    return kept
-
-
-def log_ratios(
-    rows: Sequence[YieldRow], tau_MPa: ArrayLike, taylor_factor: float, hall_petch_MPa_um05: float
-) -> Floats:
-    """Return log((sigma - ky d^(-1/2)) / (M tau)) of each row, given the theory's tau of each row.
-
-    Compute `tau_MPa` by the recipe of the prediction itself (same potential, softening, modulus rule).
-
-    Raises
-    ------
-    StudyError
-        When a row's grain-boundary part exceeds its stress, or a theory value is not positive.
-    """
-    tau = np.asarray(tau_MPa, dtype=np.float64)
-    if tau.shape != (len(rows),) or not np.all(tau > 0):
-        raise StudyError(f"log_ratios: give one positive tau_MPa per row ({len(rows)} rows); got {tau!r}")
-    solute = np.array([r.yield_MPa - hall_petch_MPa_um05 / np.sqrt(r.grain_size_um) for r in rows])
-    if not np.all(solute > 0):
-        worst = rows[int(np.argmin(solute))]
-        raise StudyError(
-            f"log_ratios: ky = {hall_petch_MPa_um05:g} MPa um^0.5 exceeds the whole yield stress of {worst}; lower ky"
-        )
-    return np.asarray(np.log(solute / (taylor_factor * tau)))
-
-
 def form_error(
     temperatures_K: ArrayLike,
     log_ratio: ArrayLike,
@@ -200,7 +114,7 @@ def form_error(
     Parameters
     ----------
     temperatures_K, log_ratio : array_like, shape (rows,)
-        Measurements as from `log_ratios`.
+        Measurements as from `uqmsm.scales.strength.yields.log_ratios`.
     alloy_ids, ingot_ids : sequence of str, length rows
         Who shares which offset.
     at_K : array_like, shape (temperatures,)
@@ -237,7 +151,7 @@ def form_error(
     noise = np.diag(law.row_sd**2 + extra**2) + law.ingot_sd**2 * (ingots[:, None] == ingots[None, :])
     same = (names[:, None] == names[None, :]).astype(float)
     cross_same = (names[:, None] == np.full(at.size, alloy or "")[None, :]).astype(float)
-    nodes = [(w, a) for w in _half_normal(law.wiggle_scale, law.grid) for a in _half_normal(law.alloy_scale, law.grid)]
+    nodes = [(w, a) for w in half_normal(law.wiggle_scale, law.grid) for a in half_normal(law.alloy_scale, law.grid)]
     parts = []
     for wiggle, alloy_sd in nodes:
         K = _kernel(T, T, law, wiggle) + alloy_sd**2 * same + noise
@@ -281,29 +195,7 @@ def _kernel(one: Floats, other: Floats, law: FormPrior, wiggle: float) -> Floats
     return np.asarray(line + wiggle**2 * np.exp(-0.5 * gap**2))
 
 
-def _half_normal(scale: float, points: int) -> list[float]:
+def half_normal(scale: float, points: int) -> list[float]:
     """Return midpoints of slices of equal prior probability of a half-normal law."""
     level = (np.arange(points) + 0.5) / points
     return [float(v) for v in scale * ndtri(0.5 + 0.5 * level)]
-
-
-def measured_yields(phase: str) -> list[YieldRow]:
-    """Return the verified measured yield stresses of one crystal structure (``"bcc"`` or ``"fcc"``)."""
-    found = []
-    for row in tables.rows("reference.csv"):
-        quantity = row["quantity"]
-        if not (quantity.startswith("yield_stress_0.2%") and row["phase"] == phase):
-            continue
-        if row["verified"] != "yes" or row["kind"] != "exp":
-            continue
-        size = [word.removeprefix("grain_size_um=") for word in quantity.split() if word.startswith("grain_size_um=")]
-        found.append(
-            YieldRow(
-                row["material"],
-                float(row["temperature_K"]),
-                float(row["value"]),
-                float(size[0]) if size else float("inf"),
-                f"{row['material']}, {row['source'].split()[0]}",
-            )
-        )
-    return found
