@@ -8,9 +8,11 @@ declares. `check` (in `uqmsm.contract`) tells whether an operator keeps these pr
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -31,6 +33,7 @@ __all__ = [
     "Source",
     "evaluate",
     "evaluate_batch",
+    "failure",
     "law_sources",
     "settle",
 ]
@@ -179,22 +182,47 @@ def evaluate(operator: Operator, given: Given, streams: Mapping[str, Generator])
 def evaluate_batch(
     operator: Operator, givens: Sequence[Given], streams: Sequence[Mapping[str, Generator]]
 ) -> list[dict[str, NDArray[Any]] | MemberFailed]:
-    """Run many members; a member that fails is an entry of the list, never an exception for its mates."""
+    """Run many members; a member that fails, by whatever exception, is an entry of the list.
+
+    Raises
+    ------
+    EnvironmentFault
+        When the machine failed, not the member.
+    Exception
+        What a batch of *several* raised as a whole: nobody knows whose fault it is. Run each alone, with streams from
+        the beginning.
+    """
     if isinstance(operator, BatchOperator):
-        settled = [settle(operator, stream) for stream in streams]
-        raw = operator.batch(settled, givens, streams)
+        try:
+            settled = [settle(operator, stream) for stream in streams]
+            raw = operator.batch(settled, givens, streams)
+        except EnvironmentFault:
+            raise
+        except Exception as fault:
+            if len(givens) > 1:
+                raise
+            return [failure(fault)]
         return [_or_failure(operator.outputs, outcome) for outcome in raw]
     results: list[dict[str, NDArray[Any]] | MemberFailed] = []
     for given, stream in zip(givens, streams, strict=True):
         try:
             results.append(evaluate(operator, given, stream))
-        except MemberFailed as failure:
-            results.append(failure)
-        except (UqmsmError, ArithmeticError, ValueError, np.linalg.LinAlgError) as fault:
-            if isinstance(fault, EnvironmentFault):
-                raise  # the machine failed, not the member
-            results.append(MemberFailed(f"{type(fault).__name__}: {fault}"))
+        except EnvironmentFault:
+            raise
+        except Exception as fault:  # noqa: BLE001  # a member's failure, of whatever class, is an outcome
+            results.append(failure(fault))
     return results
+
+
+def failure(fault: Exception) -> MemberFailed:
+    """Return an exception that a call raised as the failure of its member: its words, class and place in one line."""
+    if isinstance(fault, MemberFailed):
+        return fault
+    if isinstance(fault, UqmsmError):
+        return MemberFailed(str(fault))
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return MemberFailed(f"{type(fault).__name__}: {' '.join(str(fault).split())}{place}")
 
 
 def _or_failure(ports: Ports, outcome: Outcome | MemberFailed) -> dict[str, NDArray[Any]] | MemberFailed:
@@ -202,5 +230,5 @@ def _or_failure(ports: Ports, outcome: Outcome | MemberFailed) -> dict[str, NDAr
         return outcome
     try:
         return _conform(ports, outcome)
-    except MemberFailed as failure:
-        return failure
+    except MemberFailed as broken:
+        return broken

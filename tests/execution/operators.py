@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from uqmsm.chain import Chain, Stage
-from uqmsm.errors import EnvironmentFault, MemberFailed, Unstable
+from uqmsm.errors import EnvironmentFault, MemberFailed, StudyError, Unstable
 from uqmsm.quantity import Port
 from uqmsm.stochastic import Kind, Source, law_sources
 from uqmsm.uncertainty import Aleatoric, Epistemic
@@ -152,18 +152,75 @@ class Heavy:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Breaks the promise that a port keeps its shape."""
+    """Gives a field whose size is chance: grains that formed, defects that were found."""
 
     draw: float | Aleatoric = field(default_factory=lambda: Aleatoric(Bell(0.0, 1.0)))
     inputs = ()
-    outputs = (Port("field", "1", ("node",)),)
+    outputs = (Port("field", "1", ("node",)), Port("labels", "1", ("node", "pair")))
 
     @property
     def sources(self):
         return law_sources(self)
 
     def __call__(self, given, streams):
-        return {"field": np.zeros(3 if self.draw > 0 else 4)}
+        count = 3 + int(4 * abs(self.draw))
+        return {"field": np.full(count, self.draw), "labels": np.arange(2 * count).reshape(count, 2)}
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Takes a field of any size and tells how large it was."""
+
+    inputs = (Port("field", "percent", ("node",)), Port("labels", "1", ("node", "pair")))
+    outputs = (Port("count", "1"), Port("total", "1"), Port("last", "1"))
+    sources = ()
+
+    def __call__(self, given, streams):
+        return {"count": len(given["field"]), "total": given["field"].sum(), "last": int(given["labels"][-1, -1])}
+
+
+@dataclass(frozen=True)
+class TwoTypes:
+    """Breaks the promise that a port keeps its number type."""
+
+    draw: float | Aleatoric = field(default_factory=lambda: Aleatoric(Bell(0.0, 1.0)))
+    inputs = ()
+    outputs = (Port("x", "1"),)
+
+    @property
+    def sources(self):
+        return law_sources(self)
+
+    def __call__(self, given, streams):
+        return {"x": max(0, self.draw)}
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """Raises some class of exception for some draws, alone or in a batch."""
+
+    kind: str
+    draw: float | Aleatoric = field(default_factory=lambda: Aleatoric(Bell(0.0, 1.0)))
+    inputs = ()
+    outputs = (Port("x", "1"),)
+
+    @property
+    def sources(self):
+        return law_sources(self)
+
+    def __call__(self, given, streams):
+        if self.draw > 0.3:
+            raise {"study": StudyError, "key": KeyError, "member": MemberFailed}[self.kind]("not this one")
+        return {"x": self.draw}
+
+
+@dataclass(frozen=True)
+class RefusingTogether(Refusing):
+    """The same as a batch operator."""
+
+    @staticmethod
+    def batch(operators, givens, streams):
+        return [one(given, stream) for one, given, stream in zip(operators, givens, streams, strict=True)]
 
 
 @dataclass(frozen=True)

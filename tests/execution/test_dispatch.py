@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from operators import (
     Alloy,
+    Counting,
     Heavy,
     Lattice,
     NoEngine,
     Plate,
     Ragged,
+    Refusing,
+    RefusingTogether,
     Together,
+    TwoTypes,
     Warm,
     rectangles,
     three_stages,
@@ -201,11 +205,48 @@ def test_a_batch_that_breaks_spares_those_that_are_well(tmp_path):
     assert all("RuntimeError: the batch broke" in why for why in broken["all"].reasons.values())
 
 
-def test_a_port_that_changes_its_shape_is_refused(tmp_path):
+@pytest.mark.parametrize("block", [1, 7, 30])
+def test_a_port_may_have_another_size_in_every_call(tmp_path, block):
+    """What the receiver gets has the size that was given, whatever else its task holds; the stack is padded."""
+    chain = Chain((Stage("a", Ragged()), Stage("b", Counting())))
     members = np.arange(30)[:, None]
+    blocks = {"a": block, "b": 30}
+    outcomes = fresh(tmp_path / "run", chain, members, blocks=blocks)
+    sizes = outcomes["a"].sizes["field"][:, 0]
+    assert len(set(sizes.tolist())) > 3
+    draws = outcomes["a"].values["field"][:, 0]
+    assert sizes.tolist() == [3 + int(4 * abs(draw)) for draw in draws]
+    for row, count in enumerate(sizes.tolist()):
+        field, labels = outcomes["a"].values["field"][row], outcomes["a"].values["labels"][row]
+        assert (field[:count] == draws[row]).all()
+        assert np.isnan(field[count:]).all()
+        assert np.array_equal(labels[:count].ravel(), np.arange(2 * count))
+        assert np.isnan(labels[count:]).all()
+    assert outcomes["b"].values["count"].tolist() == sizes.tolist()
+    assert outcomes["b"].values["last"].tolist() == (2 * sizes - 1).tolist()
+    assert outcomes["b"].values["total"] == pytest.approx(100 * sizes * draws, rel=1e-12)
+    assert image(outcomes) == image(run(tmp_path / "run", chain, members)), "read back from its files"
+    assert image(outcomes) == image(fresh(tmp_path / "whole", chain, members))
+
+
+def test_a_port_that_changes_its_number_type_is_refused(tmp_path):
     for block in (1, 30):
-        with pytest.raises(StudyError, match=r"'field'.*\[[34]\].*one shape"):
-            fresh(tmp_path / f"run{block}", Chain((Stage("a", Ragged()),)), members, blocks={"a": block})
+        with pytest.raises(StudyError, match=r"'x'.*one number type"):
+            fresh(tmp_path / f"{block}", Chain((Stage("a", TwoTypes()),)), np.arange(30)[:, None], blocks={"a": block})
+
+
+@pytest.mark.parametrize("kind", ["study", "key", "member"])
+def test_alone_or_in_a_batch_the_same_exceptions_are_failed_members(tmp_path, kind):
+    members = np.arange(20)[:, None]
+    found = []
+    for operator in (Refusing(kind), RefusingTogether(kind)):
+        name = type(operator).__name__
+        outcomes = fresh(tmp_path / name, Chain((Stage("a", operator),)), members, blocks={"a": 20})
+        found.append(image(outcomes)["a"])
+        failed = outcomes["a"].status == Status.FAILED
+        assert 0 < failed.sum() < 20
+        assert all("not this one" in why for why in outcomes["a"].reasons.values())
+    assert found[0] == found[1]
 
 
 def test_the_machines_fault_is_no_members_failure(tmp_path):

@@ -105,7 +105,7 @@ def execute(
     Raises
     ------
     StudyError
-        When the table does not fit, or an operator does not keep its ports' shapes.
+        When the table does not fit, or an operator does not keep its ports' number types.
     EnvironmentFault
         When the machine fails (disk full, scheduler gone). What was finished is kept.
     KeyboardInterrupt
@@ -270,6 +270,10 @@ class _Run:
             port: self.outcomes[join.stage].taken(join.port, calls.parents[join.stage][rows], join.factor)
             for port, join in self.outcomes.chain.joins[name].items()
         }
+        padded = {
+            port: self.outcomes[join.stage].sizes_taken(join.port, calls.parents[join.stage][rows])
+            for port, join in self.outcomes.chain.joins[name].items()
+        }
         task = Task(
             stage=name,
             operator=calls.operator,
@@ -279,6 +283,7 @@ class _Run:
             keys=calls.keys[rows],
             given=given,
             members=str(self.folder.members),
+            sizes={port: sizes for port, sizes in padded.items() if sizes is not None},
         )
         self.tickets += 1
         ticket = f"{name}-{calls.keys[rows[0]].tobytes().hex()[:16]}{self.tickets:08x}"

@@ -12,6 +12,7 @@ from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.execution.calls import KEY_BYTES, StageCalls
 from uqmsm.execution.taskfile import Status, TaskRecord
+from uqmsm.execution.worker import two_types
 from uqmsm.quantity import Port
 
 __all__ = ["Outcomes", "StageOutcomes"]
@@ -41,6 +42,7 @@ class StageOutcomes:
         self._host: NDArray[np.int16] = np.full(len(calls), -1, dtype=np.int16)
         self._host_names: list[str] = []
         self._raw: dict[str, NDArray[Any]] = {}
+        self._sizes: dict[str, NDArray[np.int64]] = {}
         self._order: NDArray[np.int64] | None = None
 
     @property
@@ -60,21 +62,37 @@ class StageOutcomes:
 
     @property
     def values(self) -> Mapping[str, NDArray[Any]]:
-        """Return port -> outcomes, shape (calls, ...); NaN where there is none.
+        """Return port -> outcomes, shape (calls, ...); NaN where there is none, and behind the end of a shorter one.
 
-        Whole numbers are int64 when every call gave one, else float64, because no integer says "missing".
+        Whole numbers are int64 when every call gave as many, else float64, because no integer says "missing".
         """
         return {port.name: self._present(port) for port in self.ports}
 
     def _present(self, port: Port) -> NDArray[Any]:
         if port.name not in self._raw:  # nothing was ever given: the sizes of its dims are not known
             return np.full((len(self.calls),) + (0,) * len(port.dims), np.nan)
-        raw = self._raw[port.name]
-        if raw.dtype.kind == "f" or self.done.all():
+        raw, ragged = self._raw[port.name], self.sizes.get(port.name)
+        if raw.dtype.kind == "f" or (self.done.all() and ragged is None):
             return raw
         floats = raw.astype(np.float64)
         floats[~self.done] = np.nan
+        if ragged is not None:
+            for row in np.flatnonzero(self.done).tolist():
+                inside = np.zeros(raw.shape[1:], dtype=np.bool_)
+                inside[tuple(map(slice, ragged[row].tolist()))] = True
+                floats[row][~inside] = np.nan
         return floats
+
+    @property
+    def sizes(self) -> Mapping[str, NDArray[np.int64]]:
+        """Return port -> sizes of each outcome, shape (calls, dims), for ports whose sizes differ between calls."""
+        found = {port: sizes for port, sizes in self._sizes.items() if sizes.shape[1]}
+        return {port: sizes for port, sizes in found.items() if (sizes[self.done] != self._raw[port].shape[1:]).any()}
+
+    def sizes_taken(self, port: str, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return the sizes of the outcomes of some calls where `taken` had to pad them, else None."""
+        sizes = self._sizes[port][rows]
+        return sizes if (sizes != self._raw[port].shape[1:]).any() else None
 
     def taken(self, port: str, rows: NDArray[np.int64], factor: float) -> NDArray[Any]:
         """Return a copy of the outcomes of finished calls, in the unit of the receiver, shape (rows, ...)."""
@@ -92,14 +110,16 @@ class StageOutcomes:
         Raises
         ------
         StudyError
-            When a port has another shape or number type than in calls before.
+            When a port has another number type than in calls before.
         """
         rows = self._rows(record.keys)
         known = np.flatnonzero((rows >= 0) & (record.status != Status.PENDING))
         rows = rows[known]
         for port, values in record.values.items():
             self._store(port, values)
-            self._raw[port][rows] = values[known]
+            self._raw[port][(rows, *(slice(size) for size in values.shape[1:]))] = values[known]
+            sizes = record.sizes.get(port)
+            self._sizes[port][rows] = values.shape[1:] if sizes is None else sizes[known]
         self.status[rows] = record.status[known]
         self.seconds[rows] = record.seconds[known]
         if record.host not in self._host_names:
@@ -115,16 +135,20 @@ class StageOutcomes:
         self.reasons.update(zip(rows.tolist(), reasons, strict=True))
 
     def _store(self, port: str, values: NDArray[Any]) -> None:
-        shape = (len(self.calls), *values.shape[1:])
-        if port not in self._raw:
-            empty = np.nan if values.dtype.kind == "f" else 0
-            self._raw[port] = np.full(shape, empty, dtype=values.dtype)
-        raw = self._raw[port]
-        if raw.shape != shape or raw.dtype != values.dtype:
-            raise StudyError(
-                f"stage {self.calls.stage!r} gives {port!r} as {raw.dtype}{list(raw.shape[1:])} in one call and as "
-                f"{values.dtype}{list(shape[1:])} in another; a port keeps one shape and number type in a study"
-            )
+        """Make room: for the first outcomes of a port, and for outcomes larger than all before."""
+        empty = np.nan if values.dtype.kind == "f" else 0
+        raw = self._raw.get(port)
+        if raw is None:
+            raw = np.full((len(self.calls), *values.shape[1:]), empty, dtype=values.dtype)
+            self._sizes[port] = np.zeros((len(self.calls), values.ndim - 1), dtype=np.int64)
+        if raw.dtype != values.dtype:
+            raise StudyError(two_types(self.calls.stage, port, raw.dtype, values.dtype))
+        widest = np.maximum(raw.shape[1:], values.shape[1:]).astype(int).tolist()
+        if list(raw.shape[1:]) != widest:
+            wider = np.full((len(self.calls), *widest), empty, dtype=values.dtype)
+            wider[tuple(map(slice, raw.shape))] = raw
+            raw = wider
+        self._raw[port] = raw
 
     def _rows(self, keys: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the call of each key, or -1, shape (keys,)."""

@@ -58,6 +58,8 @@ class TaskRecord:
         Position of a failed call -> why.
     values
         Port -> stacked outcomes, shape (calls, ...); rows of failed calls are NaN or 0. Empty when all failed.
+    sizes
+        Port -> sizes of each outcome, shape (calls, dims), for ports whose sizes differ; their stack is padded.
     """
 
     stage: str
@@ -67,6 +69,7 @@ class TaskRecord:
     host: str
     reasons: dict[int, str] = field(default_factory=dict)
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def _packed(record: TaskRecord) -> bytes:
         "status": record.status,
         "seconds": record.seconds,
         **{f"out.{port}": values for port, values in record.values.items()},
+        **{f"size.{port}": sizes for port, sizes in record.sizes.items()},
     }
     packed = BytesIO()
     np.savez(packed, **arrays)  # type: ignore[arg-type]  # the keyword allow_pickle is not among the arrays
@@ -165,6 +169,7 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
             if about["format"] != FORMAT:
                 raise CorruptFile(f"{path.name} has format {about['format']}, this version reads {FORMAT}")
             ports = [name for name in arrays.files if name.startswith("out.")]
+            ragged = [name for name in arrays.files if name.startswith("size.")]
             return TaskRecord(
                 stage=about["stage"],
                 keys=arrays["keys"],
@@ -173,6 +178,7 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
                 host=about["host"],
                 reasons={int(row): why for row, why in about["reasons"].items()},
                 values={name.removeprefix("out."): arrays[name] for name in ports},
+                sizes={name.removeprefix("size."): arrays[name] for name in ragged},
             )
     except (KeyError, ValueError, BadZipFile) as fault:
         raise CorruptFile(f"{path.name} is not a file of outcomes: {fault}") from fault

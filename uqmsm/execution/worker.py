@@ -6,9 +6,8 @@ import os
 import pickle
 import socket
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault, MemberFailed, StudyError, Unstable, UqmsmError
 from uqmsm.execution.taskfile import Receipt, Status, TaskRecord, write_task
-from uqmsm.stochastic import Given, Operator, evaluate_batch
+from uqmsm.stochastic import Given, Operator, evaluate_batch, failure
 from uqmsm.streams import Streams
 
-__all__ = ["ONE_THREAD", "Task", "know", "run_task", "warm_up"]
+__all__ = ["ONE_THREAD", "Task", "know", "run_task", "two_types", "warm_up"]
 
 # one thread each: workers are processes, and sums of several threads come in no fixed order
 ONE_THREAD = dict.fromkeys(
@@ -55,6 +54,8 @@ class Task:
         Input port -> stacked values, shape (calls, ...).
     members
         Folder to write to.
+    sizes
+        Input port -> sizes of each value, shape (calls, dims), where they differ; the stack is padded.
     """
 
     stage: str
@@ -65,6 +66,12 @@ class Task:
     keys: NDArray[np.uint8]
     given: dict[str, NDArray[Any]]
     members: str
+    sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def received(self, row: int) -> dict[str, NDArray[Any]]:
+        """Return what one call receives, as arrays of its own: what it writes into them is lost on its mates."""
+        cut = {port: tuple(map(slice, sizes[row].tolist())) for port, sizes in self.sizes.items()}
+        return {port: np.array(values[row][cut.get(port, ())]) for port, values in self.given.items()}
 
 
 def know(operators: Mapping[str, Operator | bytes]) -> None:
@@ -100,7 +107,7 @@ def run_task(task: Task) -> Receipt | UqmsmError:
     """Run the calls of a task, write their outcomes to one file and return the receipt.
 
     A call that fails is a row of the file. What is no call's own failure (disk full, an engine that is not installed,
-    a port that changes its shape) is returned, not raised: nothing is wrong with the worker.
+    a port that changes its number type) is returned, not raised: nothing is wrong with the worker.
     """
     try:
         operator = _operator(task.operator)
@@ -117,29 +124,20 @@ def _evaluated(operator: Operator, task: Task, rows: Sequence[int]) -> list[Resu
     """Run some calls of a task together; an exception that nobody foresaw is the failure of the call that raised it."""
     streams = Streams(task.seed)
     addresses = [dict(zip(task.sources, task.indices[row].tolist(), strict=True)) for row in rows]
-    # every call gets arrays of its own: what it writes into them is lost on its mates
-    givens: list[Given] = [{port: np.array(values[row]) for port, values in task.given.items()} for row in rows]
+    givens: list[Given] = [task.received(row) for row in rows]
     try:
         return evaluate_batch(operator, givens, [streams.call(task.stage, address) for address in addresses])
-    except (EnvironmentFault, StudyError):
+    except EnvironmentFault:
         raise
     except Exception as fault:  # noqa: BLE001  # a member's failure, of whatever class, is an outcome
         if len(rows) == 1:
-            return [MemberFailed(_told(fault))]
+            return [failure(fault)]
     # the batch broke as a whole: each call again, alone, with streams and inputs from the beginning
     return [result for row in rows for result in _evaluated(operator, task, [row])]
 
 
-def _told(fault: Exception) -> str:
-    """Return class, message and place of an exception, in one line."""
-    if isinstance(fault, UqmsmError):
-        return str(fault)
-    frames = traceback.extract_tb(fault.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(fault).__name__}: {' '.join(str(fault).split())}{place}"
-
-
 def _record(task: Task, results: Sequence[Result], each: float) -> TaskRecord:
+    values, sizes = _stacked(task.stage, results)
     status = np.full(len(results), Status.DONE, dtype=np.uint8)
     reasons: dict[int, str] = {}
     for row, result in enumerate(results):
@@ -153,25 +151,35 @@ def _record(task: Task, results: Sequence[Result], each: float) -> TaskRecord:
         seconds=np.full(len(results), each),
         host=socket.gethostname(),
         reasons=reasons,
-        values=_stacked(task.stage, results),
+        values=values,
+        sizes=sizes,
     )
 
 
-def _stacked(stage: str, results: Sequence[Result]) -> dict[str, NDArray[Any]]:
+def _stacked(stage: str, results: Sequence[Result]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.int64]]]:
+    """Return stacked outcomes, and the sizes of each where they differ: the stack is then padded at the end."""
     done = {row: result for row, result in enumerate(results) if not isinstance(result, MemberFailed)}
-    if not done:
-        return {}
     stacks: dict[str, NDArray[Any]] = {}
-    first = next(iter(done.values()))
-    for port, value in first.items():
-        stack = np.full((len(results), *value.shape), np.nan if value.dtype.kind == "f" else 0, dtype=value.dtype)
+    sizes: dict[str, NDArray[np.int64]] = {}
+    for port, first in next(iter(done.values()), {}).items():
+        shapes = np.zeros((len(results), first.ndim), dtype=np.int64)
         for row, outcome in done.items():
-            if outcome[port].shape != value.shape or outcome[port].dtype != value.dtype:
-                raise StudyError(
-                    f"stage {stage!r} gives {port!r} as {value.dtype}{list(value.shape)} in one call and as "
-                    f"{outcome[port].dtype}{list(outcome[port].shape)} in another; a port keeps one shape and number "
-                    "type in a study"
-                )
-            stack[row] = outcome[port]
+            shapes[row] = outcome[port].shape
+            if outcome[port].dtype != first.dtype:
+                raise StudyError(two_types(stage, port, first.dtype, outcome[port].dtype))
+        widest = tuple(shapes.max(axis=0).tolist())
+        stack = np.full((len(results), *widest), np.nan if first.dtype.kind == "f" else 0, dtype=first.dtype)
+        for row, outcome in done.items():
+            stack[(row, *(slice(size) for size in outcome[port].shape))] = outcome[port]
         stacks[port] = stack
-    return stacks
+        if (shapes[list(done)] != widest).any():
+            sizes[port] = shapes
+    return stacks, sizes
+
+
+def two_types(stage: str, port: str, one: Any, other: Any) -> str:
+    """Return the words for a port that gives whole numbers in one call and others in another."""
+    return (
+        f"stage {stage!r} gives {port!r} as {one} in one call and as {other} in another; a port keeps one number type "
+        "in a study: write  float(...)  or  int(...)  round what the operator returns"
+    )
