@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.scales.upstream import field_of, location
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Normal, Uncertain, settled
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from uqmsm.physics.potential.zhou import Zhou
 
 __all__ = ["Service", "Statics"]
+
+# as far as heats scatter: beyond it, a posterior learnt for one composition speaks of another alloy
+NEAR = 0.02
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,37 @@ class Statics:
     def sources(self) -> tuple[Source, ...]:
         """None of its own: chance comes from the specimen, doubt from the potential."""
         return law_sources(self)
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where potential and alloy speak of different materials."""
+        alloy = field_of(upstream, "composition", "elements")
+        known = field_of(upstream, "potential_elements", "elements")
+        if alloy is None or known is None:
+            return
+        absent = [symbol for symbol in alloy if symbol not in known]
+        if absent:
+            yield (
+                f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of "
+                "the alloy in the potential"
+            )
+        law = getattr(field_of(upstream, "potential_parameters", "parameters"), "law", None)
+        lattice, learnt_in = field_of(upstream, "composition", "lattice"), getattr(law, "lattice", None)
+        if None not in {lattice, learnt_in} and lattice != learnt_in:
+            yield (
+                f"the alloy is {lattice}, and the potential's posterior is learnt for {learnt_in}; write  lattice: "
+                f"{lattice}  in its law"
+            )
+        fractions = location(field_of(upstream, "composition", "composition"))
+        learnt_at = getattr(law, "composition", None)
+        if fractions is None or learnt_at is None:
+            return
+        own = dict(zip(alloy, fractions, strict=True))
+        theirs = dict(zip(law.elements, learnt_at, strict=True)) if law is not None else {}
+        if any(abs(own.get(one, 0.0) - theirs.get(one, 0.0)) > NEAR for one in {*own, *theirs}):
+            yield (
+                f"the alloy's composition is {_told(own)}, and the potential's posterior is learnt for {_told(theirs)}"
+                f"; its inadequacy is that of one alloy: bring both within {NEAR:g} of each other"
+            )
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny cell."""
@@ -258,6 +293,10 @@ class Service:
             "cold_lattice_parameter": cold_length,
             "softening_deviate": deviate,
         }
+
+
+def _told(fractions: Mapping[str, float]) -> str:
+    return " ".join(f"{symbol} {fraction:.3g}" for symbol, fraction in fractions.items())
 
 
 def _require_stable(warm: NDArray[np.float64]) -> None:

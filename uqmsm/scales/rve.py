@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -13,7 +13,8 @@ from numpy.random import Generator
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.stochastic import Given, Kind, Outcome, Source
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
 
 __all__ = ["Polycrystal"]
 
@@ -80,6 +81,15 @@ class Polycrystal:
         return (
             Source("grains", Kind.ALEATORIC, long_name=f"shapes and orientations of the {volume} grains that count"),
         )
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where the slip systems are those of another crystal."""
+        lattice = field_of(upstream, "composition", "lattice")
+        if lattice is not None and not self.slip.startswith(lattice):
+            yield (
+                f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
+                f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
+            )
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny cell."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["STAGE_KEYS", "Built", "build_stage", "join", "operator_adapter", "unique_names"]
 
 STAGE_KEYS = ("name", "scale", "model", "operator", "take")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -203,7 +204,34 @@ def join(door: Door, built: list[Built | None]) -> Chain | None:
         what, advice = split(str(fault))
         door.fault(("chain",), what, advice=advice, key=True)
         return None
-    return chain
+    for one in (one for one in built if one is not None):
+        _agree(door, one, chain)
+    return chain if len(door.problems) == before else None
+
+
+def _agree(door: Door, one: Built, chain: Chain) -> None:
+    """Note what an operator finds inconsistent with the stages it depends on (its optional method `consistent`)."""
+    consistent = getattr(one.stage.operator, "consistent", None)
+    if not callable(consistent):
+        return
+    needed: set[str] = set()
+    todo = [one.stage.name]
+    while todo:
+        parents = set(chain.parents[todo.pop()]) - needed
+        needed |= parents
+        todo += parents
+    upstream = {name: chain[name].operator for name in chain.names if name in needed}
+    route = ("chain", one.number)
+    try:
+        complaints = [split(str(text)) for text in consistent(upstream)]
+    except Exception as fault:  # noqa: BLE001  # a user's method: whatever it raises is a problem of his study
+        said = f"{type(one.stage.operator).__name__}.consistent fails ({type(fault).__name__}: {fault})"
+        complaints = [(said, "Mend it: it yields one text per thing that does not fit.")]
+    for what, advice in complaints:
+        named = _WORD.match(what)
+        key = named.group() if named and named.group() in one.fields else "scale"
+        key = key if door.document.exists((*route, key)) else "operator"
+        door.fault((*route, key), what, f"The stage {one.stage.name} judges the stages before it.", advice)
 
 
 def _judge(door: Door, one: Built, placed: list[Stage], reduced: Stage) -> None:

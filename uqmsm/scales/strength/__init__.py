@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,8 @@ from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.strength.crystal import TRAINABLE, Recipe, at_training_composition, member
 from uqmsm.scales.strength.form import FormDraw, LearntForm, MeasuredElsewhere
-from uqmsm.stochastic import Given, Outcome, Source, law_sources
+from uqmsm.scales.upstream import field_of, location
+from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Uncertain, settled
 
 __all__ = ["LAWS", "EdgeStrength", "FormDraw", "LearntForm", "MeasuredElsewhere"]
@@ -112,6 +113,30 @@ class EdgeStrength:
     def sources(self) -> tuple[Source, ...]:
         """The theory's own form, and the ingot."""
         return law_sources(self)
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where the theory, or what its error is learnt from, speaks of another material or temperature."""
+        lattice, phase = field_of(upstream, "composition", "lattice"), self.recipe.phase
+        if lattice is not None and lattice != phase:
+            yield f"theory = {self.theory} is for {phase}, and the alloy is {lattice}; choose a theory for {lattice}"
+        elsewhere = self.elsewhere
+        if elsewhere is None:
+            return
+        alloy = field_of(upstream, "composition", "elements")
+        trained = TRAINABLE[phase][elsewhere.alloy]
+        if alloy is not None and set(alloy) != set(trained):
+            yield (
+                f"strength_form learns the theory's error for {elsewhere.alloy}, and the alloy is {''.join(alloy)}; "
+                "name a training alloy of the same elements, or state strength_form as a number or a general law"
+            )
+        temperature = location(field_of(upstream, "temperature", "temperature"))
+        centre, window = elsewhere.service_temperature, elsewhere.window
+        if temperature is not None and abs(temperature - centre) > window:
+            yield (
+                f"strength_form keeps the measurements at {centre:g} ± {window:g} K out of its training, and the "
+                f"service temperature is {temperature:g} K, where it trains; write  service_temperature: "
+                f"{temperature:g} K"
+            )
 
     def warm_up(self) -> None:
         """Compile the kernels of the average atom once."""
