@@ -85,7 +85,7 @@ def test_only_who_gives_the_port_is_asked():
 def test_a_judgement_that_fails_is_a_problem_of_its_stage(monkeypatch):
     from uqmsm.scales.rve import Polycrystal
 
-    def fails(self, upstream):
+    def fails(_, upstream):
         raise KeyError(sorted(upstream))
 
     monkeypatch.setattr(Polycrystal, "consistent", fails)

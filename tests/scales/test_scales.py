@@ -47,20 +47,33 @@ def test_the_scales_fit_each_other():
         Chain(tuple(ladder))  # grains need a crystal
 
 
-def test_the_taylor_factor_scatters_as_the_root_of_the_grains():
+def test_taylor_factor_and_stiffness_scatter_as_the_root_of_the_grains():
     """Over 200 cells a size, four times the grains: the variance falls to a quarter; false-alarm rate 1e-6 a side."""
-    crystal = {"C11": np.array(330.0), "C12": np.array(165.0), "C44": np.array(85.0)}
+    crystal = {"C11": np.array(300.0), "C12": np.array(165.0), "C44": np.array(95.0)}
 
-    def factors(**settings):
+    def cells(**settings):
         operator = Polycrystal(voxels=12, **settings)
-        return np.array([float(step(operator, crystal, "rve", i)["taylor_factor"]) for i in range(200)])
+        found = [step(operator, crystal, "rve", i) for i in range(200)]
+        return np.array([[one["taylor_factor"], one["stiffness"][0, 0], one["stiffness"][3, 3]] for one in found])
 
-    few, declared = factors(grains=15), factors(grains=15, declared_grains=60)
-    many = factors(grains=60)
+    few, declared, many = cells(grains=15), cells(grains=15, declared_grains=60), cells(grains=60)
     low, high = stats.f.ppf([1e-6, 1 - 1e-6], 199, 199)
-    assert low < many.var(ddof=1) / declared.var(ddof=1) < high
-    assert not low < many.var(ddof=1) / few.var(ddof=1) < high  # negative control: without the size law
-    assert declared.mean() == pytest.approx(many.mean(), abs=5 * np.hypot(declared.std(), many.std()) / 200**0.5)
+    for k in range(3):
+        assert low < many[:, k].var(ddof=1) / declared[:, k].var(ddof=1) < high
+        assert not low < many[:, k].var(ddof=1) / few[:, k].var(ddof=1) < high  # negative control: without the law
+        error = np.hypot(declared[:, k].std(), many[:, k].std()) / 200**0.5
+        assert declared[:, k].mean() == pytest.approx(many[:, k].mean(), abs=5 * error)
+
+
+def test_a_rescaled_stiffness_keeps_the_bulk_modulus_and_stays_stable():
+    nickel = {"C11": np.array(247.0), "C12": np.array(147.0), "C44": np.array(125.0)}
+    for declared in (4, 400):
+        C = step(Polycrystal(grains=20, voxels=12, declared_grains=declared), nickel, "rve")["stiffness"]
+        assert C[:3, :3].sum() / 9 == pytest.approx((247 + 2 * 147) / 3, rel=1e-4)
+        assert np.linalg.eigvalsh(C)[0] > 0
+    soft = {"C11": np.array(100.0), "C12": np.array(99.0), "C44": np.array(100.0)}
+    with pytest.raises(MemberFailed, match="as many grains as are declared"):
+        step(Polycrystal(grains=512, voxels=16, declared_grains=1), soft, "rve")
 
 
 def test_the_stress_concentration_does_not_depend_on_an_isotropic_stiffness():

@@ -10,13 +10,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
 
 __all__ = ["Polycrystal"]
+
+Floats = NDArray[np.float64]
 
 # the hot spot of the plate is pulled along x, as the plate is
 PULL = (1.0, 0.0, 0.0)
@@ -33,8 +36,8 @@ class Polycrystal:
     voxels
         Voxels along each edge of the cell.
     declared_grains
-        Grains in the physical volume that the answer speaks of (the hot spot). The scatter of the Taylor factor is
-        rescaled to it by its size law, sd ~ grains^(-1/2); left out, the cell itself is that volume.
+        Grains in the physical volume that the answer speaks of (the hot spot). The scatter of Taylor factor and
+        stiffness is rescaled to it by its size law, sd ~ grains^(-1/2); left out, the cell itself is that volume.
     slip
         Slip systems of the Taylor factor.
     tolerance
@@ -124,13 +127,35 @@ class Polycrystal:
         c11, c12, c44 = (float(given[name]) for name in ("C11", "C12", "C44"))
         result = homogenize_cubic(c11, c12, c44, block.orientations, block.grain_ids, tolerance=self.tolerance)
         sampled = taylor_factor(block.orientations, self.slip, axis=PULL, fractions=block.fractions).mean
+        stiffness = self._resized(result.stiffness, c11, c12, c44)
         return {
-            "stiffness": result.stiffness,
+            "stiffness": stiffness,
             "taylor_factor": self._rescaled(sampled),
             "hill_mandel_gap": result.hill_mandel_gap,
-            "anisotropy": universal_anisotropy(result.stiffness),
+            "anisotropy": universal_anisotropy(stiffness),
             "zener": 2 * c44 / (c11 - c12),
         }
+
+    def _resized(self, sampled: Floats, c11: float, c12: float, c44: float) -> Floats:
+        """Bring the scatter of the cell's stiffness to the declared volume.
+
+        Its deviation from infinitely many random grains is scaled: their bulk modulus is exactly that of the crystal,
+        their shear modulus the self-consistent one (which real blocks of equiaxed grains meet within a few 0.1 %).
+        """
+        if self.declared_grains is None:
+            return sampled
+        from uqmsm.physics.rve.bounds import cubic_self_consistent_GPa
+        from uqmsm.physics.tensors import isotropic_stiffness
+
+        many = isotropic_stiffness((c11 + 2 * c12) / 3, cubic_self_consistent_GPa(c11, c12, c44))
+        found = many + (sampled - many) * math.sqrt(self.grains / self.declared_grains)
+        # a declared volume of more grains lies between two stable solids; one of fewer may leave them
+        if not np.linalg.eigvalsh((found + found.T) / 2)[0] > 0:
+            raise Unstable(
+                f"the stiffness rescaled from {self.grains} to {self.declared_grains} grains is not positive definite; "
+                "compute a cell of as many grains as are declared"
+            )
+        return np.asarray(found)
 
     def _rescaled(self, sampled: float) -> float:
         """Bring the scatter of the cell's Taylor factor to the declared volume, its mean unchanged."""
