@@ -76,3 +76,15 @@ def test_unknown_element_and_negative_temperature():
         warmth_K(-1.0, 300.0)
     with pytest.raises(StudyError, match="3 fractions for 4"):
         alloy_softening(element_softening(REFRACTORY), [0.5, 0.2, 0.3])
+
+
+def test_one_deviate_moves_slopes_and_expansion_by_their_standard_deviations():
+    law = alloy_softening(element_softening(("Mo", "W")), [[0.5, 0.5], [0.2, 0.8]])
+    z = np.array([1.5, -2.0])
+    moved = law.deviated(z)
+    np.testing.assert_allclose(
+        (moved.slope_per_K - law.slope_per_K) / law.slope_sd_per_K, np.repeat(z, 3).reshape(2, 3)
+    )
+    np.testing.assert_allclose((moved.expansion_per_K - law.expansion_per_K) / law.expansion_sd_per_K, z)
+    assert np.all(law.expansion_sd_per_K > 0)
+    assert law.deviated(0.0).expansion_per_K.tobytes() == law.expansion_per_K.tobytes()

@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent))
-from specimens import ALLOY, STATICS, learnt, step, upto
+from specimens import ALLOY, ELEMENTS, STATICS, learnt, step, upto
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.contract import check
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.physics.tensors import isotropic_stiffness
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import Service
@@ -111,6 +112,14 @@ def test_without_discrepancy_and_at_0_K_service_changes_nothing():
     found = step(Service(temperature=0.0, softening=0.0), given)
     for name in ("C11", "C12", "C44", "lattice_parameter"):
         assert float(found[name]) == pytest.approx(float(given[f"static_{name}"]), rel=1e-12)
+
+
+def test_doubt_in_the_expansion_reaches_the_lattice_parameter():
+    given = upto("service") | {"discrepancy_sd": np.zeros(5)}
+    law = alloy_softening(element_softening(ELEMENTS), given["composition"])
+    length, wider = (float(step(Service(softening=z), given)["lattice_parameter"]) for z in (0.0, 1.0))
+    by_hand = float(given["static_lattice_parameter"]) * law.expansion_sd_per_K * warmth_K(1073.0, law.einstein_K)
+    assert wider - length == pytest.approx(float(by_hand), rel=1e-9)
 
 
 def test_wrong_input_is_refused_or_recorded():

@@ -50,7 +50,13 @@ class ElasticPlate:
 
     def __post_init__(self) -> None:
         """Refuse a hole that leaves no plate."""
-        _refuse_impossible(self)
+        if not 0 < 2 * self.radius < 0.8 * min(self.width, self.length):
+            raise StudyError(
+                f"radius = {self.radius} mm in a plate of {self.width} x {self.length} mm: the hole must be wider "
+                "than nothing and narrower than 0.8 of the plate; change radius or width"
+            )
+        if self.refinement < 4 or self.refinement % 2:
+            raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
 
     @property
     def inputs(self) -> Ports:
@@ -64,16 +70,20 @@ class ElasticPlate:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """None: the plate is solved as it is."""
+        """The laws in the fields; the elastic plate has none."""
         return law_sources(self)
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
-        _warm_up(self)
+        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.plate import plate as solve
+        from uqmsm.physics.tensors import isotropic_stiffness
+
+        solve(isotropic_stiffness(100.0, 50.0), plate_mesh(self.width, self.length, self.radius, 4), 1.0)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
-        return REFERENCES
+        return ("plate with a hole: R. C. J. Howland, Phil. Trans. R. Soc. A 229, 49 (1930)",)
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
@@ -81,11 +91,19 @@ class ElasticPlate:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Solve one member."""
-        return _elastic(_solved(self, given))
+        return _elastic(self.solved(given))
+
+    def solved(self, given: Given) -> Plate:
+        """Return the elastic solution under the design stress."""
+        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.plate import plate as solve
+
+        mesh = plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
+        return solve(given["stiffness"], mesh, self.design_stress)
 
 
 @dataclass(frozen=True)
-class PlateWithHole:
+class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its keys flat
     """The elastic plate, and the nominal stress at which its hot spot first yields.
 
     Parameters
@@ -102,23 +120,13 @@ class PlateWithHole:
         Elements along a quarter of the hole's edge.
     """
 
-    width: Annotated[float, Unit("mm")] = 100.0
-    length: Annotated[float, Unit("mm")] = 200.0
-    radius: Annotated[float, Unit("mm")] = 5.0
-    thickness: Annotated[float, Unit("mm")] = 2.0
-    design_stress: Annotated[float, Unit("MPa")] = 100.0
     grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
-    refinement: int = 8
-
-    def __post_init__(self) -> None:
-        """Refuse a hole that leaves no plate."""
-        _refuse_impossible(self)
 
     @property
     def inputs(self) -> Ports:
         """Stiffness and plastic resistance of the homogenized member."""
-        return (Port("stiffness", "GPa", ("voigt", "voigt_")), Port("taylor_factor", "1"), Port("crss", "MPa"))
+        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"))
 
     @property
     def outputs(self) -> Ports:
@@ -126,35 +134,22 @@ class PlateWithHole:
         return (
             Port("yield_load", "MPa", meaning="nominal stress at first yield of the plate"),
             Port("yield_strength", "MPa", meaning="uniaxial yield stress of the material at the hole"),
-            *ELASTIC,
+            *super().outputs,
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
         )
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """The laws in the fields."""
-        return law_sources(self)
-
-    def warm_up(self) -> None:
-        """Compile the kernels once, on a coarse mesh."""
-        _warm_up(self)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
         return (
-            *REFERENCES,
+            *super().references(),
             "Hall-Petch: E. O. Hall, Proc. Phys. Soc. B 64, 747 (1951); N. J. Petch, JISI 174, 25 (1953)",
         )
-
-    def cost(self, upstream: Sequence[object] = ()) -> float:
-        """Return seconds per call, roughly, on one core."""
-        return 0.00025 * self.refinement**2
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Solve one member."""
         from uqmsm.physics.strength import yield_stress_MPa
 
-        field = _solved(self, given)
+        field = self.solved(given)
         diameter_um = settled(self.grain_diameter)
         yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
         strength = float(yielding[0])
@@ -164,35 +159,6 @@ class PlateWithHole:
             **_elastic(field),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
         }
-
-
-REFERENCES = ("plate with a hole: R. C. J. Howland, Phil. Trans. R. Soc. A 229, 49 (1930)",)
-
-
-def _refuse_impossible(plate: ElasticPlate | PlateWithHole) -> None:
-    if not 0 < 2 * plate.radius < 0.8 * min(plate.width, plate.length):
-        raise StudyError(
-            f"radius = {plate.radius} mm in a plate of {plate.width} x {plate.length} mm: the hole must be wider than "
-            "nothing and narrower than 0.8 of the plate; change radius or width"
-        )
-    if plate.refinement < 4 or plate.refinement % 2:
-        raise StudyError(f"refinement = {plate.refinement}: give an even number, 4 or more, of elements a quarter")
-
-
-def _warm_up(plate: ElasticPlate | PlateWithHole) -> None:
-    from uqmsm.physics.fe.mesh import plate_mesh
-    from uqmsm.physics.fe.plate import plate as solve
-    from uqmsm.physics.tensors import isotropic_stiffness
-
-    solve(isotropic_stiffness(100.0, 50.0), plate_mesh(plate.width, plate.length, plate.radius, 4), 1.0)
-
-
-def _solved(plate: ElasticPlate | PlateWithHole, given: Given) -> Plate:
-    from uqmsm.physics.fe.mesh import plate_mesh
-    from uqmsm.physics.fe.plate import plate as solve
-
-    mesh = plate_mesh(plate.width, plate.length, plate.radius, plate.refinement, thickness_mm=plate.thickness)
-    return solve(given["stiffness"], mesh, plate.design_stress)
 
 
 def _elastic(field: Plate) -> dict[str, Any]:
