@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed
 from uqmsm.fingerprint import digest
 from uqmsm.quantity import conversion
-from uqmsm.stochastic import Given, Operator, evaluate, evaluate_batch
+from uqmsm.stochastic import Given, Operator, evaluate, evaluate_batch, laws_in
 from uqmsm.streams import Streams
+from uqmsm.uncertainty import Aleatoric, Epistemic, Numerical
 
 __all__ = ["Report", "check"]
 
@@ -122,11 +123,23 @@ def _units(operator: Operator) -> tuple[bool, str]:
     for port in (*operator.inputs, *operator.outputs):
         conversion(port.unit, port.unit)
     declared = {source.name for source in operator.sources}
-    hidden = [f.name for f in fields(operator) if hasattr(getattr(operator, f.name), "law")]  # type: ignore[arg-type]  # checked by _frozen
-    lost = sorted(set(hidden) - declared)
+    lost = sorted(set(laws_in(operator)) - declared)
     if lost:
         return False, f"fields {lost} hold laws but `sources` does not name them; start it with law_sources(self)"
+    buried = [field.name for field in fields(operator) if _buried(getattr(operator, field.name))]  # type: ignore[arg-type]  # checked by _frozen
+    if buried:
+        return False, f"fields {buried} hold laws in a list or dict, where they are never drawn; use a dataclass"
     return True, "every port has a unit that is known, every law in a field is a source"
+
+
+def _buried(value: Any, *, within: bool = False) -> bool:
+    """Tell whether a law lies in a list, tuple or dict, at any depth."""
+    if isinstance(value, (Aleatoric, Epistemic, Numerical)):
+        return within
+    if is_dataclass(value) and not isinstance(value, type):
+        return any(_buried(getattr(value, field.name), within=within) for field in fields(value))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return any(_buried(item, within=True) for item in items)
 
 
 def _bytes_promises(operator: Operator, given: Given, seed: int, members: int) -> list[tuple[bool, str]]:

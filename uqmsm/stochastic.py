@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -31,10 +31,12 @@ __all__ = [
     "Operator",
     "Outcome",
     "Source",
+    "changed",
     "evaluate",
     "evaluate_batch",
     "failure",
     "law_sources",
+    "laws_in",
     "settle",
 ]
 
@@ -117,35 +119,59 @@ class BatchOperator(Operator, Protocol):
         ...
 
 
+Doubt = Aleatoric | Epistemic | Numerical
 _KINDS: dict[type, Kind] = {Aleatoric: Kind.ALEATORIC, Epistemic: Kind.EPISTEMIC, Numerical: Kind.NUMERICAL}
 
 
-def law_sources(operator: Any) -> tuple[Source, ...]:
-    """Return one source for every field that holds a law, in the order of the fields.
+def laws_in(operator: Any) -> dict[str, tuple[Doubt, str]]:
+    """Return every law in an operator's fields, those of dataclasses in its fields included.
 
-    What people read of it is the field's ``meaning``, or the first sentence that the class docstring says of it.
+    Returns
+    -------
+    dict
+        Path of the field (``modulus``, or ``cell.modulus`` for a field of a field) -> the law in its wrapper, and what
+        the class says of the field: its ``meaning``, or the first sentence of its description.
     """
-    found, texts = [], parameters_of(type(operator).__doc__ or "")
+    found: dict[str, tuple[Doubt, str]] = {}
+    texts = parameters_of(type(operator).__doc__ or "")
     for field in fields(operator):
-        kind = _KINDS.get(type(getattr(operator, field.name)))
-        if kind is not None:
+        value = getattr(operator, field.name)
+        if type(value) in _KINDS:
             text = str(field.metadata.get("meaning") or texts.get(field.name, "").partition(". ")[0].rstrip("."))
-            given = tuple(getattr(getattr(operator, field.name).law, "given", ()))
-            found.append(Source(field.name, kind, given, long_name=text))
-    return tuple(found)
+            found[field.name] = (value, text)
+        elif is_dataclass(value) and not isinstance(value, type) and not hasattr(value, "draw"):
+            found |= {f"{field.name}.{path}": law for path, law in laws_in(value).items()}
+    return found
+
+
+def law_sources(operator: Any) -> tuple[Source, ...]:
+    """Return one source for every law in an operator's fields, named by the path of the field (see `laws_in`)."""
+    return tuple(
+        Source(path, _KINDS[type(doubt)], tuple(getattr(doubt.law, "given", ())), long_name=text)
+        for path, (doubt, text) in laws_in(operator).items()
+    )
 
 
 AnyOperator = TypeVar("AnyOperator")
 
 
+def changed(operator: AnyOperator, values: Mapping[str, Any]) -> AnyOperator:
+    """Return the operator with other values at some paths of its fields (``modulus``, ``cell.modulus``)."""
+    own: dict[str, Any] = {}
+    below: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        if rest:
+            below.setdefault(name, {})[rest] = value
+        else:
+            own[name] = value
+    own |= {name: changed(getattr(operator, name), deeper) for name, deeper in below.items()}
+    return replace(operator, **own) if own else operator  # type: ignore[type-var]  # operators are dataclasses by contract
+
+
 def settle(operator: AnyOperator, streams: Mapping[str, Generator]) -> AnyOperator:
     """Return the operator with every law in its fields replaced by a draw from the source's stream."""
-    values = {
-        field.name: getattr(operator, field.name).law.draw(streams[field.name])
-        for field in fields(operator)  # type: ignore[arg-type]  # operators are dataclasses by contract
-        if type(getattr(operator, field.name)) in _KINDS
-    }
-    return replace(operator, **values) if values else operator  # type: ignore[type-var]
+    return changed(operator, {path: doubt.law.draw(streams[path]) for path, (doubt, _) in laws_in(operator).items()})
 
 
 def _conform(ports: Ports, outcome: Outcome) -> dict[str, NDArray[Any]]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 from uqmsm.chain import Chain
-from uqmsm.errors import EnvironmentFault
+from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.backends import Backend
 from uqmsm.execution.journal import RunFolder
-from uqmsm.uncertainty import Aleatoric, Epistemic, Law, LearnableLaw, Numerical
+from uqmsm.stochastic import changed, laws_in
+from uqmsm.uncertainty import Law, LearnableLaw
 
-__all__ = ["learn"]
+__all__ = ["learn", "learnt_before"]
 
 
 def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Callable[[str], None]) -> Chain:
     """Return the chain with every learnable law learnt.
 
-    Draws are kept in ``posterior/<stage>.<field>.nc`` of the run folder; a file with the same fingerprint is read
-    instead of computing again, and a law that several stages hold is learnt once.
+    Draws are kept in ``posterior/<stage>.<field>.nc`` of the run folder (a field of a field by its path); a file with
+    the same fingerprint is read instead of computing again, and a law that several stages hold is learnt once.
 
     Parameters
     ----------
@@ -43,23 +47,63 @@ def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Ca
     learnt: dict[str, Law] = {}
     for stage in chain.stages:
         changes: dict[str, Any] = {}
-        for field in fields(stage.operator):  # type: ignore[arg-type]  # dataclasses by contract
-            doubt = getattr(stage.operator, field.name)
-            law: Any = doubt.law if isinstance(doubt, (Aleatoric, Epistemic, Numerical)) else None
+        for path, (doubt, _) in laws_in(stage.operator).items():
+            law: Any = doubt.law
             if isinstance(law, LearnableLaw):
                 fingerprint = law.fingerprint
                 if fingerprint not in learnt:
-                    stored = _made(folder.posterior) / f"{stage.name}.{field.name}.nc"
-                    tell(f"{stage.name}.{field.name}: learning {type(law).__name__}")
+                    stored = _made(folder.posterior) / f"{stage.name}.{path}.nc"
+                    tell(f"{stage.name}.{path}: learning {type(law).__name__}")
+                    began = perf_counter()
                     learnt[fingerprint] = law.learn(backend.map, seed, stored, tell)
-                changes[field.name] = replace(doubt, law=learnt[fingerprint])
+                    tell(f"{stage.name}.{path}: learnt in {perf_counter() - began:.1f} s")
+                changes[path] = replace(doubt, law=learnt[fingerprint])
         if changes:
-            chain = chain.replaced(stage.name, _changed(stage.operator, changes))
+            chain = chain.replaced(stage.name, changed(stage.operator, changes))
     return chain
 
 
-def _changed(operator: Any, changes: dict[str, Any]) -> Any:
-    return replace(operator, **changes)
+def learnt_before(chain: Chain, seed: int, posterior: Path) -> Chain:
+    """Return the chain with every learnable law as a run has learnt it: read from its folder, nothing written.
+
+    Raises
+    ------
+    StudyError
+        When a file is missing, or holds another posterior than the study's law has now.
+    """
+    known: dict[str, Law] = {}
+    with TemporaryDirectory() as away:
+        for stage in chain.stages:
+            changes: dict[str, Any] = {}
+            for path, (doubt, _) in laws_in(stage.operator).items():
+                law: Any = doubt.law
+                if isinstance(law, LearnableLaw):
+                    if law.fingerprint not in known:
+                        known[law.fingerprint] = _read(law, seed, posterior / f"{stage.name}.{path}.nc", Path(away))
+                    changes[path] = replace(doubt, law=known[law.fingerprint])
+            if changes:
+                chain = chain.replaced(stage.name, changed(stage.operator, changes))
+    return chain
+
+
+def _read(law: LearnableLaw, seed: int, stored: Path, away: Path) -> Law:
+    """Learn from a copy of the stored file, so that whatever `learn` writes is thrown away; refuse if it had to."""
+    if not stored.is_file():
+        raise StudyError(f"{stored} is missing: the run did not get so far; go on with it: uqmsm resume RUN")
+    other = StudyError(
+        f"{stored} belongs to other data, settings or code than {type(law).__name__} has now; use the version of uqmsm "
+        "that made the run, or learn it anew: uqmsm resume RUN"
+    )
+
+    def refuse(*_: Any) -> Any:
+        raise other
+
+    copied = away / stored.name
+    copyfile(stored, copied)
+    found = law.learn(refuse, seed, copied, lambda _: None)
+    if copied.read_bytes() != stored.read_bytes():
+        raise other
+    return found
 
 
 def _made(folder: Path) -> Path:

@@ -117,7 +117,8 @@ class StageOutcomes:
         rows = rows[known]
         for port, values in record.values.items():
             self._store(port, values)
-            self._raw[port][(rows, *(slice(size) for size in values.shape[1:]))] = values[known]
+            place: tuple[Any, ...] = (rows, *(slice(size) for size in values.shape[1:]))
+            self._raw[port][place] = values[known]
             sizes = record.sizes.get(port)
             self._sizes[port][rows] = values.shape[1:] if sizes is None else sizes[known]
         self.status[rows] = record.status[known]

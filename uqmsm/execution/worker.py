@@ -170,7 +170,8 @@ def _stacked(stage: str, results: Sequence[Result]) -> tuple[dict[str, NDArray[A
         widest = tuple(shapes.max(axis=0).tolist())
         stack = np.full((len(results), *widest), np.nan if first.dtype.kind == "f" else 0, dtype=first.dtype)
         for row, outcome in done.items():
-            stack[(row, *(slice(size) for size in outcome[port].shape))] = outcome[port]
+            place: tuple[Any, ...] = (row, *(slice(size) for size in outcome[port].shape))
+            stack[place] = outcome[port]
         stacks[port] = stack
         if (shapes[list(done)] != widest).any():
             sizes[port] = shapes
