@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
@@ -112,3 +112,12 @@ def test_check_sees_noise_that_is_rolled_anew():
             return {"strain": np.sin(given["modulus"] * 1e9)}
 
     assert check(Rerolled(), {"modulus": np.array(2e5)}).rerolled == ("strain",)
+
+
+def test_a_join_between_units_of_different_zeros_is_refused():
+    """1002 K handed on as 1002 degC would be a wrong number; 0.3 GPa as 300 MPa is the right one (negative control)."""
+    hot = replace(Stiffness(), outputs=(Port("modulus", "K"),))
+    with pytest.raises(UnitMismatch, match="count from different zeros"):
+        Chain((Stage("hot", hot), Stage("bar", Bar(inputs=(Port("modulus", "degC"),)))))
+    same = Chain((Stage("hot", hot), Stage("bar", Bar(inputs=(Port("modulus", "mK"),)))))
+    assert same.joins["bar"]["modulus"].factor == pytest.approx(1000)

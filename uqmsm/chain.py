@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from uqmsm.errors import StudyError, UnitMismatch
-from uqmsm.quantity import Port, conversion
+from uqmsm.quantity import Port, conversion, offset
 from uqmsm.stochastic import Operator, Source
 
 __all__ = ["Chain", "Join", "Stage"]
@@ -166,6 +166,11 @@ def _giver(stage: Stage, port: Port, earlier: tuple[Stage, ...]) -> Join:
         factor = conversion(output.unit, port.unit)
     except UnitMismatch as fault:
         raise UnitMismatch(f"{name}.{output.name} does not fit {stage.name}.{port.name}: {fault}") from fault
+    if zero := offset(output.unit, port.unit):
+        raise UnitMismatch(
+            f"{name}.{output.name} [{output.unit}] and {stage.name}.{port.name} [{port.unit}] count from different "
+            f"zeros (0 {output.unit} is {zero:g} {port.unit}), and a join only scales; give both ports one unit"
+        )
     if len(output.dims) != len(port.dims):
         raise UnitMismatch(
             f"{name}.{output.name} has dims {output.dims} where {stage.name}.{port.name} takes {port.dims}"

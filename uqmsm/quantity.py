@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from uqmsm.errors import UnitMismatch
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
-__all__ = ["Port", "Ports", "Unit", "conversion", "convert", "parse", "same_dimension"]
+__all__ = ["Port", "Ports", "Unit", "conversion", "convert", "converted", "offset", "parse", "same_dimension"]
 
 
 class Unit(str):
@@ -92,6 +95,30 @@ def convert(value: float, source: str, target: str) -> float:
     """Convert a value, offsets included (``convert(800, "degC", "K")`` is 1073.15)."""
     conversion(source, target)  # raises with our own words
     return float(_registry().Quantity(value, _known(source)).to(_known(target)).magnitude)
+
+
+@cache
+def offset(source: str, target: str) -> float:
+    """Return what zero of `source` is in `target`: 0 where both count from the same zero (K -> degC: -273.15).
+
+    Raises
+    ------
+    UnitMismatch
+        When the dimensions differ or a unit is unknown.
+    """
+    return 0.0 if source == target else convert(0.0, source, target)
+
+
+def converted(values: ArrayLike, source: str, target: str) -> NDArray[np.float64]:
+    """Convert an array of values of any shape, offsets included.
+
+    Raises
+    ------
+    UnitMismatch
+        When the dimensions differ or a unit is unknown.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    return found if source == target else found * conversion(source, target) + offset(source, target)
 
 
 def parse(text: str, unit: str) -> float:

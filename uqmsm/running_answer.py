@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.quantity import conversion
+from uqmsm.quantity import converted
 
 if TYPE_CHECKING:
     from uqmsm.answering import Plan
@@ -30,7 +30,7 @@ def running_answer(
     unit = ask.unit or port.unit
 
     def tell(outcomes: Outcomes, through: NDArray[np.bool_]) -> None:
-        values = np.asarray(outcomes.member_values(stage, port.name), dtype=np.float64) * conversion(port.unit, unit)
+        values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
         values = np.where(through, values, np.nan)[plan.rows]
         there = np.isfinite(values)
         if there.sum() < 2:
