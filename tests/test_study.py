@@ -48,7 +48,7 @@ def test_the_file_becomes_the_types():
         Chain((Stage("heat", heat), Stage("fe", fe))),
         (Ask("load", "kPa", below=150_000.0),),
         Members(64, Band(24, 50)),
-        (Refinement("mesh", "fe", {"refinement": 2}, Load(refinement=2), 8, 2.0),),
+        (Refinement("mesh", "fe", {"refinement": 2}, Load(refinement=2), 8, 2.0, 2.0),),
         RunSettings(2, "local", 0.02),
     )
     assert study.text == GOOD
@@ -183,6 +183,7 @@ BAD = {
         "Keep one",
     ),
     "band of nothing": (swap(", below: 150 MPa", ""), "{draws: 24, inner: 50}", "no probability", "below or above"),
+    "few draws": (swap("draws: 24", "draws: 7"), "7", "draws = 7 is too few", "8 or more"),
     "small band": (swap("inner: 50", "inner: 49"), "49", "inner = 49 is too few", "50 or more"),
     "no rows": (swap("rows: 64", "rows: 0"), "0", "rows = 0", "32"),
     "refined stage": (swap("stage: fe", "stage: ef"), "ef", "there is no stage 'ef'", "Known here: heat, fe"),
@@ -190,7 +191,10 @@ BAD = {
     "refined value": (swap("set: {refinement: 2", "set: {refinement: two"), "two", "not a whole number", "whole"),
     "refined to the same": (swap("refinement: 2", "refinement: 1"), "{refinement: 1}", "changes nothing", "finer"),
     "refined sources": (swap("{refinement: 2}", "{noisy: true}"), "{noisy: true}", "changes the sources", "number"),
-    "one pair": (swap("pairs: 8", "pairs: 1"), "1", "no standard error", "2 or more"),
+    "few pairs": (swap("pairs: 8", "pairs: 7"), "7", "pairs = 7 is too few", "8 or more"),
+    "more pairs than rows": (swap("rows: 64", "rows: 7"), "8", "members has 7 rows", "7 or fewer, or more rows"),
+    "order of a switch": (swap("{refinement: 2}", "{strain: -1}"), "2", "needs the factor", "ratio: coarse / fine"),
+    "ratio of nothing": (swap("order: 2", "order: 2, ratio: 1"), "1", "refines nothing", "a number over 1"),
     "workers": (swap("workers: 2", "workers: two"), "two", "not a whole number", "whole number"),
     "tolerance": (swap("2%", "200%"), "200%", "no fraction below 1", "2%"),
 }
@@ -342,7 +346,9 @@ def test_a_module_beside_the_study_wins_and_its_failure_is_told(tmp_path):
     text = 'study: t\nseed: 1\nchain:\n  - operator: "mine_beside:Mine"\nask: [{answer: y}]\n'
     source = (
         "from dataclasses import dataclass\nfrom uqmsm.quantity import Port\n"
-        "@dataclass(frozen=True)\nclass Mine:\n    value: float = {value}\n    inputs = ()\n    sources = ()\n"
+        "from uqmsm.stochastic import Kind, Source\n"
+        "@dataclass(frozen=True)\nclass Mine:\n    value: float = {value}\n    inputs = ()\n"
+        "    sources = (Source('x', Kind.EPISTEMIC),)\n"
         "    outputs = (Port('y'),)\n    def __call__(self, given, streams):\n        return {{'y': self.value}}\n"
     )
     for name, value in (("one", 1.0), ("two", 2.0)):
@@ -408,21 +414,23 @@ def studies(draw, folder):
     load_operator = Load(strain, draw(st.integers(1, 9)), draw(st.booleans()))
     finer = replace(load_operator, refinement=load_operator.refinement + 1)
     stages = (Stage(one, heat), Stage(two, load_operator, draw(st.sampled_from([{}, {"E": one}]))))
+    ratio = finer.refinement / load_operator.refinement
+    refined = Refinement(draw(texts), two, {"refinement": finer.refinement}, finer, 9, 1.5, ratio)
     ask = Ask(
         f"{two}.load", draw(st.sampled_from([None, "kPa", "MPa"])), draw(st.none() | reals), draw(st.none() | reals)
     )
     band = (
         None
         if ask.below is None and ask.above is None
-        else draw(st.none() | st.builds(Band, st.integers(2, 99), st.integers(50, 99)))
+        else draw(st.none() | st.builds(Band, st.integers(8, 99), st.integers(50, 99)))
     )
     return Study(
         draw(texts | awkward),
         draw(st.integers(0, 2**70)),
         Chain(stages),
         (ask,),
-        Members(draw(st.integers(1, 999)), band, draw(st.floats(0.001, 0.9))),
-        draw(st.sampled_from([(), (Refinement(draw(texts), two, {"refinement": finer.refinement}, finer, 4, 1.5),)])),
+        Members(draw(st.integers(9, 999)), band, draw(st.floats(0.001, 0.9))),
+        draw(st.sampled_from([(), (refined,)])),
         RunSettings(draw(st.none() | st.integers(1, 99)), draw(texts), draw(st.floats(0, 0.99))),
         draw(texts | awkward),
         path=folder / "study.yaml",
@@ -517,3 +525,38 @@ def test_the_committed_schema_is_that_of_the_code():
     """Write it anew with ``uqmsm schema > docs/uqmsm-study.schema.json``."""
     committed = Path(__file__).parents[1] / "docs" / "uqmsm-study.schema.json"
     assert json.loads(committed.read_text(encoding="utf-8")) == schema()
+
+
+def test_a_chain_without_sources_is_refused_before_it_runs(tmp_path):
+    (tmp_path / "study.yaml").write_text("study: t\nseed: 1\nchain:\n  - operator: 'sure:Sure'\nask: [{answer: y}]\n")
+    (tmp_path / "sure.py").write_text(
+        "from dataclasses import dataclass\nfrom uqmsm.quantity import Port\n"
+        "@dataclass(frozen=True)\nclass Sure:\n    inputs = ()\n    sources = ()\n    outputs = (Port('y'),)\n"
+        "    def __call__(self, given, streams):\n        return {'y': 1.0}\n"
+    )
+    with pytest.raises(Faulty, match="no stage has a source"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("setting", "ratio"), [("set: {strain: 0.003}", 3.0), ("set: {strain: 0.00025}", 4.0)])
+def test_the_factor_of_a_refinement_is_that_of_the_two_settings(setting, ratio):
+    """A step grows finer downwards, a count upwards; a factor that is written wins."""
+    text = GOOD.replace("refinement: 1", "strain: 0.001").replace("set: {refinement: 2}", setting)
+    assert loads(text).refinements[0].ratio == pytest.approx(ratio)
+    assert loads(text.replace("order: 2", "order: 2, ratio: 1.5")).refinements[0].ratio == 1.5
+
+
+def test_the_least_numbers_of_a_study_are_those_of_its_questions():
+    from uqmsm.questions.reliability import FEWEST_DRAWS, FEWEST_INNER
+    from uqmsm.questions.shift import FEWEST_PAIRS
+
+    Band(FEWEST_DRAWS, FEWEST_INNER)
+    finer = Load(refinement=2)
+    Refinement("mesh", "fe", {"refinement": 2}, finer, FEWEST_PAIRS)
+    for call in (
+        lambda: Band(FEWEST_DRAWS - 1, FEWEST_INNER),
+        lambda: Band(FEWEST_DRAWS, FEWEST_INNER - 1),
+        lambda: Refinement("mesh", "fe", {"refinement": 2}, finer, FEWEST_PAIRS - 1),
+    ):
+        with pytest.raises(StudyError, match="too few"):
+            call()

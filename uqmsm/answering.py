@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -14,17 +15,20 @@ from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.members import Design, Members, Nested, union
-from uqmsm.quantity import conversion
-from uqmsm.questions.attribute import FEWEST_ROWS
-from uqmsm.questions.ledgers import ledgers
+from uqmsm.quantity import converted
+from uqmsm.questions.allocate import shortfalls
+from uqmsm.questions.attribute import FEWEST_ROWS, INTERVAL_ROWS
+from uqmsm.questions.ledgers import checks, ledgers
 from uqmsm.questions.propagate import spread
-from uqmsm.questions.reliability import below, probability_band
-from uqmsm.questions.shift import FEWEST_PAIRS, shift, shifts
-from uqmsm.study import Ask, Study
+from uqmsm.questions.reliability import below, probability, probability_band
+from uqmsm.questions.shift import Shift, shift, shifts
+from uqmsm.questions.together import listed, together
+from uqmsm.study import Ask, Refinement, Study
 
-__all__ = ["Plan", "Values", "answer_groups", "misses", "planned"]
+__all__ = ["Plan", "Values", "answer_groups", "answered", "misses", "planned"]
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Values(Protocol):
@@ -78,18 +82,153 @@ def planned(study: Study) -> Plan:
     return Plan(design, nested, members, rows, inner)
 
 
-def _column(chain: Chain, ask: Ask, outcomes: Values) -> tuple[Floats, str]:
-    """Return an answer per member in the unit asked for, and the unit."""
+@dataclass(frozen=True)
+class _Answer:
+    """One answer: a value per member in the unit asked for, and the labels of the sources it depends on."""
+
+    ask: Ask
+    values: Floats
+    unit: str
+    sources: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.ask.answer
+
+
+class _Answering:
+    """The answers of one run; a question that cannot be answered is a complaint, and the others are answered."""
+
+    def __init__(self, chain: Chain, plan: Plan, found: list[_Answer], target_se: float) -> None:
+        self.plan, self.found, self.target_se = plan, found, target_se
+        known = {label for one in found for label in one.sources}
+        self.sources = tuple(source.label for source in chain.sources if source.label in known)
+        self.complaints: list[str] = []
+
+    def _tried(self, what: str, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except StudyError as fault:
+            self.complaints.append(f"{what}: {fault}")
+            return None
+
+    def _in_rows(self, one: _Answer) -> Floats:
+        return one.values[self.plan.rows]
+
+    # --- how uncertain -------------------------------------------------------------------------------------------
+
+    def summary(self) -> xr.Dataset | None:
+        """Return mean, sd and quantiles of every answer."""
+        tried = [self._tried(f"spread of {one.name}", partial(self._spread, one)) for one in self.found]
+        return together([part for part in tried if part is not None], "answer", self.sources)
+
+    def _spread(self, one: _Answer) -> xr.Dataset:
+        # members of a row share indices: only rows are independent
+        part = spread(self._in_rows(one), self.plan.design.row_of_member)
+        names = {"quantiles": "quantile_value", "quantile": "probability"}
+        names |= {f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")}
+        table = part.dataset(one.unit, one.sources).rename(names).drop_attrs(deep=False)
+        for name, count, text in (("n_used", part.succeeded, "succeeded"), ("n_of", part.members, "were planned")):
+            about = {"units": "1", "long_name": f"members of the rows that {text}", "sources": listed(one.sources)}
+            table[name] = ((), count, about)
+        return _labelled(table, one)
+
+    # --- where from ----------------------------------------------------------------------------------------------
+
+    def shares(self) -> tuple[xr.Dataset | None, xr.Dataset | None]:
+        """Return the ledgers of all answers that vary, and what should be checked before they are believed."""
+        design = self.plan.design
+        if design.rows < FEWEST_ROWS:
+            self.complaints.append(
+                f"{design.rows} rows give no ledger; it needs {FEWEST_ROWS}, its sources {INTERVAL_ROWS}: "
+                f"--set members.rows={INTERVAL_ROWS}"
+            )
+            return None, None
+        able: dict[str, Floats] = {}
+        for one in self.found:
+            values = self._in_rows(one)
+            there = values[~np.isnan(values)]
+            if not there.size:
+                self.complaints.append(f"shares of {one.name}: no member gave it; see why in /members")
+            elif np.ptp(there) > 0:
+                question = partial(ledgers, design, {one.name: values})
+                able |= {one.name: values} if self._tried(f"shares of {one.name}", question) is not None else {}
+        if not able:
+            return None, None
+        table = ledgers(design, able)
+        self.complaints += shortfalls(table, design.rows, self.target_se)
+        return table, checks(design, able)
+
+    # --- how likely ----------------------------------------------------------------------------------------------
+
+    def probability(self) -> xr.Dataset | None:
+        """Return the probability of every threshold asked for, with its band where there is a nested design."""
+        asked = [
+            (one, limit, direction)
+            for one in self.found
+            for limit, direction in ((one.ask.below, "below"), (one.ask.above, "above"))
+            if limit is not None
+        ]
+        tried = [
+            self._tried(f"probability of {one.name} {direction} {limit:g}", partial(self._event, one, limit, direction))
+            for one, limit, direction in asked
+        ]
+        return together([part for part in tried if part is not None], "event", self.sources)
+
+    def _event(self, one: _Answer, limit: float, direction: str) -> xr.Dataset:
+        happened = below(one.values, limit) if direction == "below" else below(-one.values, -limit)
+        nested, plan = self.plan.nested, self.plan
+        if nested is None:
+            table = probability(happened[plan.rows], plan.design.row_of_member, one.sources)
+        else:
+            table = probability_band(nested.arrange(happened[plan.inner])).dataset(one.sources)
+        unit = "" if one.unit == "1" else f" {one.unit}"
+        coordinates = {"answer": one.name, "threshold": limit, "direction": direction, "unit": one.unit}
+        coordinates |= {} if nested is None else {"inner": nested.inner}
+        table = table.drop_attrs(deep=False).expand_dims(event=[f"{one.name} {direction} {limit:g}{unit}"])
+        return table.assign_coords({key: ("event", [value]) for key, value in coordinates.items()})
+
+    # --- how far off ---------------------------------------------------------------------------------------------
+
+    def shifts(self, study: Study, chain: Chain, refined: Mapping[str, Values]) -> xr.Dataset | None:
+        """Return the signed shift of every answer under every refinement."""
+        parts = []
+        for one in self.found:
+            moved = [
+                self._tried(f"shift of {one.name}", partial(self._shift, one, _answer(chain, one.ask, values), finer))
+                for finer in study.refinements
+                if (values := refined.get(finer.name)) is not None
+            ]
+            able = [each for each in moved if each is not None]
+            part = self._tried(f"shift of {one.name}", partial(self._shifted, one, able)) if able else None
+            parts += [part] if part is not None else []
+        return together(parts, "answer", self.sources)
+
+    def _shift(self, one: _Answer, fine: _Answer, finer: Refinement) -> Shift:
+        coarse = one.values[self.plan.pairs[: len(fine.values)]]
+        return shift(coarse, fine.values, finer.name, order=finer.order, ratio=finer.ratio)
+
+    def _shifted(self, one: _Answer, moved: list[Shift]) -> xr.Dataset:
+        variance = spread(self._in_rows(one), self.plan.design.row_of_member).sd.value ** 2
+        return _labelled(shifts(moved, one.unit, variance, one.sources), one)
+
+
+def _labelled(table: xr.Dataset, one: _Answer) -> xr.Dataset:
+    return table.expand_dims(answer=[one.name]).assign_coords(unit=("answer", [one.unit]))
+
+
+def _answer(chain: Chain, ask: Ask, outcomes: Values) -> _Answer:
+    """Return an answer per member in the unit asked for, offsets included (K -> degC)."""
     stage, port = chain.giver(ask.answer)
     unit = ask.unit or port.unit
-    values = np.asarray(outcomes.member_values(stage, port.name), dtype=np.float64)
-    return values * conversion(port.unit, unit), unit
+    values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
+    return _Answer(ask, values, unit, chain.ancestors[stage])
 
 
-def answer_groups(
+def answered(
     study: Study, chain: Chain, plan: Plan, outcomes: Values, refined: Mapping[str, Values]
-) -> dict[str, xr.Dataset]:
-    """Answer everything a study asks.
+) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Answer everything a study asks, each question on its own.
 
     Parameters
     ----------
@@ -106,111 +245,34 @@ def answer_groups(
 
     Returns
     -------
-    dict
-        Group of the results tree -> dataset: answers, summary, ledger, probability, shifts.
+    groups
+        Group of the results tree -> dataset: answers, and as far as they could be answered summary, ledger, checks,
+        probability, shifts.
+    complaints
+        What could not be answered, and which shares miss `Members.target_se`, in words with the next action.
     """
-    found = {ask.answer: _column(chain, ask, outcomes) for ask in study.ask}
+    found = [_answer(chain, ask, outcomes) for ask in study.ask]
+    one = _Answering(chain, plan, found, study.members.target_se)
+    values, units = {each.name: each.values for each in found}, {each.name: each.unit for each in found}
+    ledger, looked_at = one.shares()
     groups = {
-        "answers": results.answers(
-            chain, {n: v for n, (v, _) in found.items()}, plan.members.table, {n: u for n, (_, u) in found.items()}
-        ),
-        "summary": _summary(found, plan),
+        "answers": results.answers(chain, values, plan.members.table, units),
+        "summary": one.summary(),
+        "ledger": ledger,
+        "checks": looked_at,
+        "probability": one.probability(),
+        "shifts": one.shifts(study, chain, refined),
     }
-    in_rows = {name: values[plan.rows] for name, (values, _) in found.items()}
-    if plan.design.rows >= FEWEST_ROWS and plan.design.splits:
-        varying = {name: values for name, values in in_rows.items() if np.nanstd(values) > 0}
-        if varying:
-            groups["ledger"] = ledgers(plan.design, varying)
-    if plan.nested is not None:
-        bands = _bands(study, plan, found)
-        if bands is not None:
-            groups["probability"] = bands
-    moved = _shifts(study, plan, found, refined, chain)
-    if moved is not None:
-        groups["shifts"] = moved
-    return groups
+    return {name: table for name, table in groups.items() if table is not None}, one.complaints
 
 
-def _summary(found: Mapping[str, tuple[Floats, str]], plan: Plan) -> xr.Dataset:
-    parts = []
-    for name, (values, unit) in found.items():
-        try:
-            part = spread(values[plan.rows], plan.design.row_of_member)
-        except StudyError:
-            continue  # fewer than three rows: there is no error to state, and `answers` holds the members
-        one = part.dataset(unit).rename(quantiles="quantile_value", quantile="probability")
-        one = one.rename({f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")})
-        one = one.assign(n_used=part.succeeded, n_of=part.members).drop_attrs(deep=False)
-        units = {key: str(one[key].attrs.pop("units")) for key in one.data_vars if "units" in one[key].attrs}
-        del units
-        parts.append(one.expand_dims(answer=[name]).assign_coords(unit=("answer", [unit])))
-    if not parts:
-        return xr.Dataset()
-    summary = xr.concat(parts, "answer", join="exact", combine_attrs="drop_conflicts")
-    for key in summary.data_vars:
-        summary[key].attrs.update(units="1" if key in {"n_used", "n_of"} else "as coordinate unit", sources="")
-    return summary
+def answer_groups(
+    study: Study, chain: Chain, plan: Plan, outcomes: Values, refined: Mapping[str, Values]
+) -> dict[str, xr.Dataset]:
+    """Return the groups of `answered` alone."""
+    return answered(study, chain, plan, outcomes, refined)[0]
 
 
-def _events(ask: Ask, values: Floats) -> tuple[Floats, float, str] | None:
-    if ask.below is not None:
-        return below(values, ask.below), ask.below, "below"
-    if ask.above is not None:
-        return below(-values, -ask.above), ask.above, "above"
-    return None
-
-
-def _bands(study: Study, plan: Plan, found: Mapping[str, tuple[Floats, str]]) -> xr.Dataset | None:
-    nested, parts = plan.nested, []
-    if nested is None:
-        return None
-    for ask in study.ask:
-        values, unit = found[ask.answer]
-        event = _events(ask, values[plan.inner])
-        if event is None:
-            continue
-        happened, limit, direction = event
-        band = probability_band(nested.arrange(happened))
-        one = band.dataset().drop_attrs(deep=False)
-        coordinates = {"threshold": limit, "direction": direction, "unit": unit, "inner": nested.inner}
-        one = one.expand_dims(answer=[ask.answer])
-        parts.append(one.assign_coords({key: ("answer", [value]) for key, value in coordinates.items()}))
-    if not parts:
-        return None
-    return xr.concat(parts, "answer", join="exact", combine_attrs="drop_conflicts")
-
-
-def _shifts(
-    study: Study, plan: Plan, found: Mapping[str, tuple[Floats, str]], refined: Mapping[str, Values], chain: Chain
-) -> xr.Dataset | None:
-    parts = []
-    for ask in study.ask:
-        values, unit = found[ask.answer]
-        moved = []
-        for refinement in study.refinements:
-            fine, _ = _column(chain, ask, refined[refinement.name])
-            coarse = values[plan.pairs[: len(fine)]]
-            enough = (np.isfinite(coarse) & np.isfinite(fine)).sum() >= FEWEST_PAIRS
-            if enough:
-                moved.append(shift(coarse, fine, refinement.name, order=refinement.order))
-        if moved:
-            # members of a row share indices: the plain variance of all members would be too small
-            variance = spread(values[plan.rows], plan.design.row_of_member).sd.value ** 2
-            one = shifts(moved, unit, variance).drop_attrs(deep=False)
-            parts.append(one.expand_dims(answer=[ask.answer]).assign_coords(unit=("answer", [unit])))
-    if not parts:
-        return None
-    return xr.concat(parts, "answer", join="exact", combine_attrs="drop_conflicts")
-
-
-def misses(ledger: xr.Dataset | None, target: float) -> list[str]:
-    """Return the printed shares whose standard error exceeds the target, in words."""
-    if ledger is None:
-        return ["fewer rows than a ledger needs"]
-    found = []
-    for answer in ledger["answer"].values:
-        one = ledger.sel(answer=answer)
-        shown = one["verdict"].isin(["estimated", "bounded"]) & (one["of"] == "source")
-        late = one["line"].values[(shown & (one["fair_se"] > target)).values]
-        found += [f"share of {line} in {answer}: {float(one['fair_se'].sel(line=line)):.3f}" for line in late]
-    return found
+def misses(ledger: xr.Dataset, target: float) -> list[str]:
+    """Return what keeps a ledger from being good enough, see `shortfalls`."""
+    return shortfalls(ledger, int(ledger["rows"].max()), target)

@@ -29,7 +29,7 @@ class Table(Protocol):
 
 
 def _attributes(port: Port, sources: Sequence[str]) -> dict[str, str]:
-    return {"units": port.unit, "long_name": port.meaning or port.name, "sources": ", ".join(sources)}
+    return {"units": port.unit, "long_name": port.meaning or port.name, "sources": ", ".join(sources) or "none"}
 
 
 def _index(
@@ -109,8 +109,10 @@ def members(
         "seconds": (np.asarray(seconds, dtype=np.float64), "s", "time of the calls this member was first to need"),
         "host": (np.array(hosts, dtype=str), "1", "where its last call ran"),
     }
+    first = str(columns["address"][0][0]) if len(columns["address"][0]) else ""
+    labels = ", ".join(pair.rpartition("=")[0] for pair in first.split(",")) or "none"
     return xr.Dataset(
-        {n: (("member",), v, {"units": u, "long_name": w, "sources": ""}) for n, (v, u, w) in columns.items()}
+        {n: (("member",), v, {"units": u, "long_name": w, "sources": labels}) for n, (v, u, w) in columns.items()}
     )
 
 

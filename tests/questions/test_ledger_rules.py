@@ -1,4 +1,4 @@
-"""What the ledger refuses, merges and says: small samples, failures, heavy tails, shifts, and how many rows to buy."""
+"""What the ledger refuses, merges and says: small samples, failures, heavy tails, shifts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from exact_chains import CHAIN, INTERACTION, LABELS, LINEAR, LOGNORMAL, SHARES, 
 from uqmsm.errors import StudyError
 from uqmsm.members import Design
 from uqmsm.questions.attribute import Ledger
-from uqmsm.questions.ledgers import ledgers
-from uqmsm.questions.rows import choose, expected_se
+from uqmsm.questions.ledgers import checks, ledgers
 from uqmsm.questions.scatter import HEAVY_KURTOSIS, rescale, scales
-
-SECONDS = {"1": 1.0, "2": 0.3, "3": 0.1, "4": 0.01}
 
 
 def _linear(rows: int, seed: int = 3) -> tuple[Design, np.ndarray]:
@@ -47,7 +44,14 @@ def test_small_sources_are_merged_into_a_split_of_their_own() -> None:
     small = lines["line"].values[lines["verdict"].values == "merged"].tolist()
     assert small == ["3.v", "4.q"]
     assert "with_split" in str(lines["reason"].sel(line="others").values)
+    table = ledgers(design, {"y": values, "z": values * 2.0})
+    assert set(table["verdict"].sel(line="others").values) == {"refused"}
+    assert set(table["of"].sel(line="others").values.ravel()) == {"merged"}
+    few = ledgers(Design.of(CHAIN, 8), {"y": LINEAR.values(Design.of(CHAIN, 8).members, 3)})
+    assert "others" not in few["line"].values, "nothing was merged"
     better = design.with_split("others", small)
+    own = ledgers(better, {"y": LINEAR.values(better.members, 3)}).sel(answer="y", line="others")
+    assert float(own["total_lo"]) < 0.05 < float(own["total_hi"])
     lines = Ledger(better, LINEAR.values(better.members, 3)).lines("source")
     others = lines.sel(line="others")
     assert float(others["total_lo"]) < 0.05 < float(others["total_hi"])
@@ -178,57 +182,14 @@ def test_ledgers_of_several_answers() -> None:
 def test_checks_point_at_what_acts_only_through_others() -> None:
     chain = ishigami(3)
     design = Design.of(chain.sources, 400)
-    checks = Ledger(design, chain.values(design.members, 1)).checks()
-    assert "check(operator)" in str(checks["advice"].sel(line="1.x3").values)
-    assert str(checks["advice"].sel(line="3.x2").values) == ""
+    found = checks(design, {"y": chain.values(design.members, 1)}).sel(answer="y")
+    assert "check(operator)" in str(found["advice"].sel(line="1.x3").values)
+    assert str(found["advice"].sel(line="3.x2").values) == ""
     lines = {line.name: line for line in Ledger(design, chain.values(design.members, 1)).list_lines()}
     for name, line in lines.items():
-        assert float(checks["ratio"].sel(line=name)) == pytest.approx(line.first_order.value / line.total.value)
+        assert float(found["ratio"].sel(line=name)) == pytest.approx(line.first_order.value / line.total.value)
     declared = conditional("independent chains")
     design = Design.of(declared.sources, 100)
-    checks = Ledger(design, declared.values(design.members, 1)).checks()
-    assert str(checks["given"].sel(line="2.p").values) == "1.f"
-    assert float(checks["kurtosis"]) == pytest.approx(3.0, abs=1.0)
-
-
-def test_the_pilot_decides_how_many_rows() -> None:
-    """R = 8 (se/target)^2; the target reached within the scatter of a pilot's own error; the first rows kept."""
-    design, values = _linear(8, seed=1)
-    pilot = Ledger(design, values)
-    choice = choose(pilot, SECONDS, target_se=0.05)
-    se = pilot.fair_share("2.p").se
-    assert choice.source == "2.p"
-    assert choice.design.rows == max(16, int(np.ceil(8 * (se / 0.05) ** 2)))
-    assert choice.se <= 0.05
-    bought = Ledger(choice.design, LINEAR.values(choice.design.members, 1)).fair_share("2.p")
-    assert 0.5 < bought.se / choice.se < 2.0
-    assert choice.seconds == pytest.approx(sum(SECONDS[t] * n for t, n in choice.design.calls().items()))
-    poor = choose(pilot, SECONDS, target_se=0.001, budget_s=choice.seconds)
-    assert poor.seconds <= choice.seconds
-    assert poor.design.rows == choice.design.rows
-    assert "budget" in poor.reason
-
-
-def test_inner_levels_go_to_cheap_late_sources() -> None:
-    """Clip(sqrt(row/re-draw), 2, 6) for sources that cost less than a tenth of a row; nothing where the end is dear."""
-    pilot = Ledger(*_linear(8))
-    cheap = choose(pilot, SECONDS).design.inner
-    assert cheap["4.g"] == cheap["4.q"] == 6
-    assert "1.f" not in cheap
-    assert "2.p" not in cheap
-    design = Design.of(CHAIN, 8, by=("source",))  # 14 calls of the last stage, so a re-draw is a seventh of a row
-    dear = Ledger(design, LINEAR.values(design.members, 1))
-    assert choose(dear, {"1": 0.01, "2": 0.01, "3": 0.01, "4": 1.0}).design.inner == {}
-
-
-def test_choices_that_cannot_be_made() -> None:
-    pilot = Ledger(*_linear(8))
-    with pytest.raises(StudyError, match="seconds"):
-        choose(pilot, {"1": 1.0})
-    with pytest.raises(StudyError, match="allow"):
-        choose(pilot, SECONDS, budget_s=1.0)
-    with pytest.raises(StudyError, match="extend"):
-        choose(Ledger(*_linear(7)), SECONDS)
-    with pytest.raises(StudyError, match="positive"):
-        choose(pilot, SECONDS, target_se=0.0)
-    assert expected_se(0.3, 32) == pytest.approx(0.0742, abs=1e-4)
+    found = checks(design, {"y": declared.values(design.members, 1)}).sel(answer="y")
+    assert str(found["given"].sel(line="2.p").values) == "1.f"
+    assert float(found["kurtosis"]) == pytest.approx(3.0, abs=1.0)

@@ -8,9 +8,8 @@ from exact_chains import CHAIN, LINEAR
 from scipy.special import ndtr, ndtri
 
 from uqmsm.errors import StudyError
-from uqmsm.members import Nested
-from uqmsm.questions.nested_split import nested_split
-from uqmsm.questions.reliability import below, probability_band
+from uqmsm.members import Design, Nested
+from uqmsm.questions.reliability import below, probability, probability_band
 
 S_E, S_A = np.sqrt(0.70), np.sqrt(0.30)
 LIMIT = -1.0
@@ -101,19 +100,31 @@ def test_tables_that_cannot_answer_are_refused() -> None:
         probability_band(np.zeros((7, 50)))
     with pytest.raises(StudyError, match="below"):
         probability_band(np.full((10, 50), 0.3))
-    with pytest.raises(StudyError, match="Nested"):
-        nested_split(np.zeros((64, 1)))
 
 
-def test_the_double_loop_bias_is_removed() -> None:
-    """Case 9: nested 64x4 of the linear chain, expectations .775 raw and .70 net, over 300 tables at five errors."""
-    raw, net, within = [], [], []
-    for seed in range(300):
-        nested = Nested(CHAIN, 64, 4)
-        split = nested_split(nested.arrange(LINEAR.values(nested.members, seed)))
-        net.append(split.between.value)
-        raw.append(split.between.value + split.removed)
-        within.append(split.within.value)
-    for numbers, exact in ((raw, 0.775), (net, 0.70), (within, 0.30)):
-        assert abs(np.mean(numbers) - exact) < 5.0 * np.std(numbers) / np.sqrt(300)
-    assert abs(np.mean(raw) - 0.70) > 5.0 * np.std(raw) / np.sqrt(300)
+def test_a_probability_without_a_band_knows_its_rows() -> None:
+    """400 studies of 64 rows: the error is that of the scatter, and smaller where members are taken as independent.
+
+    The jackknife error is good to 1/sqrt(2 400), 3.5 %: 15 % are four standard deviations (1e-4). Negative control: the
+    error of as many independent members is too small by more than that.
+    """
+    design = Design.of(CHAIN, 64)
+    rows = design.row_of_member
+    found = [probability(below(LINEAR.values(design.members, seed), LIMIT), rows) for seed in range(400)]
+    mean, se = (np.array([float(one[key]) for one in found]) for key in ("probability", "probability_se"))
+    truth = float(ndtr(LIMIT))
+    assert abs(mean.mean() - truth) < 5.0 * mean.std() / np.sqrt(400)
+    assert np.sqrt(np.mean(se**2)) == pytest.approx(mean.std(), rel=0.15)
+    careless = np.sqrt(truth * (1.0 - truth) / len(design.members))
+    assert careless < 0.85 * mean.std()
+
+
+def test_an_event_never_seen_in_the_rows_has_a_limit() -> None:
+    rows = Design.of(CHAIN, 16).row_of_member
+    never, always = (probability(np.full(len(rows), value), rows, ("1.f",)) for value in (0.0, 1.0))
+    assert float(never["probability_hi"]) == pytest.approx(1.0 - 0.1 ** (1.0 / 16.0))
+    assert float(always["probability_lo"]) == pytest.approx(0.1 ** (1.0 / 16.0))
+    assert np.isnan(never["probability_se"])
+    assert never["probability"].attrs["sources"] == "1.f"
+    with pytest.raises(StudyError, match="7 rows"):
+        probability(np.where(rows < 7, 0.0, np.nan), rows)

@@ -25,11 +25,11 @@ def test_pairing_removes_the_scatter_of_the_members() -> None:
 def test_richardson_finds_the_limit() -> None:
     """y(h) = y0 + c h^2 exactly: half the step leaves a third of the shift, corrected or not."""
     y0 = np.random.default_rng(2).normal(size=20)
-    found = shift(y0 + 0.4 * 0.2**2, y0 + 0.4 * 0.1**2, "mesh", order=2.0)
+    found = shift(y0 + 0.4 * 0.2**2, y0 + 0.4 * 0.1**2, "mesh", order=2.0, ratio=2.0)
     assert found.value == pytest.approx(-0.012)
     assert found.remaining == pytest.approx(-0.004)
     assert found.unresolved == pytest.approx(0.004)
-    corrected = shift(y0 + 0.4 * 0.2**2, y0 + 0.4 * 0.1**2, "mesh", order=2.0, corrected=True)
+    corrected = shift(y0 + 0.4 * 0.2**2, y0 + 0.4 * 0.1**2, "mesh", order=2.0, ratio=2.0, corrected=True)
     assert corrected.unresolved == pytest.approx(0.001)
 
 

@@ -171,9 +171,12 @@ def groups(rows: int = 64, *, interaction: float = 0.0, failing: float = 0.0, se
     inner = first_yield(nested.members.table, seed, interaction)
     band = probability_band(nested.arrange(below(inner, 80.0))).dataset().drop_attrs(deep=False)
     coords = {"threshold": 80.0, "direction": "below", "unit": "MPa", "inner": 64}
-    band = band.expand_dims(answer=["first_yield"]).assign_coords({k: ("answer", [v]) for k, v in coords.items()})
+    coords |= {"answer": "first_yield"}
+    band = band.expand_dims(event=["first_yield below 80 MPa"]).assign_coords(
+        {k: ("event", [v]) for k, v in coords.items()}
+    )
     first = first_yield(table[:: design.members_per_row][:8], seed, interaction)
-    moved = shift(first, first * 0.996 - 0.02 * np.arange(8), "mesh", order=2.0)
+    moved = shift(first, first * 0.996 - 0.02 * np.arange(8), "mesh", order=2.0, ratio=2.0)
     biases = shifts([moved], "MPa", float(np.nanvar(y))).drop_attrs(deep=False).expand_dims(answer=["first_yield"])
     addresses = [str(address) for address in design.addresses()]
     return {

@@ -18,6 +18,12 @@ from uqmsm.tables import folder
 EXACT = folder("studies") / "exact_chain"
 UQMSM = str(Path(sys.executable).with_name("uqmsm"))
 SHARES = {"first.f": 0.09, "second.p": 0.61, "third.c": 0.17, "third.v": 0.03, "fourth.g": 0.08, "fourth.q": 0.02}
+ANCESTORS = {
+    "first": "first.f",
+    "second": "first.f, second.p",
+    "third": "first.f, second.p, third.c, third.v",
+    "fourth": "first.f, second.p, third.c, third.v, fourth.g, fourth.q",
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,7 @@ def test_the_band_of_the_probability_holds_its_closed_form(tree):
     """P(y < -1) over all is Phi(-1.2); the mean over 64 draws within 5 of its standard errors (1e-6)."""
     from scipy.stats import norm
 
-    band = tree["probability"].to_dataset().sel(answer="y")
+    band = tree["probability"].to_dataset().sel(event="y below -1")
     assert abs(float(band["probability"]) - norm.cdf(-1.2)) < 5 * float(band["probability_se"])
     low, high = float(band["band"].sel(quantile=0.05)), float(band["band"].sel(quantile=0.95))
     assert low < norm.cdf(-1.2) < high
@@ -70,14 +76,19 @@ def test_the_band_of_the_probability_holds_its_closed_form(tree):
 
 
 def test_every_variable_says_unit_meaning_and_sources(tree):
-    for group in ("answers", "ledger", "members", "outcomes/third"):
+    every = ", ".join(SHARES)
+    groups = ("answers", "summary", "ledger", "checks", "probability", "shifts", "members")
+    ancestors = dict.fromkeys(groups, every) | {f"outcomes/{name}": words for name, words in ANCESTORS.items()}
+    seen = 0
+    for group, sources in ancestors.items():
         for name, variable in tree[group].to_dataset().variables.items():
-            if name in {"answer", "line", "draw", "quantile"}:
-                continue
-            assert {"units", "long_name", "sources"} <= set(variable.attrs) or variable.dims == ("answer",), (
-                group,
-                name,
-            )
+            own = name if name in SHARES else sources  # an index is that of one source
+            assert variable.attrs["sources"] == own, (group, name)
+            assert variable.attrs["units"] in {"1", "s"}, (group, name)
+            assert variable.attrs["long_name"].strip(), (group, name)
+            seen += 1
+    assert seen > 80
+    assert tree["members"]["seconds"].attrs["units"] == "s"
 
 
 def test_the_table_of_members_replays(tree, finished):

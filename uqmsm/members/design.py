@@ -79,6 +79,8 @@ class Design:
         inner: Mapping[str, int] | None = None,
     ) -> Design:
         """Return the design that resolves every source, stage prefix and kind; a linear chain without `ancestors`."""
+        if not sources:
+            raise StudyError("a chain without sources: every member would be the same; give a field a law")
         complete = complete_ancestors(sources, ancestors)
         return cls(tuple(sources), complete, splits_of(sources, tuple(complete), by), rows, dict(inner or {}))
 
@@ -149,7 +151,7 @@ class Design:
         """The table of all members, row by row: the first rows of a longer design are the same table."""
         pattern = np.array(list(self._patterns), dtype=np.int64)
         table = LEVELS * np.arange(self.rows, dtype=np.int64)[:, None, None] + pattern[None]
-        return Members(self.labels, table.reshape(-1, len(self.labels)))
+        return Members(self.labels, table.reshape(self.rows * len(pattern), len(self.labels)))
 
     @property
     def row_of_member(self) -> NDArray[np.int64]:

@@ -175,7 +175,7 @@ class Ledger:
             return []
         name = " + ".join(label for label in self.design.labels if label in merged)
         if self.design.find(merged) is None:
-            reason = f"{name}; no split of its own: run design.with_split('others', {sorted(merged)})"
+            reason = f"no split among these members, and a sum of estimates is none (Design.with_split); {name}"
             none = (NONE, NONE, NONE, NONE, NONE)
             return [Line("others", "merged", "", "", *none, 0, "refused", reason)]
         groups = {label: frozenset({label}) for label in self.design.labels if label not in merged}
@@ -190,7 +190,7 @@ class Ledger:
         return line_dataset(self.list_lines(by), self.level, self.design.labels).assign_attrs(counts)
 
     def _attributes(self, long_name: str) -> dict[str, str]:
-        return {"units": "1", "long_name": long_name, "sources": ",".join(self.design.labels)}
+        return {"units": "1", "long_name": long_name, "sources": ", ".join(self.design.labels)}
 
     # --- the sums ----------------------------------------------------------------------------------------------------
 

@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.members import Design
-from uqmsm.questions.attribute import Ledger
+from uqmsm.questions.attribute import By, Ledger
+from uqmsm.questions.lines import NONE, Line, line_dataset
 from uqmsm.questions.scatter import scales
 
-__all__ = ["ledgers"]
+__all__ = ["checks", "ledgers"]
 
 _TITLE = {"raw": "{}", "log": "log {}", "rank": "rank of {}"}
+_BY: tuple[By, ...] = ("source", "stage", "kind")
+_NOTHING = "fewer than two sources are small enough to merge"
 _COORDINATES = {
     "answer": "quantity asked for, and the scale of its scatter",
-    "line": "source, stage or kind",
-    "of": "what the line is: source, stage or kind",
+    "line": "source, stage, kind, or the others",
+    "of": "what the line is: source, stage, kind, or merged sources",
     "stage": "stage of the line",
     "kind": "kind of the line",
     "scale": "raw, log or rank",
@@ -46,7 +49,8 @@ def ledgers(design: Design, answers: Mapping[str, NDArray[np.float64]], level: f
     Returns
     -------
     Dataset
-        Dims (answer, line); lines are sources, stages and kinds (coordinate `of`), in chain order; coordinates `scale`,
+        Dims (answer, line); lines are sources, stages and kinds (coordinate `of`), in chain order, then the `others`
+        where small sources were merged (refused where the members cannot tell them apart); coordinates `scale`,
         `given_success` and `members` per answer; the sums of `Ledger.fractions` per answer.
 
     Raises
@@ -58,26 +62,68 @@ def ledgers(design: Design, answers: Mapping[str, NDArray[np.float64]], level: f
         raise StudyError("a ledger without an answer: name at least one quantity")
     parts = []
     for name, values in answers.items():
-        missing = np.isnan(values)
-        success = bool(missing.any())
-        shown = [
-            (_TITLE[scale].format(name), Ledger(design, values, scale=scale, level=level)) for scale in scales(values)
-        ]
-        parts += [_one(title, ledger, success) for title, ledger in shown]
-        if success:
-            parts.append(_one(f"{name} failed", Ledger(design, missing.astype(np.float64), level=level), False))
+        shown = _shown(design, name, values, level)
+        success = bool(np.isnan(values).any())
+        parts += [_one(title, ledger, success and not title.endswith(" failed")) for title, ledger in shown]
     table = xr.concat(
         parts, "answer", coords="minimal", compat="override", join="exact", combine_attrs="drop_conflicts"
     )
-    for name, text in _COORDINATES.items():
-        table[name].attrs = {"units": "1", "long_name": text, "sources": ""}
+    if (table["reason"].sel(line="others") == _NOTHING).all():
+        table = table.sel(line=table["of"] != "merged")
+    _say(table, design)
     return table
 
 
+def checks(design: Design, answers: Mapping[str, NDArray[np.float64]], level: float = 0.9) -> xr.Dataset:
+    """Return what should be looked at before the lines of sources are believed: `Ledger.checks` of every ledger.
+
+    Parameters
+    ----------
+    design, answers, level
+        As for `ledgers`.
+
+    Returns
+    -------
+    Dataset
+        Dims (answer, line), lines of sources alone.
+
+    Raises
+    ------
+    StudyError
+        When there is no answer, or the design lacks a split.
+    """
+    if not answers:
+        raise StudyError("checks without an answer: name at least one quantity")
+    shown = [pair for name, values in answers.items() for pair in _shown(design, name, values, level)]
+    parts = [ledger.checks().expand_dims(answer=[title]) for title, ledger in shown]
+    table = xr.concat(parts, "answer", coords="minimal", compat="override", join="exact", combine_attrs="override")
+    _say(table, design)
+    return table
+
+
+def _say(table: xr.Dataset, design: Design) -> None:
+    """Give every coordinate its unit, meaning and sources."""
+    for name in table.coords:
+        about = {"units": "1", "long_name": _COORDINATES[str(name)], "sources": ", ".join(design.labels)}
+        table[name].attrs = about
+
+
+def _shown(design: Design, name: str, values: NDArray[np.float64], level: float) -> list[tuple[str, Ledger]]:
+    """Return the ledgers of one answer with their titles: one per scale, and that of the event "failed"."""
+    missing = np.isnan(values)
+    shown = [(_TITLE[scale].format(name), Ledger(design, values, scale=scale, level=level)) for scale in scales(values)]
+    if missing.any():
+        shown.append((f"{name} failed", Ledger(design, missing.astype(np.float64), level=level)))
+    return shown
+
+
 def _one(title: str, ledger: Ledger, given_success: bool) -> xr.Dataset:
-    """Return one ledger, the line of merged sources left out so that every answer has the same lines."""
-    lines = [ledger.lines(by) for by in ("source", "stage", "kind")]
-    table = xr.concat([part.sel(line=part["of"] != "merged") for part in lines], "line", combine_attrs="override")
+    """Return one ledger; it always has the line of the others, so that every answer has the same lines."""
+    lines = [line for by in _BY for line in ledger.list_lines(by)]
+    others = [line for line in lines if line.of == "merged"]
+    empty = Line("others", "merged", "", "", NONE, NONE, NONE, NONE, NONE, 0, "refused", _NOTHING)
+    ordered = [*(line for line in lines if line.of != "merged"), *(others or [empty])]
+    table = line_dataset(ordered, ledger.level, ledger.design.labels)
     total = len(ledger.shares.values)
     coordinates = {
         "answer": title,

@@ -83,7 +83,7 @@ def line_dataset(lines: Sequence[Line], level: float, sources: Sequence[str]) ->
     Dataset
         Every share with `_se`, `_lo`, `_hi`; `rows`, `verdict`, `reason`; coordinates `of`, `stage`, `kind`.
     """
-    ancestors = ",".join(sources)
+    ancestors = ", ".join(sources)
     limits = {"lo": f"lower {level:.0%} limit of ", "hi": f"upper {level:.0%} limit of "}
     texts = {"value": "", "se": "standard error of ", **limits}
     found: dict[str, tuple[str, list[object], dict[str, str]]] = {}

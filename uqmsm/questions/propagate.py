@@ -53,10 +53,10 @@ class Spread:
             ending = "" if attribute == "value" else f"_{attribute}"
             for name, each in (("mean", self.mean), ("sd", self.sd)):
                 long_name = f"{text}{'standard deviation, all kinds of scatter' if name == 'sd' else name}"
-                attributes = {"units": units, "long_name": long_name, "sources": ",".join(sources)}
+                attributes = {"units": units, "long_name": long_name, "sources": ", ".join(sources)}
                 found[name + ending] = ((), getattr(each, attribute), attributes)
             numbers = [getattr(each, attribute) for each in self.quantiles.values()]
-            attributes = {"units": units, "long_name": f"{text}quantile", "sources": ",".join(sources)}
+            attributes = {"units": units, "long_name": f"{text}quantile", "sources": ", ".join(sources)}
             found["quantiles" + ending] = (("quantile",), numbers, attributes)
         counts = {"members": f"{self.succeeded} of {self.members}", "rows": self.rows}
         return xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)

@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
 from uqmsm.errors import StudyError
+from uqmsm.questions.propagate import spread
 from uqmsm.questions.rectangles import Estimate, jackknife, replicates
 
-__all__ = ["FEWEST_DRAWS", "FEWEST_INNER", "Band", "below", "probability_band"]
+__all__ = ["FEWEST_DRAWS", "FEWEST_INNER", "Band", "below", "probability", "probability_band"]
 
 Floats = NDArray[np.float64]
 FEWEST_INNER = 50
 """Members per epistemic draw that a band of a probability needs."""
 FEWEST_DRAWS = 8
+"""Epistemic draws that a band of a probability needs."""
+FEWEST_ROWS = 8
+"""Rows that the error of a probability without a band needs."""
 
 
 def below(values: Floats, limit: float) -> Floats:
@@ -75,7 +79,7 @@ class Band:
         found: dict[str, tuple[tuple[str, ...], object, dict[str, str]]] = {}
 
         def say(name: str, dims: tuple[str, ...], value: object, long_name: str) -> None:
-            found[name] = (dims, value, {"units": "1", "long_name": long_name, "sources": ",".join(sources)})
+            found[name] = (dims, value, {"units": "1", "long_name": long_name, "sources": ", ".join(sources)})
 
         for attribute in ("value", "se", "lo", "hi"):
             ending = "" if attribute == "value" else f"_{attribute}"
@@ -89,6 +93,43 @@ class Band:
         say("resolved", (), int(self.resolved), "whether the band exceeds the inner noise")
         counts = {"draws": f"{self.draws} of {self.draws_planned}", "members": f"{self.succeeded} of {self.members}"}
         return xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
+
+
+def probability(
+    events: Floats, row_of_member: NDArray[np.int64], sources: Sequence[str] = (), level: float = 0.9
+) -> xr.Dataset:
+    """Return the probability of an event over all uncertainty, its error from independent rows; it has no band.
+
+    Parameters
+    ----------
+    events
+        0 or 1 per member, shape (members,), see `below`; NaN where the member failed.
+    row_of_member
+        Row of each member, shape (members,): the unit of independence.
+    sources
+        Labels for the attribute of that name.
+    level
+        Nominal coverage of the interval; one-sided where the event was never or always seen.
+
+    Raises
+    ------
+    StudyError
+        With fewer than 8 rows that have an answer.
+    """
+    rows = len(np.unique(row_of_member[np.isfinite(events)]))
+    if rows < FEWEST_ROWS:
+        raise StudyError(f"{rows} rows with an answer; the error of a probability needs {FEWEST_ROWS}: extend the run")
+    mean = spread(events, row_of_member, level=level).mean
+    if mean.value in {0.0, 1.0}:
+        mean = _mean(np.array([mean.value]), rows, level)
+    found = {}
+    for attribute in ("value", "se", "lo", "hi"):
+        ending = "" if attribute == "value" else f"_{attribute}"
+        limit = getattr(mean, attribute)
+        value = min(max(limit, 0.0), 1.0) if attribute in {"lo", "hi"} else limit
+        about = {"units": "1", "long_name": "probability over all uncertainty", "sources": ", ".join(sources)}
+        found["probability" + ending] = ((), value, about)
+    return xr.Dataset(found)
 
 
 def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.95), level: float = 0.9) -> Band:

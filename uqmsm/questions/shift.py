@@ -7,7 +7,7 @@ coarse and fine; pairing on the same addresses removes the scatter of the member
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,7 @@ def shift(
     refinement: str,
     *,
     order: float | None = None,
-    ratio: float = 2.0,
+    ratio: float | None = None,
     corrected: bool = False,
     level: float = 0.9,
 ) -> Shift:
@@ -93,7 +93,8 @@ def shift(
     refinement
         What was refined, e.g. ``"mesh"``.
     order, ratio
-        Order of convergence and the factor by which the step was refined, for Richardson's extrapolation.
+        Order of convergence and the factor, over 1, by which the step was refined, for Richardson's extrapolation:
+        an order needs its factor.
     corrected
         Whether the answers are corrected by the extrapolation; then a quarter of it stays in doubt (Roache 1994).
     level
@@ -116,7 +117,7 @@ def shift(
     difference = fine - coarse
     value, se = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n))
     reach = float(student_t.ppf(0.5 + level / 2.0, n - 1)) * se
-    factor = 1.0 if order is None else 1.0 / (ratio**order - 1.0)
+    factor = 1.0 if order is None or ratio is None else 1.0 / (ratio**order - 1.0)
     remaining, doubt = value * factor, (_EXCESS if corrected else 1.0)
     unresolved = float(np.hypot(doubt * remaining, se * factor))
     sd = float(fine.std(ddof=1))
@@ -139,9 +140,9 @@ def shift(
     )
 
 
-def _refuse(refinement: str, order: float | None, ratio: float, corrected: bool) -> None:
-    if order is not None and not (order > 0.0 and ratio > 1.0):
-        raise StudyError(f"{refinement}: order {order} and ratio {ratio}; they must exceed 0 and 1")
+def _refuse(refinement: str, order: float | None, ratio: float | None, corrected: bool) -> None:
+    if order is not None and not (order > 0.0 and ratio is not None and ratio > 1.0):
+        raise StudyError(f"{refinement}: order {order} and ratio {ratio}; both are given and must exceed 0 and 1")
     if corrected and order is None:
         raise StudyError(f"{refinement}: a correction needs the order of convergence; state it or leave it uncorrected")
 
@@ -179,7 +180,7 @@ _COLUMNS = {
 _PURE = {"variance_ratio", "variance_ratio_se", "pairs", "order", "corrected", "in_sd", "large"}
 
 
-def shifts(found: Iterable[Shift], units: str, variance: float) -> xr.Dataset:
+def shifts(found: Iterable[Shift], units: str, variance: float, sources: Sequence[str] = ()) -> xr.Dataset:
     """Return the shifts of one answer over the dimension `refinement`, and V + sum u_b^2.
 
     Parameters
@@ -190,16 +191,18 @@ def shifts(found: Iterable[Shift], units: str, variance: float) -> xr.Dataset:
         Units of the answer.
     variance
         Variance of the answer, V of the ledger.
+    sources
+        Labels of the sources that the answer depends on, for the attribute of that name.
     """
     found = list(found)
     dataset = xr.Dataset(coords={"refinement": [each.refinement for each in found]})
     for key, (name, text) in _COLUMNS.items():
         numbers = [getattr(each, key) for each in found]
-        numbers = [np.nan if number is None else number for number in numbers]
-        attributes = {"units": "1" if key in _PURE else units, "long_name": text, "sources": ""}
+        numbers = [np.nan if number is None else float(number) for number in numbers]
+        attributes = {"units": "1" if key in _PURE else units, "long_name": text, "sources": ", ".join(sources)}
         dataset[name] = ("refinement", numbers, attributes)
     whole = variance + sum(each.unresolved**2 for each in found)
     text = "variance with all unresolved biases"
     squared = "1" if units == "1" else f"({units})^2"
-    dataset["variance_with_bias"] = ((), whole, {"units": squared, "long_name": text, "sources": ""})
+    dataset["variance_with_bias"] = ((), whole, {"units": squared, "long_name": text, "sources": ", ".join(sources)})
     return dataset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,23 +27,23 @@ def _bins(values: Floats) -> tuple[NDArray[np.intp], Floats]:
     return counts, edges
 
 
-def draw_distribution(answer: Answer, threshold: float | None, *, prefix: str) -> str:
+def draw_distribution(answer: Answer, thresholds: Sequence[float], *, prefix: str) -> str:
     """Return the histogram of an answer over its members, the distribution function, and the quantiles.
 
     Parameters
     ----------
     answer
         With at least two different values.
-    threshold
-        A design value to mark, if there is one.
+    thresholds
+        Design values to mark, if there are any.
     prefix
         Unique on the page.
     """
     values = answer.values[np.isfinite(answer.values)]
     counts, edges = _bins(values)
     low, high = float(edges[0]), float(edges[-1])
-    if threshold is not None and np.isfinite(threshold):
-        low, high = min(low, threshold), max(high, threshold)
+    marks = [value for value in thresholds if np.isfinite(value)]
+    low, high = min([low, *marks]), max([high, *marks])
     pad = 0.03 * (high - low)
     canvas = Canvas(440.0, 308.0, prefix)
     frame = Frame(44.0, 396.0, 62.0, 240.0, (low - pad, high + pad), (0.0, float(counts.max()) * 1.08))
@@ -62,7 +64,7 @@ def draw_distribution(answer: Answer, threshold: float | None, *, prefix: str) -
             x = frame.px(quantile.value)
             canvas.line(x, frame.top, x, frame.bottom, "axis dash")
             canvas.text(x, frame.top - 4.0, percent(level), "tiny", "middle")
-    if threshold is not None and np.isfinite(threshold):
+    for threshold in marks:
         canvas.line(frame.px(threshold), frame.top, frame.px(threshold), frame.bottom, "rule")
         canvas.text(frame.px(threshold), frame.top - 24.0, f"design {written(threshold)}", "tiny strong", "middle")
         canvas.line(frame.px(threshold), frame.top - 18.0, frame.px(threshold), frame.top, "rule")

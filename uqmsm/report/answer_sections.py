@@ -42,56 +42,63 @@ def answer_items(
     return items
 
 
-def _thresholds(results: xr.DataTree) -> dict[str, tuple[float, str]]:
+def _events(results: xr.DataTree) -> list[tuple[str, float, str, xr.Dataset]]:
+    """Return answer, threshold, side and numbers of every event asked for."""
     table = group(results, "probability")
     if table is None:
-        return {}
-    names = [str(name) for name in np.atleast_1d(table["answer"].values)]
-    limits, sides = np.atleast_1d(table["threshold"].values), np.atleast_1d(table["direction"].values)
-    return {name: (float(limit), str(side)) for name, limit, side in zip(names, limits, sides, strict=True)}
+        return []
+    rows = [table.isel(event=k) for k in range(table.sizes["event"])]
+    return [(str(one["answer"].item()), float(one["threshold"]), str(one["direction"].item()), one) for one in rows]
 
 
 def distributions(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, Any]]:
     """Return the picture of every answer that varies, with its quantiles."""
-    limits, items = _thresholds(results), []
+    items: list[dict[str, Any]] = []
+    limits: dict[str, list[float]] = {}
+    for name, limit, _, _ in _events(results):
+        limits.setdefault(name, []).append(limit)
     for k, answer in enumerate(given):
         values = answer.values[np.isfinite(answer.values)]
         if values.size < 2 or np.ptp(values) == 0.0:
             continue
         quantiles = [(percent(p), unbroken(amount(q.value, q.se, answer.units))) for p, q in answer.quantiles.items()]
-        threshold = limits[answer.name][0] if answer.name in limits else None
-        picture = draw_distribution(answer, threshold, prefix=f"d{k}")
+        picture = draw_distribution(answer, limits.get(answer.name, []), prefix=f"d{k}")
         items.append({"title": answer.words, "picture": picture, "quantiles": quantiles})
     return items
 
 
 def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
-    """Return, per probability, a sentence and its picture."""
-    table = group(results, "probability")
-    if table is None:
-        return []
+    """Return, per probability, a sentence, and its picture where it has a band (empty if not)."""
     items = []
-    for k, (name, (limit, side)) in enumerate(_thresholds(results).items()):
-        one = table.sel(answer=name)
+    for k, (name, limit, side, one) in enumerate(_events(results)):
         answer = next((each for each in given if each.name == name), None)
         words, units = (answer.words, answer.units) if answer else (plain(name), "")
-        low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
-        mean, removed = float(one["probability"]), float(one["removed"])
-        raw = np.asarray(one["raw"].values, dtype=np.float64)
         event = f"{words} {side} {written(limit)} {units}".rstrip()
-        total = float(np.nanvar(raw, ddof=1))
-        noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
-        text = (
-            f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}. What we do not know puts it "
-            f"between {percent(low)} and {percent(high)} (90 % band over {np.isfinite(raw).sum()} "
-            f"epistemic draws of {int(one['inner'])} members each). The noise of these finite inner samples, "
-            f"{noise} of the scatter in the curve, is removed from the band."
-        )
-        if "resolved" in one and not bool(one["resolved"]):
-            text += " The band is not resolved from that noise: more inner members would resolve it."
-        picture = draw_probability(raw, mean, (low, high), title=f"probability of {event}", prefix=f"p{k}")
-        items.append({"text": unbroken(text), "picture": picture})
+        text = f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}. "
+        if "band" in one:
+            more, picture = _band(one, event, f"p{k}")
+        else:
+            more = "How far what we do not know would move it, this run did not ask: members: {band: ...} does."
+            picture = ""
+        items.append({"text": unbroken(text + more), "picture": picture})
     return items
+
+
+def _band(one: xr.Dataset, event: str, prefix: str) -> tuple[str, str]:
+    """Return what the epistemic band of a probability says, and its picture."""
+    low, high = (float(one["band"].sel(quantile=q)) for q in (0.05, 0.95))
+    raw, removed = np.asarray(one["raw"].values, dtype=np.float64), float(one["removed"])
+    total = float(np.nanvar(raw, ddof=1))
+    noise = percent(removed / total, small=1) if total > 0.0 else "0 %"
+    text = (
+        f"What we do not know puts it between {percent(low)} and {percent(high)} (90 % band over "
+        f"{np.isfinite(raw).sum()} epistemic draws of {int(one['inner'])} members each). The noise of these finite "
+        f"inner samples, {noise} of the scatter in the curve, is removed from the band."
+    )
+    if "resolved" in one and not bool(one["resolved"]):
+        text += " The band is not resolved from that noise: more inner members would resolve it."
+    title, mean = f"probability of {event}", float(one["probability"])
+    return text, draw_probability(raw, mean, (low, high), title=title, prefix=prefix)
 
 
 def _chance(one: xr.Dataset) -> str:

@@ -56,6 +56,7 @@ def checks(results: xr.DataTree) -> list[Check]:
     found += [check for answer in given if (check := _mean(answer))]
     target = float(notes(results, "target_se") or _TARGET_SE)
     found += [check for ledger in ledgers(results) if (check := _shares(ledger, target))]
+    found += _comparable(group(results, "checks"))
     node = results.children.get("diagnostics")
     for stage in node.children if node is not None else ():
         found += _posterior(str(stage), group(results, f"diagnostics/{stage}"))
@@ -88,7 +89,7 @@ def _mean(answer: Answer) -> Check | None:
 
 
 def _shares(ledger: Ledger, target: float) -> Check | None:
-    lines = ledger.by("source")
+    lines = [line for of in ("source", "stage", "kind") for line in ledger.by(of)]
     rows = min((line.rows for line in lines), default=0)
     what = f"Shares of {plain(ledger.title)}"
     errors = [
@@ -99,12 +100,30 @@ def _shares(ledger: Ledger, target: float) -> Check | None:
     if not errors:
         reason = lines[0].reason if lines else "there are no sources"
         return Check("bad", what, f"no shares: {reason}", "16 complete rows or more", "more members")
+    from uqmsm.questions.allocate import rows_needed  # here, because it brings scipy
+
     worst = max(errors)
     state = _light(worst > 2.0 * target, worst > target or rows < 16)
-    more = math.ceil(rows * (worst / target) ** 2)
+    more = rows_needed(max(line.rows for line in lines), worst, target) if worst > 0.0 else rows
     todo = "" if state == "good" else f"about {more} rows in place of {rows}"
     points = f"largest standard error {100 * worst:.1f} points, {rows} rows"
     return Check(state, what, points, f"at most {100 * target:.0f} points", todo)
+
+
+def _comparable(table: xr.Dataset | None) -> list[Check]:
+    """Return a light per source that acts only through others though it declared nothing."""
+    if table is None or "advice" not in table.data_vars:
+        return []
+    found: dict[str, str] = {}
+    for answer in range(table.sizes["answer"]):
+        for line in range(table.sizes["line"]):
+            advice = str(table["advice"].values[answer, line])
+            if advice:
+                found.setdefault(str(table["line"].values[line]), advice)
+    return [
+        Check("care", f"Outcomes of {plain(name)}", "no share of its own", "comparable across its ancestors", advice)
+        for name, advice in found.items()
+    ]
 
 
 def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:

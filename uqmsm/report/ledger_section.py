@@ -31,6 +31,7 @@ def ledger_items(
         pictures = [draw_ledger(ledger, None, order, prefix=f"l{k}{'nw'[wide]}", narrow=not wide) for wide in (1, 0)]
         title = meant.get(ledger.answer, plain(ledger.answer))
         item: dict[str, Any] = {of: [_row(line, words) for line in ledger.by(of)] for of in ("source", "stage", "kind")}
+        item["source"] += [_row(line, words) for line in ledger.by("merged") if line.verdict != "refused"]
         named = title if ledger.title == ledger.answer else ledger.title.replace(ledger.answer, title)
         item["title"] = "which members fail" if ledger.title.endswith(" failed") else named
         items.append(item | {"wide": pictures[0], "narrow": pictures[1], "notes": _remarks(ledger)})
@@ -43,7 +44,8 @@ def _distinct(found: Sequence[Ledger]) -> list[Ledger]:
     seen: dict[tuple[float, ...], Ledger] = {}
     for ledger in found:
         if ledger.title.endswith(" failed"):
-            seen.setdefault(tuple(line.first_order.value for line in ledger.lines), ledger)
+            told_by = (line.first_order.value for line in ledger.lines if line.of != "merged")
+            seen.setdefault(tuple(told_by), ledger)
     return [*told, *seen.values()]
 
 

@@ -63,7 +63,7 @@ def _refinement(one: Refinement, stage: Stage, folder: Path | None) -> dict[str,
     laws, annotations = laws_of(type(stage.operator)), hints(type(stage.operator))
     finer = {key: written(value, unit_of(annotations[key]), laws, folder) for key, value in one.set.items()}
     body = {"name": one.name, "stage": one.stage, "set": finer, "pairs": one.pairs}
-    return body | ({"order": one.order} if one.order is not None else {})
+    return body | ({"order": one.order, "ratio": one.ratio} if one.order is not None else {})
 
 
 def written(

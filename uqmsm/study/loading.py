@@ -129,7 +129,7 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
     finer = _items(door, "refinements", Refined)
     if complete and chain is not None:
         parts["ask"] = asks(door, asked, chain, parts["members"])
-        parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known})
+        parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known}, parts["members"])
     if door.problems or chain is None:
         raise Faulty(door.problems, file.name)
     return Study(chain=chain, text=text, path=file, **parts)

@@ -14,6 +14,9 @@ from uqmsm.stochastic import Operator
 
 __all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study"]
 
+_LEAST = 8
+"""Epistemic draws of a band, and pairs of a shift (`reliability.FEWEST_DRAWS`, `shift.FEWEST_PAIRS`)."""
+
 
 def _demand(holds: bool, message: str) -> None:
     if not holds:
@@ -32,7 +35,7 @@ class Ask:
         Unit of the answer; that of the port if not given.
     below, above
         Threshold in the answer's unit (a text such as ``120 MPa`` in the file): the probability of falling below,
-        or rising above, is answered too.
+        or rising above, is answered too, or both. Its epistemic band needs `Members.band`.
     """
 
     answer: str
@@ -48,7 +51,7 @@ class Band:
     Parameters
     ----------
     draws
-        Epistemic draws, at least 2.
+        Epistemic draws, at least 8.
     inner
         Members for every epistemic draw, at least 50; what their number leaves behind is removed and printed.
     """
@@ -58,7 +61,10 @@ class Band:
 
     def __post_init__(self) -> None:
         """Refuse a design too small to carry a band."""
-        _demand(self.draws >= 2, f"draws = {self.draws} gives no band; a band needs at least 2 epistemic draws")
+        _demand(
+            self.draws >= _LEAST,
+            f"draws = {self.draws} is too few; write {_LEAST} or more: with fewer there is no band",
+        )
         _demand(
             self.inner >= 50,
             f"inner = {self.inner} is too few; write 50 or more: with fewer, inner chance drowns the band",
@@ -104,9 +110,11 @@ class Refinement:
     operator
         The refined operator.
     pairs
-        Number of paired addresses, at least 2.
+        Number of paired addresses, at least 8 and no more than there are rows.
     order
         Order of convergence, for Richardson's extrapolation; none if not given.
+    ratio
+        Factor, over 1, by which the numerical length is refined (3 when a step of 0.3 becomes 0.1); an order needs it.
     """
 
     name: str
@@ -115,11 +123,17 @@ class Refinement:
     operator: Operator
     pairs: int = 8
     order: float | None = None
+    ratio: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a refinement that could not be measured."""
-        _demand(self.pairs >= 2, f"pairs = {self.pairs} leaves no standard error; write 2 or more")
+        _demand(self.pairs >= _LEAST, f"pairs = {self.pairs} is too few for a shift; write {_LEAST} or more")
         _demand(self.order is None or self.order > 0, f"order = {self.order} is no order; write a positive number")
+        _demand(self.ratio is None or self.ratio > 1, f"ratio = {self.ratio} refines nothing; write a number over 1")
+        _demand(
+            self.order is None or self.ratio is not None,
+            f"order = {self.order} needs the factor of refinement; write ratio: coarse / fine, a number over 1",
+        )
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,14 @@ class Refined:
     set: dict[str, Any]
     pairs: int = 8
     order: float | None = None
+    ratio: float | None = None
 
 
 def asks(door: Door, asked: list[tuple[int, Asked]], chain: Chain, members: Members | None) -> tuple[Ask, ...]:
     """Return what is asked, after noting each answer that the chain does not give in that unit."""
+    if not chain.sources:
+        what, advice = "no stage has a source, so every member would be the same", "Give a field a law."
+        door.fault(("chain",), what, "A study answers how uncertain a quantity is, and why.", advice)
     found = [ask for position, one in asked if (ask := _ask(door, position, one, chain)) is not None]
     seen: set[tuple[str, str]] = set()
     for position, one in asked:
@@ -100,7 +104,7 @@ def _threshold(door: Door, route: tuple[str | int, ...], value: float | str | No
 
 
 def refinements(
-    door: Door, finer: list[tuple[int, Refined]], chain: Chain, built: dict[str, Built]
+    door: Door, finer: list[tuple[int, Refined]], chain: Chain, built: dict[str, Built], members: Members | None
 ) -> tuple[Refinement, ...]:
     """Return the refinements with their refined operators, after noting each that cannot be made."""
     found: list[Refinement] = []
@@ -115,14 +119,33 @@ def refinements(
         operator = _refined(door, route, one, built[one.stage], chain)
         if operator is None:
             continue
+        if members is not None and one.pairs > members.rows:
+            advice = f"Write pairs: {members.rows} or fewer, or more rows."
+            what = f"{one.pairs} pairs, and members has {members.rows} rows: every pair is a row of its own"
+            door.fault((*route, "pairs"), what, advice=advice)
         values = {key: getattr(operator, key) for key in one.set}
+        ratio = one.ratio if one.ratio is not None else _ratio(built[one.stage].stage.operator, values)
         try:
-            found.append(Refinement(one.name, one.stage, values, operator, one.pairs, one.order))
+            found.append(Refinement(one.name, one.stage, values, operator, one.pairs, one.order, ratio))
         except StudyError as fault:
             what, advice = split(str(fault))
-            key = next((key for key in ("pairs", "order") if what.startswith(key)), "name")
+            key = next((key for key in ("pairs", "order", "ratio") if what.startswith(key)), "name")
             door.fault((*route, key), what, advice=advice)
     return tuple(found)
+
+
+def _ratio(coarse: Any, finer: dict[str, Any]) -> float | None:
+    """Return the factor between the coarse and the finer setting, over 1; None unless it is one positive number.
+
+    A step grows finer downwards, a number of elements upwards: the factor of the length is the larger over the smaller.
+    """
+    if len(finer) != 1:
+        return None
+    ((key, fine),) = finer.items()
+    pair = getattr(coarse, key), fine
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in pair):
+        return None
+    return float(max(pair)) / float(min(pair))
 
 
 def _refined(door: Door, route: tuple[str | int, ...], one: Refined, built: Built, chain: Chain) -> Any:

@@ -1,0 +1,102 @@
+"""Which run next?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, isfinite, sqrt
+
+import numpy as np
+import xarray as xr
+
+from uqmsm.errors import StudyError
+from uqmsm.questions.attribute import FEWEST_ROWS, INTERVAL_ROWS
+
+__all__ = ["expected_se", "rows_needed", "shortfalls"]
+
+_PRINTED = ("estimated", "bounded")
+_SUMS = ("aleatoric", "epistemic", "numerical", "interaction")
+_MOST = 2**27
+"""Rows that a design can have."""
+
+
+def expected_se(share: float, rows: int) -> float:
+    """Return the error of a closed share expected before any run, 2 S (1 - S)/sqrt(rows).
+
+    Holds for additive chains; two to four times as much with strong interactions.
+    """
+    return 2.0 * share * (1.0 - share) / sqrt(rows)
+
+
+def rows_needed(rows: int, se: float, target_se: float) -> int:
+    """Return the rows that bring a standard error to its target: rows (se/target)^2, at least 16.
+
+    Parameters
+    ----------
+    rows, se
+        Complete rows so far, and the standard error that they gave.
+    target_se
+        Standard error wanted (0.05: 5 points).
+
+    Raises
+    ------
+    StudyError
+        When there are no rows, or an error or target is not positive and finite.
+    """
+    if rows < 1 or not (se > 0.0 and target_se > 0.0 and isfinite(se) and isfinite(target_se)):
+        raise StudyError(f"{rows} rows with error {se} for a target of {target_se}: all must be positive and finite")
+    return min(max(INTERVAL_ROWS, ceil(rows * (se / target_se) ** 2)), _MOST)
+
+
+def shortfalls(table: xr.Dataset, rows: int, target_se: float) -> list[str]:
+    """Return what keeps a ledger from being good enough, in words: empty if every share meets the target.
+
+    Every share that is printed is judged: lines of sources, stages and kinds, and the fractions, on every scale. The
+    ledger of the event "failed" is not: the fraction of failed members has a limit of its own.
+
+    Parameters
+    ----------
+    table
+        As `ledgers` gives it, dims (answer, line).
+    rows
+        Rows of the design, complete or not.
+    target_se
+        Standard error wanted on every printed share.
+    """
+    found: list[str] = []
+    for k, title in enumerate(table["answer"].values.tolist()):
+        if not str(title).endswith(" failed"):
+            found += _of_one(table.isel(answer=k), f"shares of {title}", rows, target_se)
+    return found
+
+
+def _of_one(table: xr.Dataset, title: str, rows: int, target_se: float) -> list[str]:
+    refused = table["verdict"].values == "refused"
+    judged = refused & (table["of"].values != "merged")
+    reasons: dict[str, list[str]] = {}
+    for name, reason in zip(table["line"].values[judged], table["reason"].values[judged], strict=True):
+        # what a line means stands behind the reason of the refusal
+        reasons.setdefault(str(reason).partition(";")[0], []).append(str(name))
+    found = [f"{title}: nothing said of {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    late = sorted(((se, name) for name, se in _printed(table) if not se <= target_se), reverse=True)
+    if not late:
+        return found
+    worst = max((se for se, _ in late if isfinite(se)), default=np.nan)
+    names = ", ".join(f"{name} {100 * se:.1f}" for se, name in late[:3])
+    more = f" and {len(late) - 3} more" if len(late) > 3 else ""
+    said = f"{title}: standard error over {100 * target_se:g} points: {names}{more}"
+    if not isfinite(worst):
+        return [*found, f"{said}; extend the run: --set members.rows={2 * rows}"]
+    need = rows_needed(rows, worst, target_se)
+    return [*found, f"{said}; needs about {need} rows: --set members.rows={need}"]
+
+
+def _printed(table: xr.Dataset) -> Iterator[tuple[str, float]]:
+    """Yield every printed share and its standard error, NaN where it has none."""
+    shown = np.isin(table["verdict"].values, _PRINTED)
+    for name, se in zip(table["line"].values[shown], table["fair_se"].values[shown], strict=True):
+        yield str(name), float(se)
+    complete = table["rows"].values[table["of"].values == "kind"].max(initial=0)
+    for name in _SUMS:
+        if complete >= FEWEST_ROWS and np.isfinite(float(table[f"{name}_fraction"])):
+            what = "interaction of kinds" if name == "interaction" else f"all {name}"
+            yield what, float(table[f"{name}_fraction_se"])
