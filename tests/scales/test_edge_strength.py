@@ -20,8 +20,9 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.potential.average_atom import average_atom
 from uqmsm.physics.potential.zhou import published
 from uqmsm.scales.strength import EdgeStrength, LearntForm, MeasuredElsewhere
-from uqmsm.scales.strength.crystal import at_training_composition, member, published_crystal
+from uqmsm.scales.strength.crystal import at_training_composition, member
 from uqmsm.scales.strength.form import GRID_K
+from uqmsm.scales.strength.recipe import published_crystal
 from uqmsm.uncertainty import Epistemic, LearnableLaw, Normal
 
 EQUAL = (0.25,) * 4

@@ -11,8 +11,9 @@ from numpy.random import Generator
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.strength.crystal import TRAINABLE, Recipe, at_training_composition, member
+from uqmsm.scales.strength.crystal import at_training_composition, member
 from uqmsm.scales.strength.form import FormDraw, LearntForm, MeasuredElsewhere
+from uqmsm.scales.strength.recipe import TRAINABLE, Recipe, published_crystal
 from uqmsm.scales.upstream import field_of, location
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Uncertain, settled
@@ -140,8 +141,6 @@ class EdgeStrength:
 
     def warm_up(self) -> None:
         """Compile the kernels of the average atom once."""
-        from uqmsm.scales.strength.crystal import published_crystal
-
         for phase, alloys in TRAINABLE.items():
             published_crystal(next(iter(alloys)), phase)
 

@@ -6,15 +6,12 @@ are draws for people, beside draws of the prior and the data.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -22,8 +19,9 @@ from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import code_digest, digest
 from uqmsm.quantity import Unit
-from uqmsm.scales.strength.crystal import TRAINABLE, Recipe, published_crystal
-from uqmsm.scales.strength.evidence import FormError, FormPrior, form_error, half_normal
+from uqmsm.scales.strength.evidence import FormError, FormPrior, form_error
+from uqmsm.scales.strength.recipe import TRAINABLE, Recipe, published_crystal
+from uqmsm.scales.strength.record import SHAPE, keep
 from uqmsm.scales.strength.yields import YieldRow, log_ratios, measured_yields, training_rows
 from uqmsm.streams import Streams
 
@@ -33,10 +31,6 @@ Floats = NDArray[np.float64]
 
 # temperatures on which the law is drawn as one function
 GRID_K = np.linspace(200.0, 2000.0, 19)
-# those of which a run keeps draws for people, the shape (chains, draws) of these, and the draws of the prior
-SHOWN_K = (300.0, 600.0, 900.0, 1200.0, 1500.0, 1800.0)
-KEPT = (4, 250)
-PRIOR_DRAWS = 500
 
 
 @dataclass(frozen=True)
@@ -130,13 +124,15 @@ class MeasuredElsewhere:
     ) -> LearntForm:
         """Return the law learnt, and keep a record of it; see `uqmsm.uncertainty.LearnableLaw`."""
         law = self.learnt()
-        rows, at = len(self.rows), self.service_temperature
+        rows, at = self.rows, self.service_temperature
         mean, sd = law.at(at)
         tell(
-            f"log(measured / theory) from {rows} rows: {mean:+.3f} ± {sd:.3f} at {at:g} K, with the published potential"
+            f"log(measured / theory) from {len(rows)} rows, with the published potential: {mean:+.3f} ± {sd:.3f} at "
+            f"{at:g} K"
         )
-        if not (stored.is_file() and _fingerprint_of(stored) == law.fingerprint):
-            _save(law.record(seed), stored)
+        z = Streams(seed).generator("measured_elsewhere.record", 0).standard_normal((*SHAPE, GRID_K.size))
+        drawn = law.mean + z @ law.factor.T
+        keep(stored, law.fingerprint, drawn, GRID_K, rows, Streams(seed).generator("measured_elsewhere.prior", 0))
         return law
 
     def learnt(self) -> LearntForm:
@@ -215,23 +211,6 @@ class LearntForm:
         weights = np.array([np.interp(temperature_K, GRID_K, row) for row in np.eye(GRID_K.size)])
         return float(weights @ self.mean), float(np.linalg.norm(weights @ self.factor))
 
-    def record(self, seed: int) -> xr.DataTree:
-        """Return draws of posterior and prior at `SHOWN_K` with the published potential, beside the data."""
-        rng = Streams(seed).generator("measured_elsewhere.record", 0)
-        places = np.searchsorted(GRID_K, SHOWN_K)
-        drawn = self.mean + rng.standard_normal((*KEPT, GRID_K.size)) @ self.factor.T
-        words = {"units": "1", "long_name": "log(measured / theory) with the published potential"}
-        dims, at = ("chain", "draw", "temperature"), {"temperature": ("temperature", list(SHOWN_K), {"units": "K"})}
-        prior = _prior(rng)[None]
-        groups = {
-            "posterior": xr.Dataset({"log_ratio": (dims, drawn[..., places], words)}, at),
-            "prior": xr.Dataset({"log_ratio": (dims, prior, words)}, at),
-            "observed_data": xr.Dataset(_observed(self.elsewhere.rows)),
-        }
-        tree = xr.DataTree.from_dict(groups)
-        tree.attrs |= {"fingerprint": self.fingerprint, "length": KEPT[1], "shortfalls": json.dumps([])}
-        return tree
-
 
 @dataclass(frozen=True)
 class FormDraw:
@@ -243,48 +222,3 @@ class FormDraw:
     def log_ratio(self, temperature_K: float, own_MPa: Floats) -> float:
         """Return log(measured / theory) at a temperature; `own_MPa` as in `LearntForm.function`."""
         return float(np.interp(temperature_K, GRID_K, self.law.function(own_MPa, self.z)))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Return the digest of law and draw."""
-        return digest(self.law.fingerprint, self.z)
-
-
-def _prior(rng: Generator) -> Floats:
-    """Return draws of the prior at `SHOWN_K`, hyper-parameters included, shape (draws, temperatures)."""
-    law = FormPrior()
-    T = np.array(SHOWN_K)
-    z = rng.standard_normal((PRIOR_DRAWS, 3 + T.size))
-    wiggle = rng.choice(half_normal(law.wiggle_scale, law.grid), (PRIOR_DRAWS, 1))
-    alloy = rng.choice(half_normal(law.alloy_scale, law.grid), (PRIOR_DRAWS, 1))
-    kernel = np.exp(-0.5 * ((T[:, None] - T) / law.length_K) ** 2)
-    smooth = z[:, 3:] @ np.linalg.cholesky(kernel + 1e-9 * np.eye(T.size)).T
-    line = law.level_sd * z[:, :1] + law.trend_sd * z[:, 1:2] * (T - law.trend_centre_K) / law.trend_span_K
-    return np.asarray(line + wiggle * smooth + alloy * z[:, 2:3])
-
-
-def _observed(rows: list[YieldRow]) -> dict[str, Any]:
-    law = FormPrior()
-    spread = float(np.hypot(law.ingot_sd, law.row_sd))
-    found = {}
-    for place, row in enumerate(rows):
-        size = f", grains of {row.grain_size_um:g} um" if np.isfinite(row.grain_size_um) else ""
-        words: dict[str, Any] = {"units": "MPa", "long_name": f"yield stress of {row.alloy} at {row.temperature_K:g} K"}
-        words |= {"log_sd": spread, "note": f"exp, cast{size}: {row.ingot}", "verified": "yes", "place": place}
-        found[f"{row.alloy} {row.temperature_K:g} K #{place}"] = ((), row.yield_MPa, words)
-    return found
-
-
-def _save(tree: xr.DataTree, path: Path) -> None:
-    """Write the file, under another name first, so that a reader never sees half of it."""
-    fresh = path.with_name(path.name + ".part")
-    tree.to_netcdf(fresh, engine="h5netcdf")
-    fresh.replace(path)
-
-
-def _fingerprint_of(path: Path) -> str:
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return str(tree.attrs.get("fingerprint", ""))
-    except (OSError, ValueError):
-        return ""  # half a file, or none of ours: written anew
