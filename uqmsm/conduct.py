@@ -73,6 +73,10 @@ def _lock(study: Study) -> dict[str, Any]:
     }
 
 
+def _texts(study: Study) -> dict[str, str]:
+    return {"study.yaml": study.text or dump(study), "study.lock.json": json.dumps(_lock(study), indent=2)}
+
+
 def run(
     study: Study,
     out: str | os.PathLike[str] | None = None,
@@ -107,11 +111,10 @@ def run(
 
     place = Path(out) if out is not None else Path("runs") / f"{_slug(study.title)}-{digest(dump(study))[:8]}"
     if (place / "journal.jsonl").exists():
+        read_lock(place)  # a run that nobody can go on with is told as such
         raise StudyError(f"{place} holds a run already; go on with it: uqmsm resume {place}, or give another --out")
     # the backend first: a scheduler that is not there leaves no run folder behind
-    with _backend(study, workers, cluster, observer) as backend, RunFolder.create(place) as folder:
-        (folder.path / "study.yaml").write_text(study.text or dump(study), encoding="utf-8")
-        (folder.path / "study.lock.json").write_text(json.dumps(_lock(study), indent=2), encoding="utf-8")
+    with _backend(study, workers, cluster, observer) as backend, RunFolder.create(place, _texts(study)) as folder:
         return _conduct(study, folder, backend, observer)
 
 
@@ -140,7 +143,11 @@ def resume(
     changed = {k: (v, versions().get(k)) for k, v in lock["versions"].items() if versions().get(k) != v}
     for name, (old, new) in changed.items():
         say(f"{name} was {old} and is {new}: results of stages that use it are computed again")
-    with _backend(study, workers, cluster, observer) as backend, RunFolder.open(path, say) as opened:
+    begun = (path / "journal.jsonl").exists()  # else it was killed between its study and its first line
+    with (
+        _backend(study, workers, cluster, observer) as backend,
+        RunFolder.open(path, say) if begun else RunFolder.create(path) as opened,
+    ):
         return _conduct(study, opened, backend, observer)
 
 
@@ -195,11 +202,44 @@ def _conduct(study: Study, folder: RunFolder, backend: Backend, observer: Observ
             observer=observer,
             partial=running_answer(study, chain, members, observer),
         )
-        refined = {one.name: _refined(study, chain, members, one.name, folder, backend) for one in study.refinements}
+        refined = {
+            one.name: _refined(study, chain, members, one.name, folder, backend, observer) for one in study.refinements
+        }
     return _finish(study, chain, members, outcomes, refined, folder, perf_counter() - began)
 
 
-def _refined(study: Study, chain: Chain, members: Plan, name: str, folder: RunFolder, backend: Backend) -> Outcomes:
+class _Labelled:
+    """An observer's view of a refinement: every stage under the refinement's name."""
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer, self._name = observer, name
+
+    def started(self, stages: Mapping[str, int], dashboard: str) -> None:
+        """Pass on the stages."""
+        self._observer.started({f"{self._name}: {stage}": calls for stage, calls in stages.items()}, dashboard)
+
+    def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
+        """Pass on the counts."""
+        self._observer.advanced(f"{self._name}: {stage}", done, failed, total)
+
+    def said(self, line: str) -> None:
+        """Pass on a line."""
+        self._observer.said(line)
+
+    def finished(self) -> None:
+        """Pass on the end."""
+        self._observer.finished()
+
+
+def _refined(
+    study: Study,
+    chain: Chain,
+    members: Plan,
+    name: str,
+    folder: RunFolder,
+    backend: Backend,
+    observer: Observer | None,
+) -> Outcomes:
     from dataclasses import replace
 
     from uqmsm.execution.dispatch import execute
@@ -210,7 +250,8 @@ def _refined(study: Study, chain: Chain, members: Plan, name: str, folder: RunFo
     operator: Any = chain[one.stage].operator
     finer = chain.replaced(one.stage, replace(operator, **settings))
     table = members.members.table[members.pairs[: one.pairs]]
-    return execute(finer, study.seed, table, folder, backend=backend, purpose=name)
+    watch = None if observer is None else _Labelled(observer, f"{name} refined")
+    return execute(finer, study.seed, table, folder, backend=backend, observer=watch, purpose=name)
 
 
 def _finish(
@@ -223,19 +264,17 @@ def _finish(
     seconds: float,
 ) -> Finished:
     from uqmsm import results
-    from uqmsm.answering import misses
     from uqmsm.recording import record
     from uqmsm.report import ledger_text, write
 
-    tree, learnt = record(study, chain, members, outcomes, refined, learnt=folder.posterior, seconds=seconds)
-    results.save(tree, folder.path / "results.nc")
+    tree, late, fault = record(study, chain, members, outcomes, refined, learnt=folder.posterior, seconds=seconds)
+    results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
+    if fault is not None:
+        raise fault
     write(tree, folder.path)
     fates = tree["members"].to_dataset()["status"].values
     counts: Counter[str] = Counter(str(fate) for fate in fates)
     failed = 1 - counts.get("done", 0) / len(members.members)
-    late = [f"{name}: {why}" for name, why in learnt.items()]
-    if "ledger" in tree:
-        late += misses(tree["ledger"].to_dataset(), study.members.target_se)
     code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
     lines = ledger_text(tree)
     if failed > 0:

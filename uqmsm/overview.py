@@ -9,23 +9,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uqmsm.errors import StudyError
+from uqmsm.stochastic import laws_in
 from uqmsm.study import Study, load
+from uqmsm.uncertainty import LearnableLaw
 
 if TYPE_CHECKING:
-    from uqmsm.chain import Chain
+    from uqmsm.answering import Plan
+    from uqmsm.chain import Chain, Stage
+    from uqmsm.execution.calls import StageCalls
+    from uqmsm.study.parts import Refinement
 
 __all__ = ["beside", "newest", "plan", "read_lock", "report", "status"]
 
 
 def plan(study: Study) -> dict[str, Any]:
-    """Return what a run would do, without doing it: chain, sources, members, calls after sharing, memory."""
+    """Return what a run would do, without doing it: chain, sources, members, calls after sharing, cost, memory.
+
+    Seconds are those that operators and laws state (None where they do not); `memory_MB` counts scalars, and the ports
+    in `memory_without` come on top, because their sizes are known by the first call.
+    """
     from uqmsm.answering import planned
     from uqmsm.execution.calls import calls_of
 
     members = planned(study)
     calls = calls_of(study.chain, study.seed, members.members.table)
-    refined = sum(min(one.pairs, members.design.rows) for one in study.refinements)
+    finer = {one.name: _refined_calls(study, one, members, calls) for one in study.refinements}
     seconds = _seconds(study.chain)
+    spent = {
+        "stages": sum(len(calls[name]) * each for name, each in seconds.items() if each is not None),
+        "refinements": sum(count * (each or 0.0) for found in finer.values() for count, each in found.values()),
+        "learning": sum(each or 0.0 for each in _learning(study.chain).values()),
+    }
     return {
         "study": study.title,
         "chain": study.chain.draw(),
@@ -39,16 +53,57 @@ def plan(study: Study) -> dict[str, Any]:
         "band": None
         if members.nested is None
         else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
-        "refined_members": refined,
+        "refined_members": sum(min(one.pairs, members.design.rows) for one in study.refinements),
+        "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()},
         "calls": {name: len(found) for name, found in calls.items()},
         "seconds_per_call": seconds,
-        "core_seconds": round(sum(len(calls[name]) * each for name, each in seconds.items() if each is not None), 1),
-        "memory_MB": round(sum(found.keys.nbytes + found.indices.nbytes for found in calls.values()) / 1e6, 1),
+        "seconds_to_learn": _learning(study.chain),
+        "core_seconds_of": {name: round(each, 1) for name, each in spent.items()},
+        "core_seconds": round(sum(spent.values()), 1),
+        "memory_MB": round(sum(_bytes(study.chain[name], found) for name, found in calls.items()) / 1e6, 1),
+        "memory_without": [
+            f"{stage.name}.{port.name}" for stage in study.chain.stages for port in stage.operator.outputs if port.dims
+        ],
     }
 
 
+def _refined_calls(
+    study: Study, one: Refinement, members: Plan, known: Mapping[str, StageCalls]
+) -> dict[str, tuple[int, float | None]]:
+    """Return, per stage, the calls that a refinement adds to those of the study, and what one costs."""
+    from uqmsm.execution.calls import calls_of
+
+    chain = study.chain.replaced(one.stage, one.operator)
+    found = calls_of(chain, study.seed, members.members.table[members.pairs[: one.pairs]])
+    seconds = _seconds(chain)
+    counts = {}
+    for name, calls in found.items():
+        there = {key.tobytes() for key in known[name].keys}
+        count = sum(key.tobytes() not in there for key in calls.keys)
+        if count:
+            counts[name] = (count, seconds[name])
+    return counts
+
+
+def _learning(chain: Chain) -> dict[str, float | None]:
+    """Return, per law that has to be learnt, the seconds of one core that it says it takes."""
+    found: dict[str, float | None] = {}
+    for stage in chain.stages:
+        for path, (doubt, _) in laws_in(stage.operator).items():
+            if isinstance(doubt.law, LearnableLaw):
+                cost = getattr(doubt.law, "cost", None)
+                found[f"{stage.name}.{path}"] = round(float(cost()), 1) if callable(cost) else None
+    return found
+
+
+def _bytes(stage: Stage, calls: StageCalls) -> int:
+    """Return what a stage's table takes: keys, indices, and outcomes; a port's sizes are known by its first call."""
+    scalars = sum(not port.dims for port in stage.operator.outputs)
+    return calls.keys.nbytes + calls.indices.nbytes + 8 * scalars * len(calls)
+
+
 def _seconds(chain: Chain) -> dict[str, float | None]:
-    """Return what each operator says that a call costs; learning a posterior comes on top."""
+    """Return what each operator says that a call costs."""
     operators = [stage.operator for stage in chain.stages]
     found: dict[str, float | None] = {}
     for position, stage in enumerate(chain.stages):
@@ -78,8 +133,9 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
     path = Path(folder)
     lock = read_lock(path)
     study = load(path / "study.yaml", beside=beside(lock))
-    entries, trouble = read_journal(path)
-    wanted, reached = plan(study)["calls"], progress(path)
+    begun = (path / "journal.jsonl").exists()  # else it was killed before its first line
+    entries, trouble = read_journal(path) if begun else ([], [])
+    wanted, reached = plan(study)["calls"], progress(path) if begun else {}
     ends = [entry for entry in entries if entry.get("kind") == "finished"]
     state = "running" if in_use(path) else "finished" if ends else "interrupted"
     return {
@@ -102,13 +158,24 @@ def read_lock(path: Path) -> dict[str, Any]:
     Raises
     ------
     StudyError
-        When it is no run folder.
+        When it is no run folder, or a damaged one.
     """
     file = path / "study.lock.json"
-    if not file.is_file():
+    begun = (path / "journal.jsonl").exists()
+    if not file.is_file() and not begun:
         raise StudyError(f"{path} is no run folder (it has no study.lock.json); start one with: uqmsm run STUDY")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        complete = isinstance(found, dict) and {"resolved", "versions"} <= set(found)
+    except (OSError, ValueError):
+        complete = False
+    if not complete or not (path / "study.yaml").is_file():
+        raise StudyError(
+            f"{path} was damaged: study.yaml or study.lock.json is missing or torn, so nobody can tell which study its "
+            "outcomes belong to; run the study into another folder: uqmsm run STUDY --out DIR"
+        )
+    lock: dict[str, Any] = found
+    return lock
 
 
 def beside(lock: Mapping[str, Any]) -> Path | None:

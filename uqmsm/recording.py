@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from uqmsm import results
-from uqmsm.answering import Plan, answer_groups
+from uqmsm.answering import Plan, answered
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
@@ -31,7 +31,7 @@ def record(
     *,
     learnt: Path,
     seconds: float,
-) -> tuple[xr.DataTree, dict[str, str]]:
+) -> tuple[xr.DataTree, list[str], Exception | None]:
     """Assemble the results tree of a run.
 
     Parameters
@@ -48,38 +48,78 @@ def record(
     tree
         As `uqmsm.open` gives it back.
     complaints
-        Stage.field -> why a learnt law has not converged.
+        What keeps the run from being converged, in words: of laws learnt, and of answers.
+    fault
+        What broke in answering, if anything did: the tree then holds all outcomes and no answers, and is to be saved
+        before the fault is raised.
     """
     groups: dict[str, xr.Dataset] = {}
     for stage in chain.names:
         found = outcomes[stage]
         groups[f"outcomes/{stage}"] = results.outcomes(chain, stage, found.values, found.calls.indices)
-    groups |= answer_groups(study, chain, plan, outcomes, refined)
+        groups[f"outcomes/{stage}"] = _with_sizes(groups[f"outcomes/{stage}"], chain, stage, found.sizes)
     groups["members"] = _fates(plan, outcomes)
-    complaints: dict[str, str] = {}
-    unverified: list[str] = []
-    for file in sorted(learnt.glob("*.nc")):
-        stage = file.name.partition(".")[0]
-        kept = results.load(file)
-        shortfalls = json.loads(kept.attrs["shortfalls"])
-        if shortfalls:
-            complaints[file.stem] = "; ".join(shortfalls)
-        unverified += _unverified(kept["observed_data"].to_dataset())
-        for name, group in kept.children.items():
-            groups[f"{name}/{stage}"] = group.to_dataset().assign_attrs(
-                converged="no" if shortfalls else "yes",
-                fingerprint=kept.attrs["fingerprint"],
-                length=kept.attrs["length"],
-            )
     attributes = _attributes(study, chain, outcomes, seconds)
-    attributes |= {"unverified": unverified, "comparisons": _comparisons(chain, outcomes, plan)}
+    learnt_groups, unverified, complaints = _learnt(chain, learnt)
+    groups |= learnt_groups
+    fault: Exception | None = None
+    try:
+        answers, short = answered(study, chain, plan, outcomes, refined)
+        groups |= answers
+        complaints += short
+        attributes["comparisons"] = _comparisons(chain, outcomes, plan)
+    except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
+        fault = broken
+    attributes["unverified"] = unverified
     attributes["references"] = sorted({line for stage in chain.stages for line in _said(stage.operator, "references")})
-    return results.tree(groups, attributes), complaints
+    return results.tree(groups, attributes), complaints, fault
+
+
+def _with_sizes(found: xr.Dataset, chain: Chain, stage: str, sizes: Mapping[str, Any]) -> xr.Dataset:
+    """Add ``<port>_size`` for ports whose sizes differ between calls, one column per dimension of the port."""
+    for port in (port for port in chain[stage].operator.outputs if port.name in sizes):
+        words = {"units": "1", "long_name": f"sizes of {port.name} along {', '.join(port.dims)}"}
+        words["sources"] = ", ".join(chain.ancestors[stage])
+        found[f"{port.name}_size"] = ((f"{stage}_call", f"{stage}_{port.name}_axis"), sizes[port.name], words)
+    return found
+
+
+def _learnt(chain: Chain, folder: Path) -> tuple[dict[str, xr.Dataset], list[str], list[str]]:
+    """Return groups, unverified data and complaints of the laws that were learnt (see `uncertainty.LearnableLaw`).
+
+    A group is ``<group>/<stage>``, and ``<group>/<stage>.<field>`` where a stage has learnt several.
+    """
+    files = [file for file in sorted(folder.glob("*.nc")) if file.name.partition(".")[0] in chain.names]
+    stages = [file.name.partition(".")[0] for file in files]
+    groups: dict[str, xr.Dataset] = {}
+    unverified: list[str] = []
+    complaints: list[str] = []
+    for file, stage in zip(files, stages, strict=True):
+        try:
+            kept = results.load(file)
+        except (OSError, ValueError) as fault:
+            complaints.append(f"{file.stem}: {file} cannot be read as netCDF, so nobody sees its posterior ({fault})")
+            continue
+        shortfalls = json.loads(kept.attrs.get("shortfalls", "[]"))
+        complaints += [f"{file.stem}: {'; '.join(shortfalls)}"] if shortfalls else []
+        words = {key: kept.attrs[key] for key in ("fingerprint", "length") if key in kept.attrs}
+        name = file.stem if stages.count(stage) > 1 else stage
+        for group, node in kept.children.items():
+            found = node.to_dataset()
+            for variable in found.variables.values():
+                variable.attrs["sources"] = file.stem
+            groups[f"{group}/{name}"] = found.assign_attrs(converged="no" if shortfalls else "yes", **words)
+            unverified += _unverified(found) if group == "observed_data" else []
+    return groups, unverified, complaints
 
 
 def _unverified(data: xr.Dataset) -> list[str]:
     """Return the data of a likelihood whose numbers were not verified, in words."""
-    return [f"{name}: {one.attrs['note']}" for name, one in data.data_vars.items() if one.attrs["verified"] != "yes"]
+    return [
+        f"{name}: {one.attrs.get('note', '')}"
+        for name, one in data.data_vars.items()
+        if one.attrs.get("verified") == "no"
+    ]
 
 
 def _said(operator: Any, name: str) -> tuple[Any, ...]:

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
-from uqmsm.execution.clusters import open_backend
-from uqmsm.execution.journal import RunFolder
-from uqmsm.execution.learning import learn
+from uqmsm.execution.learning import learnt_before
 from uqmsm.members import Address
 from uqmsm.overview import beside, read_lock
 from uqmsm.stochastic import evaluate_batch
@@ -47,9 +45,10 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
     Raises
     ------
     StudyError
-        When the address lacks a source of the chain or names one that it has not.
+        When the address lacks a source of the chain or names one that it has not, or when what the run has learnt is
+        missing or belongs to another version.
     MemberFailed
-        Where the member fails, as it did in the run.
+        Where the member fails, by whatever exception, as it did in the run.
     """
     path = Path(folder)
     lock = read_lock(path)
@@ -61,9 +60,7 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
             f"address {address!r} lacks {sorted(wanted - given)} and names {sorted(given - wanted)} that the chain has "
             f"not; copy one from the members table of {path}"
         )
-    backend = open_backend(0)
-    with RunFolder.open(path, tell) as opened:
-        chain = learn(study.chain, study.seed, opened, backend, tell)
+    chain = learnt_before(study.chain, study.seed, path / "posterior")
     known: dict[str, dict[str, NDArray[Any]]] = {}
     for stage in chain.stages:
         known[stage.name] = _step(chain, stage, indices, study.seed, known, tell)

@@ -48,7 +48,10 @@ class Law(Protocol):
 
 @runtime_checkable
 class LearnableLaw(Protocol):
-    """A law that has to be learnt from data before it can be drawn; a study learns it once, then stores it."""
+    """A law that has to be learnt from data before it can be drawn; a study learns it once, then stores it.
+
+    It may offer ``cost() -> float``, the seconds of one core that learning takes, for `uqmsm plan`.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -65,7 +68,13 @@ class LearnableLaw(Protocol):
         seed
             Seed of the study; streams are addressed from it.
         stored
-            File to keep the draws in; one with the same fingerprint is read instead of computing again.
+            File to keep the draws in; one with the same fingerprint is read instead of computing again. What it holds
+            joins the results if it is netCDF: each of its groups (`posterior`, `prior`, `observed_data`,
+            `posterior_predictive`, `sample_stats`, `diagnostics`, as in ArviZ; any may be absent) is filed under the
+            stage. Attributes of the root that are looked at, each optional: `fingerprint`; `shortfalls`, a JSON list of
+            what has not converged (a run with one ends as not converged); `length`, the steps of a chain. A variable
+            of `observed_data` may say ``verified: no`` and a `note`, which the report repeats. Every variable should
+            say `units` and `long_name`.
         tell
             Takes one line of progress for people.
         """

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +107,16 @@ class RunFolder:
         self._journal = -1
 
     @classmethod
-    def create(cls, path: Path) -> RunFolder:
+    def create(cls, path: Path, texts: Mapping[str, str] | None = None) -> RunFolder:
         """Make a run folder in a place where there is none yet; other files there are left alone.
+
+        Parameters
+        ----------
+        path
+            The place.
+        texts
+            Name of a file -> its content, for what a run needs to be gone on with. Each is on the disk, whole, before
+            the journal begins: a folder with a journal lacks none of them, whenever it was killed.
 
         Raises
         ------
@@ -127,9 +135,15 @@ class RunFolder:
         except OSError as fault:
             raise EnvironmentFault(f"{path}: {fault.strerror}; give another --out") from fault
         folder = cls(path)
-        folder._open_journal()
-        folder.note("run", format=FORMAT)
-        sync_folder(path)
+        try:
+            for name, text in (texts or {}).items():
+                _write_whole(path / name, text)
+            folder._open_journal()
+            folder.note("run", format=FORMAT)
+            sync_folder(path)
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     @classmethod
@@ -270,6 +284,22 @@ class RunFolder:
     ) -> None:
         """Release the folder."""
         self.close()
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that whoever sees it sees all of it, also after a power cut."""
+    passing = path.with_name(f".{path.name}.part")
+    try:
+        with passing.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        passing.replace(path)
+        sync_folder(path.parent)
+    except OSError as fault:
+        raise EnvironmentFault(f"{path}: {fault.strerror}; free space or mend the access, then run again") from fault
+    finally:
+        passing.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int:

@@ -30,6 +30,10 @@ __all__ = ["Learnt", "PotentialDraw", "ZhouPosterior"]
 Floats = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
+# of one core of 2024, for `cost`: an evaluation per element, and a relaxation with its elastic constants per atom
+_SECONDS_AN_ELEMENT = 5e-6
+_SECONDS_AN_ATOM = 2e-4
+
 
 @dataclass(frozen=True)
 class PotentialDraw:
@@ -146,6 +150,19 @@ class ZhouPosterior:
             posterior.save(stored)
         return self.law_of(posterior)
 
+    def cost(self) -> float:
+        """Return the seconds of one core that learning takes, as measured: nearly all are evaluations of the density.
+
+        How many blocks are needed is known at the end; half of the most is what MoNbTaW took.
+        """
+        if self.shipped:
+            return 0.0
+        walkers = self.sampling.ensembles * self.sampling.walkers_per_parameter * len(self.model.names)
+        evaluations = walkers * self.sampling.block * max(1.0, 0.5 * self.sampling.most_blocks)
+        atoms = float(np.prod(self.relaxed_cells)) * (2 if self.lattice == "bcc" else 4)
+        cells = self.relaxed_draws * atoms if len(self.elements) > 1 else 0.0
+        return _SECONDS_AN_ELEMENT * len(self.elements) * evaluations + _SECONDS_AN_ATOM * cells
+
     def law_of(self, posterior: Posterior) -> Learnt:
         """Return the law that draws from a kept posterior."""
         from uqmsm.physics.potential import zhou_from_free
@@ -208,6 +225,7 @@ class ZhouPosterior:
         """Learn log(relaxed / average atom) at draws of a pilot run."""
         if len(self.elements) == 1:
             return RelaxedRatio((0.0,) * 4, (0.0,) * 4)  # the average atom of one element is the element
+        tell(f"posterior: a pilot run, then {self.relaxed_draws} of its draws in cells of {self.relaxed_cells}")
         pilot = replace(self.sampling, block=1000, thin=50, most_blocks=1, draws=self.relaxed_draws)
         rngs = [streams.generator("zhou_posterior.pilot", i) for i in range(pilot.ensembles)]
         chains = sample(self.model, _laplace(self.model), pilot, rngs, mapping)

@@ -1,0 +1,242 @@
+"""A run survives what happens to it: kills between files, broken answers, learnt laws of any shape, replays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import uqmsm
+from uqmsm import conduct, recording
+from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.overview import plan, status
+from uqmsm.replaying import replay
+
+OPERATORS = '''
+from __future__ import annotations
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+import numpy as np
+import xarray as xr
+from uqmsm.quantity import Port
+from uqmsm.stochastic import law_sources
+from uqmsm.uncertainty import Aleatoric, Epistemic, Normal
+
+@dataclass(frozen=True)
+class Learnable:
+    """A normal law to be learnt."""
+    centre: float
+    full: bool = True
+
+    @property
+    def fingerprint(self):
+        return sha256(repr(self).encode()).hexdigest()
+
+    def cost(self):
+        return 7.0
+
+    def learn(self, mapping, seed, stored, tell):
+        if not stored.exists():
+            (centre,) = mapping(float, [self.centre])
+            draws = xr.Dataset({"x": (("chain", "draw"), np.full((1, 3), centre), {"units": "1", "long_name": "x"})})
+            tree = xr.DataTree.from_dict({"posterior": draws})
+            if self.full:
+                tree.attrs["shortfalls"] = json.dumps(["too short"])
+            tree.to_netcdf(stored, engine="h5netcdf")
+        return Normal(self.centre, 1.0)
+
+LAWS = {"learnable": Learnable}
+
+@dataclass(frozen=True)
+class First:
+    """A stage with two laws to learn.
+
+    Parameters
+    ----------
+    a, b
+        What is not known.
+    """
+    a: float | Epistemic = field(default_factory=lambda: Epistemic(Learnable(1.0, False)))
+    b: float | Epistemic = field(default_factory=lambda: Epistemic(Learnable(2.0, False)))
+    lot: float | Aleatoric = field(default_factory=lambda: Aleatoric(Normal(0.0, 1.0)))
+    step: float = 0.4
+    inputs = ()
+    outputs = (Port("y", "1", (), "the answer"), Port("grains", "1", ("grain",), "sizes of what formed"))
+
+    @property
+    def sources(self):
+        return law_sources(self)
+
+    def cost(self, above):
+        return 0.5
+
+    def __call__(self, given, streams):
+        if self.lot > 1.5:
+            raise KeyError("a word that is not there")
+        return {"y": self.a + self.b + self.lot + self.step, "grains": np.ones(2 + int(abs(self.lot) > 0.5))}
+'''
+STUDY = """
+study: a run and its mishaps
+seed: 3
+chain: [{name: first, operator: "mishaps:First"}]
+ask: [{answer: y}]
+members: {rows: 32, target_se: 0.9}
+run: {tolerate_failures: 50%}
+"""
+REFINED = STUDY + "refinements: [{name: step, stage: first, set: {step: 0.2}, pairs: 8}]\n"
+
+
+@pytest.fixture
+def study(tmp_path):
+    return written(tmp_path, STUDY)
+
+
+def written(place: Path, text: str):
+    (place / "mishaps.py").write_text(OPERATORS)
+    (place / "study.yaml").write_text(text)
+    return uqmsm.load(place / "study.yaml")
+
+
+class Watching:
+    def __init__(self):
+        self.stages, self.lines, self.counts = [], [], {}
+
+    def started(self, stages, dashboard):
+        self.stages += list(stages)
+
+    def advanced(self, stage, done, failed, total):
+        self.counts[stage] = (done, failed, total)
+
+    def said(self, line):
+        self.lines.append(line)
+
+    def answer(self, line):
+        pass
+
+    def finished(self):
+        pass
+
+
+def test_two_learnt_laws_of_a_stage_have_a_group_each_and_sizes_are_kept(study, tmp_path):
+    finished = uqmsm.run(study, tmp_path / "run", workers=0)
+    tree = uqmsm.open(finished.folder)
+    assert set(tree["posterior"].children) == {"first.a", "first.b"}
+    for name in ("first.a", "first.b"):
+        drawn = tree[f"posterior/{name}"].to_dataset()
+        assert drawn["x"].attrs == {"units": "1", "long_name": "x", "sources": name}
+        assert drawn.attrs["converged"] == "yes"
+    assert float(tree["posterior/first.b"]["x"][0, 0]) == 2.0
+    outcomes = tree["outcomes/first"].to_dataset()
+    sizes = outcomes["grains_size"].values[:, 0]
+    done = outcomes["y"].notnull().values
+    assert set(sizes[done].tolist()) == {2, 3}
+    assert (outcomes["grains"].notnull().sum("first_grain").values == sizes).all()
+    assert {"units", "long_name", "sources"} <= set(outcomes["grains_size"].attrs)
+
+
+def test_a_law_that_has_not_converged_is_a_complaint_and_exit_4(tmp_path):
+    text = STUDY.replace("mishaps:First", "mishaps:Short")
+    (tmp_path / "mishaps.py").write_text(OPERATORS)
+    short = '''
+@dataclass(frozen=True)
+class Short(First):
+    """One law to learn that ends too early."""
+    a: float | Epistemic = field(default_factory=lambda: Epistemic(Learnable(1.0)))
+    b: float = 0.0
+'''
+    (tmp_path / "mishaps.py").write_text(OPERATORS + short)
+    (tmp_path / "study.yaml").write_text(text)
+    finished = uqmsm.run(uqmsm.load(tmp_path / "study.yaml"), tmp_path / "run", workers=0)
+    assert finished.exit_code == 4
+    assert "first.a: too short" in finished.summary["not_converged"]
+    assert list(uqmsm.open(finished.folder)["posterior"].children) == ["first"], "one law: named by its stage"
+
+
+def test_killed_before_its_first_line_a_run_can_be_begun_or_resumed(study, tmp_path, monkeypatch):
+    """`run` and `resume` never send a person in a circle."""
+    for number, go_on in enumerate((conduct.resume, lambda path, workers: conduct.run(study, path, workers=workers))):
+        place = tmp_path / f"run{number}"
+        with monkeypatch.context() as killed:
+            killed.setattr(
+                "uqmsm.execution.journal.RunFolder._open_journal", lambda _: (_ for _ in ()).throw(OSError())
+            )
+            with pytest.raises(OSError):  # noqa: PT011  # stands for a kill
+                uqmsm.run(study, place, workers=0)
+        assert not (place / "journal.jsonl").exists()
+        assert json.loads((place / "study.lock.json").read_text())["seed"] == 3
+        assert status(place)["state"] == "interrupted"
+        assert go_on(place, workers=0).exit_code == 0
+        assert status(place)["state"] == "finished"
+
+
+@pytest.mark.parametrize("content", [None, "", '{"seed": 3, "resol'], ids=["missing", "empty", "torn"])
+def test_a_torn_lock_is_told_in_words_by_every_command(study, tmp_path, content):
+    place = uqmsm.run(study, tmp_path / "run", workers=0).folder
+    lock = place / "study.lock.json"
+    lock.unlink() if content is None else lock.write_text(content)
+    for command in (conduct.resume, status, lambda path: conduct.run(study, path, workers=0)):
+        with pytest.raises(StudyError, match=r"was damaged.*--out"):
+            command(place)
+
+
+def test_whatever_breaks_in_answering_outcomes_are_saved_and_the_run_can_be_answered_again(
+    study, tmp_path, monkeypatch
+):
+    place = tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr(recording, "answered", lambda *_: (_ for _ in ()).throw(IndexError("a bug")))
+        with pytest.raises(IndexError, match="a bug"):
+            uqmsm.run(study, place, workers=0)
+    assert uqmsm.open(place)["outcomes/first"]["y"].notnull().any()
+    assert "answers" not in uqmsm.open(place)
+    assert conduct.resume(place, workers=0).exit_code == 0
+    assert "answers" in uqmsm.open(place)
+
+
+def test_whatever_breaks_in_the_report_it_can_be_written_again(study, tmp_path, monkeypatch):
+    place = tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr("uqmsm.report.write", lambda *_: (_ for _ in ()).throw(IndexError("a bug")))
+        with pytest.raises(IndexError):
+            uqmsm.run(study, place, workers=0)
+    assert conduct.report(place).is_file()
+
+
+def contents(place):
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in place.rglob("*") if path.is_file()}
+
+
+def test_replay_tells_a_failure_of_any_class_and_writes_nothing(study, tmp_path):
+    place = uqmsm.run(study, tmp_path / "run", workers=0).folder
+    fates = uqmsm.open(place)["members"].to_dataset()
+    bad = [i for i, state in enumerate(fates["status"].values) if state == "failed"]
+    assert bad
+    (place / "members" / "stray.npz").write_bytes(b"not adopted")
+    before, lines = contents(place), []
+    with pytest.raises(MemberFailed, match="KeyError"):
+        replay(place, str(fates["address"].values[bad[0]]), lines.append)
+    assert any("fails after" in line and "a word that is not there" in line for line in lines)
+    good = next(i for i, state in enumerate(fates["status"].values) if state == "done")
+    again = replay(place, str(fates["address"].values[good]), lines.append)
+    assert float(again["first"]["y"]) == float(uqmsm.open(place)["answers"]["y"][good])
+    assert contents(place) == before
+    (place / "posterior" / "first.b.nc").unlink()
+    with pytest.raises(StudyError, match=r"first\.b\.nc is missing.*resume"):
+        replay(place, str(fates["address"].values[good]), lines.append)
+
+
+def test_refinements_and_learning_are_watched_and_planned(tmp_path):
+    study = written(tmp_path, REFINED)
+    planned = plan(study)
+    assert planned["refined_calls"] == {"step": {"first": 8}}
+    assert planned["seconds_to_learn"] == {"first.a": 7.0, "first.b": 7.0}
+    stages = 0.5 * planned["calls"]["first"]
+    assert planned["core_seconds_of"] == {"stages": stages, "refinements": 4.0, "learning": 14.0}
+    assert planned["memory_without"] == ["first.grains"]
+    watch = Watching()
+    uqmsm.run(study, tmp_path / "run", workers=0, observer=watch)
+    assert watch.stages == ["first", "step refined: first"]
+    assert sum(watch.counts["step refined: first"][:2]) == 8
+    assert any(line.startswith("first.a: learnt in ") for line in watch.lines)
