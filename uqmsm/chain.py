@@ -171,7 +171,7 @@ def _giver(stage: Stage, port: Port, earlier: tuple[Stage, ...]) -> Join:
             f"{name}.{output.name} [{output.unit}] and {stage.name}.{port.name} [{port.unit}] count from different "
             f"zeros (0 {output.unit} is {zero:g} {port.unit}), and a join only scales; give both ports one unit"
         )
-    if len(output.dims) != len(port.dims):
+    if len(output.dims) != len(port.dims):  # names of dims are a stage's own words; sizes are known in the call
         raise UnitMismatch(
             f"{name}.{output.name} has dims {output.dims} where {stage.name}.{port.name} takes {port.dims}"
         )

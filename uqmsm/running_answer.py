@@ -31,7 +31,7 @@ def running_answer(
 
     def tell(outcomes: Outcomes, through: NDArray[np.bool_]) -> None:
         values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
-        values = np.where(through, values, np.nan)[plan.rows]
+        values = np.where(through & np.isfinite(values), values, np.nan)[plan.rows]
         there = np.isfinite(values)
         if there.sum() < 2:
             return

@@ -243,3 +243,17 @@ def test_the_package_imports_without_heavy_libraries():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_source_that_acts_only_through_others_is_a_light(tree):
+    """The light is lit by the advice of /checks alone: without it (negative control) there is none."""
+    table = tree["ledger"].to_dataset()
+    advice = np.full((table.sizes["answer"], 1), "", dtype=object)
+    advice[0, 0] = "declare given"
+    found = xr.Dataset({"advice": (("answer", "line"), advice)}, {"line": ["strength.strength_form"]})
+    lit = xr.DataTree.from_dict(
+        {"checks": found, **{k: v.to_dataset() for k, v in tree.children.items() if v.has_data}}
+    )
+    lit.attrs.update(tree.attrs)
+    assert light(lit, "Outcomes of strength form").state == "care"
+    assert not any(check.what.startswith("Outcomes of") for check in checks(tree))

@@ -79,11 +79,6 @@ class Ledger:
         """Return K, the sum of all contributions."""
         return np.asarray(sum(term.alone + term.with_others for term in terms.values()))
 
-    def fair_share(self, label: str) -> Estimate:
-        """Return the fair share of a source, however few the rows are (a pilot needs it)."""
-        term, whole = self.source_terms[label], self._whole(self.source_terms)
-        return jackknife_correlation(ratio(term.alone + term.with_others, whole), self.level)
-
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _correlation(self, theta: Floats | None) -> Estimate:

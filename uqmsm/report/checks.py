@@ -102,7 +102,8 @@ def _shares(ledger: Ledger, target: float) -> Check | None:
         return Check("bad", what, f"no shares: {reason}", "16 complete rows or more", "more members")
     from uqmsm.questions.allocate import rows_needed  # here, because it brings scipy
 
-    worst = max(errors)
+    sums = (ledger.sums[name] for name in ("epistemic", "aleatoric", "numerical", "interaction"))
+    worst = max([*errors, *(each.se for each in sums if math.isfinite(each.se))])
     state = _light(worst > 2.0 * target, worst > target or rows < 16)
     more = rows_needed(max(line.rows for line in lines), worst, target) if worst > 0.0 else rows
     todo = "" if state == "good" else f"about {more} rows in place of {rows}"

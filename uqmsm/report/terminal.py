@@ -41,9 +41,16 @@ def ledger_text(results: xr.DataTree, *, width: int = 40) -> list[str]:
     for answer in answers(results):
         lines.append(f"{headline(answer)}   ({answer.used} of {answer.of} members)")
         own = [ledger for ledger in found if ledger.answer == answer.name and not ledger.title.endswith(" failed")]
-        lines += _rows(own[0], answer, width) if own else ["  no ledger: this run did not ask where it comes from"]
+        lines += _rows(own[0], answer, width) if own else [f"  no ledger: {_why(answer)}"]
         lines.append("")
     return lines[:-1]
+
+
+def _why(answer: Answer) -> str:
+    """Return why an answer has no ledger."""
+    if not answer.used:
+        return "no member gave it"
+    return "it does not vary" if answer.sd.value == 0.0 else "too few rows, or nobody asked where it comes from"
 
 
 def _rows(ledger: Ledger, answer: Answer, width: int) -> list[str]:
