@@ -25,10 +25,12 @@ from uqmsm.questions.shift import Shift, shift, shifts
 from uqmsm.questions.together import listed, together
 from uqmsm.study import Ask, Refinement, Study
 
-__all__ = ["Plan", "Values", "answer_groups", "answered", "misses", "planned"]
+__all__ = ["Plan", "Values", "answered", "planned"]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
+_ROUNDING = 1e-12
+"""An answer that scatters by less, relative to its size, does not vary: there is nothing to share out."""
 
 
 class Values(Protocol):
@@ -150,7 +152,7 @@ class _Answering:
             there = values[~np.isnan(values)]
             if not there.size:
                 self.complaints.append(f"shares of {one.name}: no member gave it; see why in /members")
-            elif np.ptp(there) > 0:
+            elif np.isinf(there).any() or np.std(there) > _ROUNDING * np.max(np.abs(there)):
                 question = partial(ledgers, design, {one.name: values})
                 able |= {one.name: values} if self._tried(f"shares of {one.name}", question) is not None else {}
         if not able:
@@ -264,15 +266,3 @@ def answered(
         "shifts": one.shifts(study, chain, refined),
     }
     return {name: table for name, table in groups.items() if table is not None}, one.complaints
-
-
-def answer_groups(
-    study: Study, chain: Chain, plan: Plan, outcomes: Values, refined: Mapping[str, Values]
-) -> dict[str, xr.Dataset]:
-    """Return the groups of `answered` alone."""
-    return answered(study, chain, plan, outcomes, refined)[0]
-
-
-def misses(ledger: xr.Dataset, target: float) -> list[str]:
-    """Return what keeps a ledger from being good enough, see `shortfalls`."""
-    return shortfalls(ledger, int(ledger["rows"].max()), target)

@@ -133,11 +133,24 @@ def test_too_few_rows_are_not_converged(rows, words):
     assert any(words in said for said in complaints)
 
 
+def test_an_infinite_answer_is_told():
+    """Its shares cannot be had; the other answer has them."""
+    chain = Chain((Stage("furnace", Furnace()),))
+    study = Study("t", 1, chain, (Ask("T"), Ask("stress")), Members(64, None, 0.5))
+    plan = planned(study)
+    outcomes = Outcomes(plan.members.table)
+    outcomes.found["T"][3] = np.inf
+    groups, complaints = answered(study, chain, plan, outcomes, {})
+    assert groups["ledger"]["answer"].values.tolist() == ["stress"]
+    assert [said.partition(":")[0] for said in complaints] == ["shares of T"]
+
+
 def test_what_does_not_vary_is_answered_and_has_nothing_to_share_out():
     groups, complaints = run(Ask("constant"))
     assert complaints == []
     assert "ledger" not in groups
     assert float(groups["summary"]["sd"].item()) == 0.0
+    assert "does not vary" in ledger_text(results.tree(groups, {}))[1]
 
 
 def test_a_chain_with_one_source_owes_it_everything():

@@ -98,5 +98,5 @@ def _printed(table: xr.Dataset) -> Iterator[tuple[str, float]]:
     complete = table["rows"].values[table["of"].values == "kind"].max(initial=0)
     for name in _SUMS:
         if complete >= FEWEST_ROWS and np.isfinite(float(table[f"{name}_fraction"])):
-            what = "interaction of kinds" if name == "interaction" else f"all {name}"
+            what = "interaction of kinds" if name == "interaction" else f"{name} alone"
             yield what, float(table[f"{name}_fraction_se"])
