@@ -119,6 +119,10 @@ class MeasuredElsewhere:
             raise StudyError("measured_elsewhere is told its theory by the operator that holds it; put it in its field")
         return self.recipe
 
+    def cost(self) -> float:
+        """Return the seconds of one core that learning takes, roughly."""
+        return 0.1
+
     def learn(
         self, mapping: Callable[..., Iterable[Any]], seed: int, stored: Path, tell: Callable[[str], None]
     ) -> LearntForm:
