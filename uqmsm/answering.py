@@ -142,7 +142,7 @@ class _Answering:
         design = self.plan.design
         if design.rows < FEWEST_ROWS:
             self.complaints.append(
-                f"{design.rows} rows give no ledger; it needs {FEWEST_ROWS}, its sources {INTERVAL_ROWS}: "
+                f"members.rows = {design.rows} gives no ledger; it needs {FEWEST_ROWS}, its sources {INTERVAL_ROWS}: "
                 f"--set members.rows={INTERVAL_ROWS}"
             )
             return None, None

@@ -128,7 +128,7 @@ class Ledger:
 
     def _verdict(self, line: Line) -> tuple[str, str]:
         if line.rows < FEWEST_ROWS:
-            return "refused", f"{line.rows} complete rows; a ledger needs {FEWEST_ROWS}: extend the run"
+            return "refused", f"{line.rows} complete rows, a ledger needs {FEWEST_ROWS}: extend the run"
         if not self.shares.varies:
             return "refused", "the answer does not vary over the members"
         if line.rows < INTERVAL_ROWS:
