@@ -40,3 +40,8 @@ def __getattr__(name: str) -> Any:
         module, there = _PUBLIC[name]
         return getattr(import_module(module), there)
     raise AttributeError(f"module 'uqmsm' has no attribute {name!r}; it has {', '.join(sorted(_PUBLIC))}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, so that they complete before they are used."""
+    return sorted(__all__)

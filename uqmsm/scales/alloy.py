@@ -26,7 +26,7 @@ class RandomAlloy:
     elements
         Chemical symbols.
     composition
-        Atomic fractions, or a law on the simplex: what varies from heat to heat.
+        Composition of the heat. Atomic fractions, or a law on the simplex.
     lattice
         Crystal structure.
     cells
@@ -78,7 +78,7 @@ class RandomAlloy:
     def sources(self) -> tuple[Source, ...]:
         """Heat-to-heat composition, and the finite cell."""
         atoms = int(np.prod(self.cells)) * (2 if self.lattice == "bcc" else 4)
-        words = f"which atom sits where, in a sample of {atoms} atoms of a macroscopic crystal"
+        words = f"the finite cell ({atoms} atoms of a macroscopic crystal)"
         return (*law_sources(self), Source("configuration", Kind.NUMERICAL, long_name=words))
 
     def cost(self, upstream: Sequence[object] = ()) -> float:

@@ -208,7 +208,7 @@ class Service:
     temperature
         Service temperature.
     softening
-        One standard-normal number that moves all slopes of the moduli, and the thermal expansion, within their stated
+        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the thermal expansion, within their stated
         standard deviations: both are anharmonicity, and what is wrong with handbook slopes and their mixing rule is
         wrong for all constants alike.
     """
@@ -255,7 +255,7 @@ class Service:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Temperature, softening, and the discrepancy of the potential."""
-        words = "what the potential's form cannot fit: inadequacy of lattice, moduli and misfits"
+        words = "what the potential cannot fit (lattice, moduli, misfits)"
         return (Source("discrepancy", Kind.EPISTEMIC, long_name=words), *law_sources(self))
 
     def references(self) -> tuple[str, ...]:

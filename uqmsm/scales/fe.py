@@ -115,7 +115,7 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
     grain_diameter
         Mean grain diameter.
     hall_petch
-        ky of the grain boundaries; the yield stress is M tau + ky d^(-1/2).
+        Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
     refinement
         Elements along a quarter of the hole's edge.
     """

@@ -81,9 +81,7 @@ class Polycrystal:
     def sources(self) -> tuple[Source, ...]:
         """The microstructure."""
         volume = self.declared_grains or self.grains
-        return (
-            Source("grains", Kind.ALEATORIC, long_name=f"shapes and orientations of the {volume} grains that count"),
-        )
+        return (Source("grains", Kind.ALEATORIC, long_name=f"the {volume} grains of the hot spot"),)
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where the slip systems are those of another crystal."""

@@ -31,7 +31,8 @@ class Potential:
     elements
         Chemical symbols.
     parameters
-        ``published``: the numbers of the literature, as if they were certain; or the law ``zhou_posterior``.
+        Parameters of the interatomic potential. ``published`` takes the numbers of the literature as if they were
+        certain; the law ``zhou_posterior`` learns them from data.
     """
 
     elements: tuple[str, ...]

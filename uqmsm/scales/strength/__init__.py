@@ -41,10 +41,10 @@ class EdgeStrength:
     interpolation
         Between low and high temperature.
     strength_form
-        The theory's own form: log(measured / theory) over temperature. ``measured_elsewhere`` learns it from measured
+        Error of the strengthening theory. log(measured / theory) over temperature. ``measured_elsewhere`` learns it from measured
         alloys, given the member's own potential and softening; a number or a general law states it instead.
     lot
-        Logarithm of what varies from ingot to ingot: published yield stresses of one alloy scatter by about 10 %.
+        Scatter from ingot to ingot. In log stress: published yield stresses of one alloy scatter by about 10 %.
     """
 
     theory: Literal["bcc_edge_maresca_2020", "fcc_varvenne_2016"] = "bcc_edge_maresca_2020"
