@@ -142,7 +142,8 @@ def resume(
     say = observer.said if observer is not None else (lambda _: None)
     changed = {k: (v, versions().get(k)) for k, v in lock["versions"].items() if versions().get(k) != v}
     for name, (old, new) in changed.items():
-        say(f"{name} was {old} and is {new}: results of stages that use it are computed again")
+        what = "whose code changed" if name == "uqmsm" else "that import it"
+        say(f"{name} was {old} and is {new}: results of stages {what} are computed again")
     begun = (path / "journal.jsonl").exists()  # else it was killed between its study and its first line
     with (
         _backend(study, workers, cluster, observer) as backend,

@@ -54,7 +54,7 @@ def plan(study: Study) -> dict[str, Any]:
         if members.nested is None
         else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
         "refined_members": sum(min(one.pairs, members.design.rows) for one in study.refinements),
-        "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()},
+        "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()} or None,
         "calls": {name: len(found) for name, found in calls.items()},
         "seconds_per_call": seconds,
         "seconds_to_learn": _learning(study.chain),

@@ -147,6 +147,12 @@ def test_draws_of_a_run_belong_to_all_code_that_made_them(monkeypatch):
     assert HERO.fingerprint != before
 
 
+def test_learning_says_what_it_costs_and_shipped_draws_cost_nothing():
+    assert replace(HERO, shipped=True).cost() == 0
+    longer = replace(HERO, sampling=replace(HERO.sampling, block=2 * HERO.sampling.block))
+    assert 1.5 * HERO.cost() < longer.cost() < 2 * HERO.cost()
+
+
 def test_a_shipped_posterior_of_something_else_is_refused(tmp_path):
     with pytest.raises(StudyError, match="shipped: false"):
         replace(SMALL, shipped=True).learn(map, 0, tmp_path / "p.nc", lambda _: None)

@@ -191,6 +191,8 @@ def test_whatever_breaks_in_answering_outcomes_are_saved_and_the_run_can_be_answ
             uqmsm.run(study, place, workers=0)
     assert uqmsm.open(place)["outcomes/first"]["y"].notnull().any()
     assert "answers" not in uqmsm.open(place)
+    with pytest.raises(StudyError, match="uqmsm resume"):
+        conduct.report(place)
     assert conduct.resume(place, workers=0).exit_code == 0
     assert "answers" in uqmsm.open(place)
 
