@@ -208,9 +208,9 @@ class Service:
     temperature
         Service temperature.
     softening
-        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the thermal expansion, within their stated
-        standard deviations: both are anharmonicity, and what is wrong with handbook slopes and their mixing rule is
-        wrong for all constants alike.
+        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the
+        thermal expansion, within their stated standard deviations: both are anharmonicity, and what is wrong with
+        handbook slopes and their mixing rule is wrong for all constants alike.
     """
 
     temperature: Annotated[Uncertain, Unit("K")] = 1073.0

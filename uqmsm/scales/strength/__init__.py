@@ -41,8 +41,8 @@ class EdgeStrength:
     interpolation
         Between low and high temperature.
     strength_form
-        Error of the strengthening theory. log(measured / theory) over temperature. ``measured_elsewhere`` learns it from measured
-        alloys, given the member's own potential and softening; a number or a general law states it instead.
+        Error of the strengthening theory. log(measured / theory) over temperature: ``measured_elsewhere`` learns it
+        from measured alloys, given the member's own potential and softening; a number or a general law states it.
     lot
         Scatter from ingot to ingot. In log stress: published yield stresses of one alloy scatter by about 10 %.
     """
