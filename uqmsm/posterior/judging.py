@@ -151,11 +151,11 @@ def diagnose(names: tuple[str, ...], chains: Floats, thin: int) -> Diagnostics:
     for k in range(count):
         rhat[k] = _arviz("rhat", by_ensemble[..., k], method="rank")
         bulk[k] = _arviz("ess", by_walker[..., k], method="bulk")
-        tail[k] = _arviz("ess", by_walker[..., k], method="tail")
+        tail[k] = _arviz("ess", by_walker[..., k], method="tail", prob=(0.05, 0.95))
     return Diagnostics(names, autocorrelation_times(chains, thin), rhat, bulk, tail, steps * thin)
 
 
-def _arviz(name: str, chains: Floats, **options: str) -> float:
+def _arviz(name: str, chains: Floats, **options: str | tuple[float, float]) -> float:
     """Ask arviz, which announces its successor when imported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
