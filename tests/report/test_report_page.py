@@ -15,8 +15,9 @@ from specimens import attributes, groups, whole
 
 from uqmsm import results
 from uqmsm.errors import StudyError
+from uqmsm.questions.allocate import shortfalls
 from uqmsm.report import write
-from uqmsm.report.checks import checks, overall
+from uqmsm.report.checks import checks, overall, verdict
 from uqmsm.report.facts import answers
 
 SECTIONS = (
@@ -194,7 +195,7 @@ def test_failures_are_counted_and_can_be_replayed(tmp_path):
     assert failed > 0
     assert f"{failed} of {status.size} members failed" in text
     address = str(tree["members"]["address"].values[np.flatnonzero(status == "failed")[0]])
-    assert f"uqmsm replay {tmp_path.name} {address}" in text
+    assert f"uqmsm replay {tmp_path} {address}" in text
     assert "which members fail" in text
 
 
@@ -211,16 +212,16 @@ def light(tree, what):
 
 
 def test_lights_follow_their_thresholds(tree):
-    assert light(tree, "R-hat").state == "care"
+    assert light(tree, "R-hat").state == "bad"
     table = tree["diagnostics/potential"].to_dataset()
-    for value, state in ((1.005, "good"), (1.015, "care"), (1.2, "bad")):
+    for value, state in ((1.005, "good"), (1.009, "care"), (1.015, "bad"), (1.2, "bad")):
         other = tree.copy()
         other["diagnostics/potential"] = table.assign(r_hat=table["r_hat"] * 0.0 + value)
         assert light(other, "R-hat").state == state
         found = checks(other)
         assert overall(found) == max((check.state for check in found), key=("good", "care", "bad").index)
         assert overall([light(other, "R-hat")]) == state
-    for value, state in ((500.0, "good"), (300.0, "care"), (50.0, "bad")):
+    for value, state in ((500.0, "good"), (410.0, "care"), (300.0, "bad"), (50.0, "bad")):
         other = tree.copy()
         other["diagnostics/potential"] = table.assign(ess_tail=table["ess_tail"] * 0 + value)
         assert light(other, "tail ESS").state == state
@@ -229,12 +230,17 @@ def test_lights_follow_their_thresholds(tree):
 def test_a_tighter_target_turns_the_light(tree):
     ledger = tree["ledger"].to_dataset().sel(answer="first_yield")
     worst = float(ledger["fair_se"].where(ledger["verdict"].isin(["estimated", "bounded"])).max())
-    for factor, state in ((1.01, "good"), (0.7, "care"), (0.4, "bad")):
+    for factor, state in ((1.5, "good"), (1.01, "care"), (0.7, "bad"), (0.4, "bad")):
         other = tree.copy()
         other.attrs["target_se"] = str(worst * factor)
         found = light(other, "Shares of first yield")
         assert found.state == state
-        assert ("rows in place of 32" in found.todo) is (state != "good")
+        assert ("--set members.rows=" in found.todo) is (state == "bad")
+        wanted = results.tree({"ledger": ledger.expand_dims("answer")}, {})["ledger"].to_dataset()
+        assert bool(shortfalls(wanted, 32, worst * factor)) is (state == "bad"), "the page says what the exit code says"
+        said = verdict([found])
+        assert said[0].startswith("■ Not yet" if state == "bad" else "● Yes")
+        assert (f"{1 / factor:.1f}" in said[1]) is (state == "bad")
 
 
 def test_the_package_imports_without_heavy_libraries():
@@ -257,3 +263,41 @@ def test_a_source_that_acts_only_through_others_is_a_light(tree):
     lit.attrs.update(tree.attrs)
     assert light(lit, "Outcomes of strength form").state == "care"
     assert not any(check.what.startswith("Outcomes of") for check in checks(tree))
+
+
+def all_failed():
+    """Return a tree in which no member succeeded."""
+    parts = groups(16)
+    answers_ = parts["answers"].map(lambda one: one * np.nan, keep_attrs=True)
+    fates = parts["members"].assign(
+        status=parts["members"]["status"].copy(data=["failed"] * parts["members"].sizes["member"])
+    )
+    fates = fates.assign(reason=fates["reason"].copy(data=["alloy: too hot"] * fates.sizes["member"]))
+    return results.tree({"answers": answers_, "members": fates}, attributes())
+
+
+def test_a_run_without_a_member_says_so_and_why(tmp_path):
+    text = write(all_failed(), tmp_path).read_text(encoding="utf-8")
+    top = text[: text.index('id="converged"')]
+    assert "does not vary" not in text
+    assert "No member gave it" in top
+    assert "alloy: too hot" in top
+    assert f"uqmsm replay {tmp_path} potential.posterior=" in top
+    assert overall(checks(all_failed())) == "bad"
+
+
+def test_no_failure_is_tolerated_where_the_study_says_so():
+    """Zero is a limit, not an absent one; with the limit of the specimen (negative control) the light is no red one."""
+    other = whole(32, failing=0.01)
+    assert light(other, "Members").state != "bad"
+    other.attrs["tolerated_failures"] = "0.0"
+    assert light(other, "Members").state == "bad"
+
+
+def test_a_ledger_that_says_nothing_prints_no_share(tmp_path):
+    """Eight rows: every line is refused, so is what all together would say; 32 rows (negative control) say it."""
+    for rows, told in ((8, False), (32, True)):
+        text = write(whole(rows), tmp_path).read_text(encoding="utf-8")
+        assert ("would remove" in text) is told
+        assert ("uqmsm run STUDY --set members.rows=16" in text) is not told
+        assert "extend the run" not in text

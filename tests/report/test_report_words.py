@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from specimens import groups
 
 from uqmsm import results
-from uqmsm.report.digits import amount, change, interval, joined, number, percent, seconds
+from uqmsm.report.digits import amount, change, interval, joined, number, part, percent, seconds
 from uqmsm.report.facts import Number
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
-from uqmsm.report.words import share, split_sentence
+from uqmsm.report.words import noun, share, split_sentence
 
 
 def line(verdict: str, fair: Number, name: str = "a.b", reason: str = "") -> Line:
@@ -88,11 +88,34 @@ def test_the_sentence_respects_every_verdict():
     lost = line("refused", Number(np.nan), "m.noise")
     said = split_sentence(ledger(weak, strong, small, lost), {"s.theory": "the theory's own form; more"})
     assert said == (
-        "Of that variance, 60 ± 6 % is the theory's own form; potential is under 12 %; under 5 %: grains; "
+        "Of that variance, 60 ± 6 % is due to the theory's own form; under 12 %: potential; under 5 %: grains; "
         "noise could not be estimated"
     )
     assert "7 ±" not in said
-    assert split_sentence(None, {}) == "Where it comes from was not asked: this run has no ledger"
+    assert "no ledger" in split_sentence(None, {})
+
+
+def test_a_source_is_a_noun_within_its_sentence():
+    one = line("estimated", Number(0.6, 0.06, 0.5, 0.7), "fe.hall_petch")
+    for words, said in (
+        ("Scatter from ingot to ingot", "scatter from ingot to ingot"),
+        ("Hall-Petch constant", "Hall-Petch constant"),
+        ("C11 of the cell", "C11 of the cell"),
+        ("Zhou form", "Zhou form"),
+        ("what it cannot fit (lattice, moduli)", "what it cannot fit"),
+        ("Logarithm of ``x``", "hall petch"),
+        ("", "hall petch"),
+        ("a " * 40, "hall petch"),
+    ):
+        assert noun(one, {"fe.hall_petch": words}) == said
+
+
+def test_shares_in_words_stay_within_the_whole():
+    assert interval(Number(0.2, 0.2, -0.08, 0.52)) == "0 – 52 %"
+    assert interval(Number(0.9, 0.2, 0.7, 1.08)) == "70 – 100 %"
+    assert part(0.001, 0.0002) == "under 1 %"
+    assert part(0.03, 0.002) == "3.0 ± 0.2 %"
+    assert part(-0.02, 0.05) == "0 ± 5 %"
 
 
 def test_estimated_sources_come_largest_first():

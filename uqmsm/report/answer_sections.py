@@ -18,15 +18,19 @@ __all__ = ["answer_items", "distributions", "probabilities"]
 
 
 def answer_items(
-    given: Sequence[Answer], found: Sequence[Ledger], words: Mapping[str, str], shifts: Sequence[Mapping[str, str]]
+    given: Sequence[Answer],
+    found: Sequence[Ledger],
+    words: Mapping[str, str],
+    shifts: Sequence[Mapping[str, str]],
+    failed: Mapping[str, Any],
 ) -> list[dict[str, str]]:
     """Return, per answer, its headline and what is said about it in sentences."""
     items = []
+    again = (failed.get("rows") or [{"replay": ""}])[0]["replay"]
     for answer in given:
         own = next((one for one in found if one.answer == answer.name and not one.title.endswith(" failed")), None)
         what, _, value = headline(answer).partition(": ")
-        constant = answer.sd.value == 0.0 or not answer.used
-        sentences = ["It does not vary, so there is nothing to share out" if constant else split_sentence(own, words)]
+        sentences = [_split(answer, own, words, failed)]
         moved = [
             f"the {row['refinement']} adds a bias of {row['shift']}" for row in shifts if row["name"] == answer.name
         ]
@@ -36,10 +40,31 @@ def answer_items(
             if np.isfinite(answer.mean.se)
             else ""
         )
-        note = f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
+        note = "" if not answer.used else f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
         text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
-        items.append({"what": what, "value": value, "text": unbroken(text.replace("..", ".")), "note": note})
+        items.append(
+            {
+                "what": what,
+                "value": value,
+                "text": unbroken(text.replace("..", ".")),
+                "note": note,
+                "replay": "" if answer.used else again,
+            }
+        )
     return items
+
+
+def _split(answer: Answer, own: Ledger | None, words: Mapping[str, str], failed: Mapping[str, Any]) -> str:
+    """Return where the variance comes from, or why there is none: no member at all, or no scatter."""
+    if not answer.used:
+        rows = failed.get("rows") or []
+        why = (
+            f", most often ({rows[0]['n']} of {failed['of']} members) because of this: {rows[0]['why']}" if rows else ""
+        )
+        return f"No member gave it{why}"
+    if answer.sd.value == 0.0:
+        return "It does not vary, so there is nothing to share out"
+    return split_sentence(own, words)
 
 
 def _events(results: xr.DataTree) -> list[tuple[str, float, str, xr.Dataset]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ import xarray as xr
 from uqmsm.report.digits import number, percent, written
 from uqmsm.report.facts import Answer, answers, group, notes, plain
 from uqmsm.report.ledger_facts import Ledger, ledgers
+from uqmsm.report.words import INTERVAL_ROWS, enough
 
-__all__ = ["Check", "checks", "overall"]
+__all__ = ["Check", "checks", "overall", "verdict"]
 
 _TARGET_SE = 0.05
 _TOLERATED = 0.05
@@ -27,9 +28,14 @@ class Check:
     Parameters
     ----------
     state
-        ``good``, ``care`` or ``bad``.
+        ``good``; ``care``: met but close, or advice that the study did not ask for; ``bad``: missed, so that the run
+        ends with exit code 3 or 4.
     what, found, asked, todo
         In words; `todo` is empty where nothing is to be done.
+    factor
+        How many times over its limit a missed check is, 0 where that is no number.
+    advice
+        Whether it never decides the exit code.
     """
 
     state: str
@@ -37,11 +43,15 @@ class Check:
     found: str
     asked: str
     todo: str = ""
+    factor: float = 0.0
+    advice: bool = False
 
     @property
     def sign(self) -> str:
         """Return the state as a word and a shape, so that colour alone carries nothing."""
-        return {"good": "● met", "care": "▲ nearly", "bad": "■ not met"}[self.state]
+        if self.state == "bad":
+            return f"■ missed {_times(self.factor)}".rstrip()
+        return {"good": "● met", "care": "▲ look" if self.advice else "▲ met, close"}[self.state]
 
 
 def overall(found: Sequence[Check]) -> str:
@@ -49,13 +59,32 @@ def overall(found: Sequence[Check]) -> str:
     return max((check.state for check in found), key=_RANK.__getitem__, default="care")
 
 
+def verdict(found: Sequence[Check]) -> tuple[str, str]:
+    """Return, in a word and a sentence, what the checks say together; it agrees with the exit code of the run."""
+    missed = [check for check in found if check.state == "bad"]
+    looks = sum(check.state == "care" for check in found)
+    if missed:
+        worst = _times(max(check.factor for check in missed))
+        count = f"{len(missed)} check{' is' if len(missed) == 1 else 's are'} missed"
+        by = f" ({'' if len(missed) == 1 else 'at worst '}{worst} its limit)" if worst else ""
+        return "■ Not yet:", f"{count}{by}. Read the answer with that in mind."
+    if looks:
+        count = "one check deserves" if looks == 1 else f"{looks} checks deserve"
+        return "● Yes.", f"Every target of the study is met; {count} a look: close to the limit, or advice."
+    return "● Yes.", "Every check below is met."
+
+
+def _times(factor: float) -> str:
+    return f"{number(factor, 2)}×" if math.isfinite(factor) and factor > 1.0 else ""
+
+
 def checks(results: xr.DataTree) -> list[Check]:
     """Return every check that the tree allows: members, means, shares, posteriors, biases, probabilities."""
     given = answers(results)
     found = [_members(results, given)]
     found += [check for answer in given if (check := _mean(answer))]
-    target = float(notes(results, "target_se") or _TARGET_SE)
-    found += [check for ledger in ledgers(results) if (check := _shares(ledger, target))]
+    target = _setting(results, "target_se", _TARGET_SE)
+    found += _ledgers(results, given, target)
     found += _comparable(group(results, "checks"))
     node = results.children.get("diagnostics")
     for stage in node.children if node is not None else ():
@@ -68,47 +97,78 @@ def _light(bad: bool, care: bool) -> str:
     return "bad" if bad else "care" if care else "good"
 
 
+def _setting(results: xr.DataTree, key: str, otherwise: float) -> float:
+    given = notes(results, key)
+    return otherwise if given is None else float(given)
+
+
 def _members(results: xr.DataTree, given: Sequence[Answer]) -> Check:
-    used, of = min((answer.used, answer.of) for answer in given)
+    table = group(results, "members")
+    if table is not None and "status" in table:  # what the exit code looks at: members of every sort
+        fates = np.asarray(table["status"].values).astype(str)
+        used, of = int((fates == "done").sum()), len(fates)
+    else:
+        used, of = min((answer.used, answer.of) for answer in given)
     lost = 1.0 - used / of if of else 1.0
-    limit = float(notes(results, "tolerated_failures") or _TOLERATED)
+    limit = _setting(results, "tolerated_failures", _TOLERATED)
     todo = "see the failures below; shares are given success" if lost else ""
     said = f"{used} of {of} members succeeded" + (f", {percent(lost, small=1)} failed" if lost else "")
-    return Check(_light(lost > limit, lost > 0.0), "Members", said, f"at most {percent(limit)} failed", todo)
+    state = _light(lost > limit, lost > 0.5 * limit)
+    return Check(state, "Members", said, f"at most {percent(limit)} failed", todo, lost / limit if limit else 0.0)
 
 
 def _mean(answer: Answer) -> Check | None:
     if not (math.isfinite(answer.mean.se) and answer.sd.value > 0.0):
         return None
     ratio = answer.mean.se / answer.sd.value
-    state = _light(ratio > 0.4, ratio > 0.2)
+    state = _light(False, ratio > 0.2)
     said = f"standard error {number(answer.mean.se, 2)} {answer.units}".rstrip() + f", {percent(ratio)} of the sd"
-    return Check(
-        state, f"Mean of {answer.words}", said, "under 20 % of the sd", "" if state == "good" else "more members"
-    )
+    todo = "" if state == "good" else "more rows"
+    return Check(state, f"Mean of {answer.words}", said, "under 20 % of the sd", todo, advice=True)
 
 
-def _shares(ledger: Ledger, target: float) -> Check | None:
-    lines = [line for of in ("source", "stage", "kind") for line in ledger.by(of)]
-    rows = min((line.rows for line in lines), default=0)
-    what = f"Shares of {plain(ledger.title)}"
-    errors = [
-        line.fair.se for line in lines if line.verdict in {"estimated", "bounded"} and math.isfinite(line.fair.se)
-    ]
+def _ledgers(results: xr.DataTree, given: Sequence[Answer], target: float) -> list[Check]:
+    """Return a light per ledger, and one where there is none though the answers vary."""
+    table, known = group(results, "ledger"), ledgers(results)
+    words = {answer.name: answer.words for answer in given}
+    if table is not None:
+        tables = [table.isel(answer=[k]) for k in range(len(known))]
+        found = [_shares(*both, words, target) for both in zip(known, tables, strict=True)]
+        return [check for check in found if check]
+    if all(answer.sd.value == 0.0 for answer in given):
+        return []
+    some = any(answer.used for answer in given)
+    todo = enough(INTERVAL_ROWS) if some else "see the failures below"
+    said = f"no ledger: {'too few rows' if some else 'no member succeeded'}"
+    return [Check("bad", "Shares of the variance", said, f"{INTERVAL_ROWS} complete rows or more", todo)]
+
+
+def _shares(ledger: Ledger, table: xr.Dataset, words: Mapping[str, str], target: float) -> Check | None:
     if ledger.title.endswith(" failed"):
         return None
-    if not errors:
-        reason = lines[0].reason if lines else "there are no sources"
-        return Check("bad", what, f"no shares: {reason}", "16 complete rows or more", "more members")
-    from uqmsm.questions.allocate import rows_needed  # here, because it brings scipy
+    from uqmsm.questions.allocate import rows_needed, shortfalls  # here, because it brings scipy
 
-    sums = (ledger.sums[name] for name in ("epistemic", "aleatoric", "numerical", "interaction"))
-    worst = max([*errors, *(each.se for each in sums if math.isfinite(each.se))])
-    state = _light(worst > 2.0 * target, worst > target or rows < 16)
-    more = rows_needed(max(line.rows for line in lines), worst, target) if worst > 0.0 else rows
-    todo = "" if state == "good" else f"about {more} rows in place of {rows}"
-    points = f"largest standard error {100 * worst:.1f} points, {rows} rows"
-    return Check(state, what, points, f"at most {100 * target:.0f} points", todo)
+    lines = [line for of in ("source", "stage", "kind") for line in ledger.by(of)]
+    rows = max((line.rows for line in lines), default=0)
+    what = f"Shares of {words.get(ledger.answer, plain(ledger.answer))}"
+    what += "" if ledger.scale == "raw" else f" ({ledger.scale} scale)"
+    late = shortfalls(table, rows, target)
+    errors = [line.fair.se for line in lines if line.verdict in {"estimated", "bounded"}]
+    sums = [ledger.sums[name].se for name in ("epistemic", "aleatoric", "numerical", "interaction")]
+    worst = max((se for se in [*errors, *sums] if math.isfinite(se)), default=0.0)
+    asked = f"at most {100 * target:g} point{'' if target == 0.01 else 's'}"
+    refused = [line for line in lines if line.verdict == "refused"]
+    if refused and len(refused) == len(lines):
+        reason = refused[0].reason.partition(";")[0]
+        return Check(
+            "bad", what, f"no shares: {reason}", asked, enough(INTERVAL_ROWS if rows < INTERVAL_ROWS else 2 * rows)
+        )
+    more = rows_needed(rows, worst, target) if worst > target else 2 * rows
+    found = f"largest standard error {100 * worst:.1f} points, {rows} rows"
+    if late and refused:
+        found += f"; nothing said of {len(refused)} of {len(lines)} lines: {refused[0].reason.partition(';')[0]}"
+    state = _light(bool(late), worst > 0.8 * target)
+    return Check(state, what, found, asked, enough(max(more, INTERVAL_ROWS)) if late else "", worst / target)
 
 
 def _comparable(table: xr.Dataset | None) -> list[Check]:
@@ -122,7 +182,14 @@ def _comparable(table: xr.Dataset | None) -> list[Check]:
             if advice:
                 found.setdefault(str(table["line"].values[line]), advice)
     return [
-        Check("care", f"Outcomes of {plain(name)}", "no share of its own", "comparable across its ancestors", advice)
+        Check(
+            "care",
+            f"Outcomes of {plain(name)}",
+            "no share of its own",
+            "comparable across its ancestors",
+            advice,
+            advice=True,
+        )
         for name, advice in found.items()
     ]
 
@@ -132,6 +199,7 @@ def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:
         return []
     names = [str(name) for name in np.atleast_1d(table["quantity"].values)]
     found = []
+    lenient = table.attrs.get("converged") == "yes"  # the study asked for less than these limits, and has it
     for key, words, limit, least, todo in (
         ("r_hat", "R-hat", 1.01, False, "longer chains"),
         ("ess_bulk", "bulk ESS", 400.0, True, "longer chains"),
@@ -142,23 +210,22 @@ def _posterior(stage: str, table: xr.Dataset | None) -> list[Check]:
             continue
         values = np.asarray(table[key].values, dtype=np.float64)
         if not np.isfinite(values).any():
-            found.append(Check("bad", f"Posterior of {stage}", f"{words} is not known", "a number", todo))
+            state = _light(not lenient, True)
+            found.append(Check(state, f"Posterior of {stage}", f"{words} is not known", "a number", todo))
             continue
         at = int(np.nanargmin(values) if least else np.nanargmax(values))
         value = float(values[at])
         met = value >= limit if least else value < limit
-        near = value >= 0.7 * limit if least else value < 1.0 + 2.0 * (limit - 1.0)
+        near = value < 1.05 * limit if least else value > 1.0 + 0.8 * (limit - 1.0)
         sign = "at least" if least else "under"
         said = f"{words} {number(value, 4 if key == 'r_hat' else 3)} at worst, for {names[at]}"
-        found.append(
-            Check(
-                _light(not met and not near, not met),
-                f"Posterior of {stage}",
-                said,
-                f"{sign} {written(limit)}",
-                "" if met else todo,
-            )
-        )
+        over = limit / value if least else 0.0
+        state = _light(not met and not lenient, near or not met)
+        asked = f"{sign} {written(limit)}"
+        found.append(Check(state, f"Posterior of {stage}", said, asked, "" if met else todo, over, lenient and not met))
+    if table.attrs.get("converged") == "no" and all(check.state != "bad" for check in found):
+        said = "the sampler says that it has not converged"
+        found.append(Check("bad", f"Posterior of {stage}", said, "converged chains", "longer chains"))
     return found
 
 
@@ -169,10 +236,11 @@ def _shifts(table: xr.Dataset | None) -> list[Check]:
     flat = table["in_sd"].stack(each=("answer", "refinement"))
     for value, (answer, refinement) in zip(flat.values, flat["each"].values, strict=True):
         if math.isfinite(float(value)):
-            state = _light(abs(value) > 0.5, abs(value) > 0.25)
+            state = _light(False, abs(value) > 0.25)
             said = f"{number(float(value), 2)} sd of the answer remain"
             todo = "" if state == "good" else f"refine the {refinement}"
-            found.append(Check(state, f"Bias of {plain(refinement)} in {plain(answer)}", said, "under 0.25 sd", todo))
+            what = f"Bias of {plain(refinement)} in {plain(answer)}"
+            found.append(Check(state, what, said, "under 0.25 sd", todo, advice=True))
     return found
 
 
@@ -180,8 +248,7 @@ def _probability(table: xr.Dataset | None) -> list[Check]:
     if table is None or "inner" not in table.variables:
         return []
     least = int(np.min(table["inner"].values))
-    state = _light(least < 20, least < 50)
+    state = _light(False, least < 50)
     said = f"{least} inner members per epistemic draw"
-    return [
-        Check(state, "Band of the probability", said, "at least 50", "" if state == "good" else "more inner members")
-    ]
+    todo = "" if state == "good" else "more inner members: members: {band: {inner: 50}}"
+    return [Check(state, "Band of the probability", said, "at least 50", todo, advice=True)]

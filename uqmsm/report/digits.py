@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from uqmsm.report.facts import Number
 
-__all__ = ["amount", "change", "interval", "joined", "number", "percent", "seconds", "unbroken", "written"]
+__all__ = ["amount", "change", "interval", "joined", "number", "part", "percent", "seconds", "unbroken", "written"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -67,16 +67,25 @@ def percent(value: float, se: float = math.nan, *, small: float = 0.0095) -> str
     return f"{text}{error} %".replace("-", "−")
 
 
+def part(value: float, se: float = math.nan) -> str:
+    """Return a share of a whole in words: within 0 and 100 %, and "under 1 %" where its upper end is."""
+    if math.isfinite(se) and value + 1.645 * se < 0.01:
+        return "under 1 %"
+    return percent(min(max(value, 0.0), 1.0) if math.isfinite(value) else value, se)
+
+
 def change(fraction: float) -> str:
     """Return a relative change in per cent, with its sign and two digits."""
     return f"{'+' if fraction > 0.0 else ''}{number(100.0 * fraction, 2)} %"
 
 
 def interval(found: Number) -> str:
-    """Return the limits of a share in per cent."""
+    """Return the limits of a share in per cent, cut at 0 and 100 %: what lies beyond is noise of the estimate."""
     if not (math.isfinite(found.lo) and math.isfinite(found.hi)):
         return "–"
-    low, high = (percent(limit).removesuffix(" %") for limit in (found.lo, found.hi))
+    low, high = (percent(min(max(limit, 0.0), 1.0)).removesuffix(" %") for limit in (found.lo, found.hi))
+    if high == "0":
+        return "under 1 %"
     return f"{low} – {high} %"
 
 

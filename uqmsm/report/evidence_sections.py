@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +72,7 @@ def comparison_items(results: xr.DataTree) -> tuple[list[dict[str, str]], str]:
     return rows, draw_comparisons(shown, prefix="cmp") if shown else ""
 
 
-def failures(results: xr.DataTree, run: str) -> dict[str, Any]:
+def failures(results: xr.DataTree, folder: Path) -> dict[str, Any]:
     """Return how many members failed, why, and the line that replays one of each sort."""
     table = group(results, "members")
     if table is None or "status" not in table:
@@ -82,6 +84,7 @@ def failures(results: xr.DataTree, run: str) -> dict[str, Any]:
     counts = Counter(str(reasons[i]) or str(status[i]) for i in failed)
     first = {why: next(i for i in failed if (reasons[i] or status[i]) == why) for why in counts}
     rows = [
-        {"why": why, "n": n, "replay": f"uqmsm replay {run} {addresses[first[why]]}"} for why, n in counts.most_common()
+        {"why": why, "n": n, "replay": shlex.join(["uqmsm", "replay", str(folder), addresses[first[why]]])}
+        for why, n in counts.most_common()
     ]
     return {"known": True, "failed": len(failed), "of": len(status), "rows": rows[:12], "more": max(len(rows) - 12, 0)}

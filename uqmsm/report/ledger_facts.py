@@ -108,5 +108,5 @@ def _line(row: xr.Dataset) -> Line:
         total,
         int(scalar(row, "rows")),
         text["verdict"],
-        text["reason"],
+        text["reason"].replace(": extend the run", ""),  # the report says with which command
     )

@@ -11,7 +11,7 @@ import xarray as xr
 from uqmsm.errors import StudyError
 from uqmsm.report.axes import Frame
 from uqmsm.report.canvas import Canvas
-from uqmsm.report.digits import percent
+from uqmsm.report.digits import part, percent
 from uqmsm.report.facts import Answer, answers, plain, stages
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
 from uqmsm.report.words import KINDS, headline, share
@@ -169,6 +169,9 @@ def _kinds(canvas: Canvas, layout: _Layout, ledger: Ledger, y: float) -> None:
     frame, at, told = layout.frame(y, y + 12.0), 0.0, []
     if not layout.above:
         canvas.text(layout.left - 14.0, y + 11.0, "by kind", "", "end")
+    if all(line.verdict == "refused" for line in ledger.lines if line.of != "merged"):
+        canvas.rect(frame.left, y, frame.right - frame.left, 12.0, "faintfill band")
+        return
     shown = [(kind, word, ledger.sums[kind]) for kind, word in (*KINDS.items(), ("interaction", "both together"))]
     whole = sum(max(each.value, 0.0) for _, _, each in shown if math.isfinite(each.value))
     for kind, word, each in shown:
@@ -180,7 +183,7 @@ def _kinds(canvas: Canvas, layout: _Layout, ledger: Ledger, y: float) -> None:
         else:
             canvas.rect(start, y, end - start - 1.5, 12.0, f"k-{kind}")
         if each.value > 0.004:
-            told.append(f"{word} {percent(each.value, each.se)}")
+            told.append(f"{word} {part(each.value, each.se)}")
         at += each.value / whole
     for words, line in zip(_wrapped(told, 58 if layout.above else 90), range(2), strict=False):
         canvas.text(layout.left, y + 29.0 + 15.0 * line, words, "tiny")
@@ -188,11 +191,11 @@ def _kinds(canvas: Canvas, layout: _Layout, ledger: Ledger, y: float) -> None:
 
 def _wrapped(parts: Sequence[str], width: int) -> list[str]:
     lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(part) + 3 <= width:
-            lines[-1] += f" · {part}"
+    for words in parts:
+        if lines and len(lines[-1]) + len(words) + 3 <= width:
+            lines[-1] += f" · {words}"
         else:
-            lines.append(part)
+            lines.append(words)
     return lines
 
 

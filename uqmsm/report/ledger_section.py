@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from uqmsm.report.digits import amount, interval, percent, unbroken
+from uqmsm.report.digits import amount, interval, part, percent, unbroken
 from uqmsm.report.facts import Answer, Number, plain
 from uqmsm.report.ledger_facts import Ledger, Line
 from uqmsm.report.ledger_picture import draw_ledger
-from uqmsm.report.words import KINDS, share
+from uqmsm.report.words import INTERVAL_ROWS, KINDS, enough, share
 
 __all__ = ["ledger_items"]
 
@@ -54,11 +54,14 @@ def _remarks(ledger: Ledger) -> str:
     between, kappa, mixed = ledger.sums["between"], ledger.kappa, ledger.sums["interaction"]
     said = [f"n = {ledger.members} members."] if ledger.members else []
     said += [_SCALES[ledger.scale]] if _SCALES.get(ledger.scale) else []
+    unknown = all(line.verdict == "refused" for line in ledger.lines if line.of != "merged")
+    if unknown:
+        return unbroken(" ".join([*said, f"Too few rows for any share: {enough(INTERVAL_ROWS)} gives them."]))
     if np.isfinite(between.value):
-        share_ = percent(between.value, between.se)
+        share_ = part(between.value, between.se)
         said.append(f"Knowing everything that can be known would remove {share_} of the variance.")
     if np.isfinite(mixed.value) and mixed.value > 0.01:
-        share_ = percent(mixed.value, mixed.se)
+        share_ = part(mixed.value, mixed.se)
         said.append(
             f"{share_} belongs to different kinds together and to neither alone (an error of lower confidence)."
         )
@@ -90,4 +93,4 @@ def _row(line: Line, words: Mapping[str, str]) -> dict[str, str]:
 def _estimate(found: Number) -> str:
     if found.value < 0.0 and np.isfinite(found.hi):
         return f"under {percent(max(found.hi, 0.01))}"
-    return percent(found.value, found.se)
+    return part(found.value, found.se)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from uqmsm.report import answer_sections, evidence_sections, facts
 from uqmsm.report.chain_picture import draw_chain
-from uqmsm.report.checks import checks, overall
+from uqmsm.report.checks import checks, overall, verdict
 from uqmsm.report.digits import seconds
 from uqmsm.report.ledger_facts import ledgers
 from uqmsm.report.ledger_section import ledger_items
@@ -47,7 +47,7 @@ def write(results: xr.DataTree, folder: str | os.PathLike[str]) -> Path:
         loader=PackageLoader("uqmsm.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    text = environment.get_template("page.html.j2").render(_context(results, place.resolve().name))
+    text = environment.get_template("page.html.j2").render(_context(results, place.resolve()))
     path = place / "report.html"
     fresh = path.with_name("report.html.part")
     fresh.write_text(text, encoding="utf-8")
@@ -55,20 +55,22 @@ def write(results: xr.DataTree, folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _context(results: xr.DataTree, run: str) -> dict[str, Any]:
+def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
     given, found, words = facts.answers(results), ledgers(results), facts.source_words(results)
     ladder = facts.stages(results)
     shifts = evidence_sections.shift_rows(results, given)
     lights = checks(results)
+    failed = evidence_sections.failures(results, folder)
     compared, comparison_picture = evidence_sections.comparison_items(results)
     return {
         "style": THEME + FIGURE_STYLE,
-        "run": run,
+        "run": folder.name,
         "title": results.attrs.get("title") or "Report",
         "about": results.attrs.get("about", ""),
-        "answers": answer_sections.answer_items(given, found, words, shifts),
+        "answers": answer_sections.answer_items(given, found, words, shifts, failed),
         "checks": lights,
-        "overall": overall(lights),
+        "overall": "bad" if overall(lights) == "bad" else "good",
+        "together": verdict(lights),
         "ledgers": ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
@@ -77,7 +79,7 @@ def _context(results: xr.DataTree, run: str) -> dict[str, Any]:
         "comparison_picture": comparison_picture,
         "posteriors": posteriors(results),
         **_chain(results, ladder),
-        "failures": evidence_sections.failures(results, run),
+        "failures": failed,
         **_provenance(results),
     }
 

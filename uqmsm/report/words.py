@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
-from uqmsm.report.digits import amount, joined, number, percent
+from uqmsm.report.digits import amount, joined, number, part
 from uqmsm.report.facts import Answer, Number, plain
 from uqmsm.report.ledger_facts import Ledger, Line
 
-__all__ = ["KINDS", "headline", "share", "split_sentence"]
+__all__ = ["INTERVAL_ROWS", "KINDS", "enough", "headline", "noun", "share", "split_sentence"]
 
 KINDS = {"epistemic": "ignorance", "aleatoric": "chance", "numerical": "numerics"}
 """Kind -> the everyday word for it."""
+INTERVAL_ROWS = 16
+"""Complete rows from which every line of a ledger can be estimated (`uqmsm.questions.attribute.INTERVAL_ROWS`)."""
+_LONGEST = 60
+_PEOPLE = {"Burgers", "Maresca", "Poisson", "Weibull", "Young", "Zhou"}
 _OF = {"raw": "that variance", "log": "the scatter of its logarithm", "rank": "the scatter of its ranks"}
 
 
@@ -25,7 +30,23 @@ def share(line: Line, which: str = "fair") -> str:
         if found.hi >= 1.0:
             return "not resolved"
         return f"under {max(math.ceil(100.0 * found.hi - 1e-9), 1)} %"
-    return percent(found.value, found.se)
+    return part(found.value, found.se)
+
+
+def enough(rows: int) -> str:
+    """Return the command that runs a study with so many rows."""
+    return f"uqmsm run STUDY --set members.rows={rows}"
+
+
+def noun(line: Line, words: Mapping[str, str]) -> str:
+    """Return what a source is, as a noun within a sentence: first letter small but in names, its name if in doubt."""
+    text = re.split(r"[;,(]", words.get(line.name, ""))[0].strip().rstrip(".")
+    if not text or len(text) > _LONGEST or "`" in text:
+        return plain(line.name)
+    first = re.match(r"[A-Z][a-z]*(?=\s|$)", text)  # Hall-Petch and C11 do not match
+    if first and first.group() not in _PEOPLE:
+        text = text[0].lower() + text[1:]
+    return text
 
 
 def headline(answer: Answer) -> str:
@@ -50,26 +71,25 @@ def split_sentence(ledger: Ledger | None, words: Mapping[str, str]) -> str:
         Source label -> what it is.
     """
     if ledger is None:
-        return "Where it comes from was not asked: this run has no ledger"
+        return f"Where it comes from cannot be said: this run has no ledger. Next: {enough(INTERVAL_ROWS)}"
     lines = ledger.by("source")
     if lines and all(line.verdict == "refused" for line in lines):
-        return f"Where it comes from cannot be said yet: {lines[0].reason}"
+        rows = max(line.rows for line in lines)
+        more = enough(INTERVAL_ROWS if rows < INTERVAL_ROWS else 2 * rows)
+        return f"Where it comes from cannot be said yet: {lines[0].reason}. Next: {more}"
     told = sorted((line for line in lines if line.verdict == "estimated"), key=lambda line: -line.fair.value)
-    parts = [f"{share(line)}{' is' if line is told[0] else ''} {_named(line, words)}" for line in told]
+    parts = [f"{share(line)}{' is due' if line is told[0] else ''} to {noun(line, words)}" for line in told]
     sentences = [", ".join(parts)] if parts else []
-    loose = [f"{_named(line, words)} is {share(line)}" for line in lines if line.verdict == "bounded"]
-    sentences += [", ".join(loose)] if loose else []
-    small = [_named(line, words) for line in lines if line.verdict == "merged"]
+    loose = [(share(line), noun(line, words)) for line in lines if line.verdict == "bounded"]
+    sentences += [f"{limit}: {name}" for limit, name in loose if limit != "not resolved"]
+    open_ = [name for limit, name in loose if limit == "not resolved"]
+    sentences += [f"not resolved: {joined(open_)}"] if open_ else []
+    small = [noun(line, words) for line in lines if line.verdict == "merged"]
     if len(small) == len(lines) - 1 > 2:
         sentences.append(f"each of the other {len(small)} sources is under 5 %")
     elif small:
         sentences.append(f"under 5 %{' each' if len(small) > 1 else ''}: {joined(small)}")
-    refused = [_named(line, words) for line in lines if line.verdict == "refused"]
+    refused = [noun(line, words) for line in lines if line.verdict == "refused"]
     if refused:
         sentences.append(f"{joined(refused)} could not be estimated")
     return f"Of {_OF.get(ledger.scale, _OF['raw'])}, {'; '.join(sentences)}" if sentences else "There is no source"
-
-
-def _named(line: Line, words: Mapping[str, str]) -> str:
-    text = words.get(line.name) or plain(line.name)
-    return text.split(";")[0].split(",")[0].strip()
