@@ -192,7 +192,10 @@ BAD = {
     "refined to the same": (swap("refinement: 2", "refinement: 1"), "{refinement: 1}", "changes nothing", "finer"),
     "refined sources": (swap("{refinement: 2}", "{noisy: true}"), "{noisy: true}", "changes the sources", "number"),
     "few pairs": (swap("pairs: 8", "pairs: 7"), "7", "pairs = 7 is too few", "8 or more"),
-    "more pairs than rows": (swap("rows: 64", "rows: 7"), "8", "members has 7 rows", "7 or fewer, or more rows"),
+    "more pairs than rows": (swap("pairs: 8", "pairs: 65"), "65", "members has 64 rows", "64 or fewer, or more rows"),
+    "few rows": (swap("rows: 64", "rows: 7"), "7", "rows = 7 gives no ledger", "16 or more"),
+    "quoted whole number": (swap("refinement: 1", 'refinement: "60"'), '"60"', "is text", "Remove the quotes: 60"),
+    "words of another trade": (swap("sd: 25", "sigma: 25"), "sigma", "unknown key", "Did you mean 'sd'"),
     "order of a switch": (swap("{refinement: 2}", "{strain: -1}"), "2", "needs the factor", "ratio: coarse / fine"),
     "ratio of nothing": (swap("order: 2", "order: 2, ratio: 1"), "1", "refines nothing", "a number over 1"),
     "workers": (swap("workers: 2", "workers: two"), "two", "not a whole number", "whole number"),
@@ -362,6 +365,10 @@ def test_a_module_beside_the_study_wins_and_its_failure_is_told(tmp_path):
     (tmp_path / "three" / "mine_beside.py").write_text("x = 1\ny = x / 0\n")
     with pytest.raises(Faulty, match=r"fails when imported, at mine_beside.py:2: ZeroDivisionError"):
         load(tmp_path / "three")
+    (tmp_path / "three" / "mine_beside.py").write_text("x = 1\ny = (x\n")
+    with pytest.raises(Faulty, match=r"mine_beside.py:2: '\(' was never closed \(y = \(x\)\n") as caught:
+        load(tmp_path / "three")
+    assert "importlib" not in str(caught.value)
     moved = tmp_path / "elsewhere.yaml"
     moved.write_text(text)
     assert load(moved, beside=tmp_path / "two").chain["mine"].operator.value == 2.0
@@ -560,3 +567,39 @@ def test_the_least_numbers_of_a_study_are_those_of_its_questions():
     ):
         with pytest.raises(StudyError, match="too few"):
             call()
+
+
+# --- what the shipped operators refuse, and where
+
+STEPS = Path(__file__).parents[1] / "studies" / "first_steps"
+
+
+@pytest.mark.parametrize(
+    ("setting", "marked", "what", "advice"),
+    [
+        ("chain.potential.elements=[Mo, Nb, Ta, Hf]", "Hf", "no parameters for 'Hf'", "Choose from"),
+        ("chain.alloy.elements=[Mo, Nb, Ta, Xx]", "Xx", "'Xx' is unknown", "chemical symbols"),
+        ("chain.alloy.composition=[25, 25, 25, 25]", "[25, 25, 25, 25]", "sums to 100", "0.25 for 25 %"),
+        ("chain.alloy.cells=3", "3", "3 where 3 are wanted", "a list of 3 such as [3, 3, 3]"),
+        ("chain.alloy.cells=[4, 4]", "[4, 4]", "2 values where 3 are wanted", "a list of 3 such as [4, 4, 4]"),
+        ("chain.fe.thickness=-2", "-2", "thickness = -2 must be more than zero", "positive"),
+        ("chain.fe.design_stress=0", "0", "design_stress = 0 must be more than zero", "positive"),
+        ("chain.fe.grain_diameter=-1", "-1", "grain_diameter = -1 must be more than zero", "positive"),
+        ("chain.fe.width=3 MPa", "3 MPa", "not a number in mm", "MPa is a pressure, mm is a length"),
+    ],
+)
+def test_what_every_member_would_fail_on_is_refused_before_the_run(setting, marked, what, advice):
+    with pytest.raises(Faulty) as caught:
+        load(STEPS, [setting])
+    found = [problem for problem in caught.value.problems if what in problem.what]
+    assert found, str(caught.value)
+    place = found[0].place
+    assert place.source[place.column - 1 :][: place.width] == marked
+    assert advice in f"{found[0].why}\n{found[0].next}"
+
+
+def test_the_least_rows_are_those_of_the_ledger():
+    from uqmsm.questions import attribute
+    from uqmsm.study import parts
+
+    assert (parts.FEWEST_ROWS, parts.INTERVAL_ROWS) == (attribute.FEWEST_ROWS, attribute.INTERVAL_ROWS)

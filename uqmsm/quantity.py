@@ -72,6 +72,18 @@ def same_dimension(first: str, second: str) -> bool:
     return bool(_known(first).dimensionality == _known(second).dimensionality)
 
 
+# one unit of each dimension that has a name in this trade
+_NAMED = {"1": "a pure number", "mm": "a length", "mm^3": "a volume", "MPa": "a pressure", "K": "a temperature"}
+_NAMED |= {"s": "a time", "1/s": "a rate", "eV": "an energy", "kg": "a mass", "N": "a force", "kg/m^3": "a density"}
+_NAMED |= {"J/m^2": "an energy per area"}
+
+
+def _what(unit: str) -> str:
+    """Return what a unit measures: ``MPa is a pressure``."""
+    found = next((name for one, name in _NAMED.items() if same_dimension(unit, one)), None)
+    return f"{unit} is {found or _known(unit).dimensionality}"
+
+
 @cache
 def conversion(source: str, target: str) -> float:
     """Return the factor that turns differences in `source` into differences in `target`.
@@ -85,7 +97,7 @@ def conversion(source: str, target: str) -> float:
         return 1.0
     old, new = _known(source), _known(target)
     if old.dimensionality != new.dimensionality:
-        raise UnitMismatch(f"{source} cannot become {target}: {old.dimensionality} is not {new.dimensionality}")
+        raise UnitMismatch(f"{source} cannot become {target}: {_what(source)}, {_what(target)}")
     registry = _registry()
     zero, one = registry.Quantity(0.0, old).to(new), registry.Quantity(1.0, old).to(new)
     return float((one - zero).magnitude)

@@ -125,7 +125,7 @@ def test_doubt_in_the_expansion_reaches_the_lattice_parameter():
 def test_wrong_input_is_refused_or_recorded():
     with pytest.raises(StudyError, match="fractions must be"):
         RandomAlloy(("Mo", "W"), (0.7, 0.7))
-    with pytest.raises(StudyError, match="unknown or repeated"):
+    with pytest.raises(StudyError, match="'Xx' is unknown"):
         RandomAlloy(("Mo", "Xx"), (0.5, 0.5))
     with pytest.raises(StudyError, match="voxels a grain"):
         Polycrystal(grains=1000, voxels=8)

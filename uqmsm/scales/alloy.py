@@ -44,16 +44,22 @@ class RandomAlloy:
         from ase.data import atomic_numbers
 
         unknown = [symbol for symbol in self.elements if symbol not in atomic_numbers]
-        if unknown or len(set(self.elements)) != len(self.elements):
-            raise StudyError(
-                f"elements {list(self.elements)}: {unknown or 'one'} unknown or repeated; use symbols once"
-            )
+        if unknown:
+            raise StudyError(f"the element {unknown[0]!r} is unknown; write chemical symbols such as Mo")
+        if len(set(self.elements)) != len(self.elements):
+            raise StudyError(f"elements {', '.join(self.elements)}: one is repeated; use each symbol once")
         law = getattr(self.composition, "law", None)
         mean: Any = getattr(law, "mean", self.composition)
         if len(mean) != len(self.elements):
             raise StudyError(f"{len(mean)} fractions for {len(self.elements)} elements; give one fraction per element")
         if min(mean) < 0 or abs(sum(mean) - 1) > 1e-6:
-            raise StudyError(f"composition {list(mean)} sums to {sum(mean):g}; fractions must be >= 0 and sum to 1")
+            percent = abs(sum(mean) - 100) < 1e-4
+            advice = (
+                f"write fractions: {mean[0] / 100:g} for {mean[0]:g} %"
+                if percent
+                else "fractions must be >= 0 and sum to 1"
+            )
+            raise StudyError(f"composition {list(mean)} sums to {sum(mean):g}; {advice}")
         if min(self.cells) < 2:
             raise StudyError(f"cells = {list(self.cells)}: give at least 2 along every axis")
 

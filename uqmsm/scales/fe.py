@@ -55,6 +55,7 @@ class ElasticPlate:
                 f"radius = {self.radius} mm in a plate of {self.width} x {self.length} mm: the hole must be wider "
                 "than nothing and narrower than 0.8 of the plate; change radius or width"
             )
+        _positive(thickness=self.thickness, design_stress=self.design_stress)
         if self.refinement < 4 or self.refinement % 2:
             raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
 
@@ -123,6 +124,12 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
     grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
 
+    def __post_init__(self) -> None:
+        """Refuse a plate that is none, and grains without a size."""
+        super().__post_init__()
+        if isinstance(self.grain_diameter, (int, float)):
+            _positive(grain_diameter=self.grain_diameter)
+
     @property
     def inputs(self) -> Ports:
         """Stiffness and plastic resistance of the homogenized member."""
@@ -159,6 +166,13 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
             **_elastic(field),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
         }
+
+
+def _positive(**values: float) -> None:
+    """Refuse a number that nothing physical has; every member would fail on it."""
+    for name, value in values.items():
+        if not value > 0:
+            raise StudyError(f"{name} = {value:g} must be more than zero; write a positive number")
 
 
 def _elastic(field: Plate) -> dict[str, Any]:

@@ -19,9 +19,15 @@ __all__ = ["absent", "did_you_mean", "laws_of", "operator_class", "reference", "
 _EXTRAS = {"lammps": '"uqmsm[md]"', "gpaw": '"uqmsm[dft]"'}
 
 
+# word of another trade -> ours
+_OTHER_WORDS = {"low": "lower", "min": "lower", "high": "upper", "max": "upper"}
+_OTHER_WORDS |= {"loc": "mean", "mu": "mean", "scale": "sd", "sigma": "sd", "std": "sd", "stddev": "sd"}
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """Return advice for a word that is not known."""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.55)
+    close = [ours for ours in (_OTHER_WORDS.get(str(word)),) if ours in known]
+    close = close or get_close_matches(str(word), known, n=1, cutoff=0.55)
     listed = ", ".join(known) or "nothing"
     return f"Did you mean {close[0]!r}? Known here: {listed}." if close else f"Known here: {listed}."
 
@@ -64,8 +70,13 @@ def operator_class(words: str, folder: Path | None) -> type:
         module = import_module(module_name)
     except ModuleNotFoundError as fault:
         raise StudyError(_not_found(fault, module_name, folder)) from fault
+    except SyntaxError as fault:
+        written = f" ({fault.text.strip().replace('; ', ' ; ')})" if fault.text else ""
+        place = f"{Path(fault.filename or module_name).name}:{fault.lineno}"
+        raise StudyError(f"{place}: {fault.msg}{written}; mend the module, then validate again") from fault
     except Exception as fault:
-        frame = traceback.extract_tb(fault.__traceback__)[-1]
+        frames = traceback.extract_tb(fault.__traceback__)
+        frame = next((one for one in reversed(frames) if not one.filename.startswith("<frozen ")), frames[-1])
         line = f"{Path(frame.filename).name}:{frame.lineno}"
         where = "beside the study" if beside else "as installed"
         raise StudyError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from uqmsm.reading import Document, Faulty, Place, Problem, Route, read
 from uqmsm.study.dumping import emit
+from uqmsm.study.operators import snake
 
 __all__ = ["override"]
 
@@ -106,7 +107,8 @@ def _item(items: list[Any], setting: str, column: int, step: str) -> int:
 def _name(item: Any) -> str:
     if not isinstance(item, dict):
         return ""
-    return str(item.get("name") or item.get("answer") or item.get("scale") or "")
+    own = snake(str(item.get("operator", "")).rpartition(":")[2])  # what an operator without a name is called
+    return str(item.get("name") or item.get("answer") or item.get("scale") or own)
 
 
 def _fault(setting: str, column: int, width: int, what: str, advice: str) -> Faulty:

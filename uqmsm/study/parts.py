@@ -14,6 +14,10 @@ from uqmsm.stochastic import Operator
 
 __all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study"]
 
+FEWEST_ROWS = 8
+"""Rows of a ledger (`attribute.FEWEST_ROWS`)."""
+INTERVAL_ROWS = 16
+"""Rows of ledger lines with intervals (`attribute.INTERVAL_ROWS`)."""
 _LEAST = 8
 """Epistemic draws of a band, and pairs of a shift (`reliability.FEWEST_DRAWS`, `shift.FEWEST_PAIRS`)."""
 
@@ -78,7 +82,7 @@ class Members:
     Parameters
     ----------
     rows
-        Independent rows; fewer than 8 give no ledger, fewer than 16 no interval.
+        Independent rows; fewer than 8 give no ledger and are refused, fewer than 16 give no line with an interval.
     band
         Nested design for the epistemic band of a probability; none if not given.
     target_se

@@ -12,7 +12,7 @@ from uqmsm.chain import Chain
 from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import conversion
 from uqmsm.study.operators import did_you_mean
-from uqmsm.study.parts import Ask, Members, Refinement
+from uqmsm.study.parts import FEWEST_ROWS, INTERVAL_ROWS, Ask, Members, Refinement
 from uqmsm.study.shapes import number
 from uqmsm.study.stages import Built
 from uqmsm.study.wording import problem_of, split
@@ -62,6 +62,10 @@ def asks(door: Door, asked: list[tuple[int, Asked]], chain: Chain, members: Memb
             door.fault(("ask", position, "answer"), what, advice=advice)
         seen.add((stage, port.name))
     thresholds = any(one.below is not None or one.above is not None for _, one in asked)
+    if members is not None and members.rows < FEWEST_ROWS:
+        what = f"rows = {members.rows} gives no ledger, whose shares and errors every answer has"
+        advice = f"Write {INTERVAL_ROWS} or more ({FEWEST_ROWS} is the least, without lines of single sources)."
+        door.fault(("members", "rows"), what, advice=advice)
     if members is not None and members.band is not None and not thresholds:
         advice = "Add below or above to an answer, or remove band."
         door.fault(("members", "band"), "a band of a probability, and no probability is asked for", advice=advice)
@@ -119,7 +123,7 @@ def refinements(
         operator = _refined(door, route, one, built[one.stage], chain)
         if operator is None:
             continue
-        if members is not None and one.pairs > members.rows:
+        if members is not None and one.pairs > members.rows >= FEWEST_ROWS:  # fewer rows are a problem of their own
             advice = f"Write pairs: {members.rows} or fewer, or more rows."
             what = f"{one.pairs} pairs, and members has {members.rows} rows: every pair is a row of its own"
             door.fault((*route, "pairs"), what, advice=advice)

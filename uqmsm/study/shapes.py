@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     PlainValidator,
     Strict,
@@ -88,9 +89,23 @@ def shape(annotation: Any, unit: str | None, laws: Laws) -> Any:
     if isinstance(annotation, type) and is_dataclass(annotation):
         return mapping_of(annotation, laws)
     if arguments and origin not in {None, Literal}:
+        several = len(arguments) if origin is tuple and Ellipsis not in arguments else 0
         inside = tuple(part if part in {Ellipsis, NoneType} else shape(part, unit, laws) for part in arguments)
-        return origin[inside]
+        return (
+            Annotated[origin[inside], BeforeValidator(partial(_several, count=several))] if several else origin[inside]
+        )
     return annotation
+
+
+def _several(value: Any, count: int) -> Any:
+    """Refuse what is no list of as many values as a field has."""
+    if isinstance(value, (list, tuple)) and len(value) == count:
+        return value
+    first = value[0] if isinstance(value, (list, tuple)) and value else value
+    single = first if isinstance(first, (int, float)) and not isinstance(first, bool) else 1
+    example = f"[{', '.join([str(single)] * count)}]"
+    what = f"{len(value)} values" if isinstance(value, (list, tuple)) else shown(value)
+    raise custom(f"{what} where {count} are wanted", advice=f"Write a list of {count} such as {example}.")
 
 
 def _quantity(unit: str | None) -> Any:
@@ -121,6 +136,8 @@ def number(value: Any, unit: str | None) -> float:
         if unit is None and found and found[2]:
             why = "This number has no unit of its own; a law has one for all its numbers."
             raise custom(f"{shown(value)} is not a number", why, f"Write {found[1]}, and in a law  unit: {found[2]}")
+        if found and not found[2] and not isinstance(value, bool):
+            raise custom(f"{shown(value)} is text, not {wanted}", advice=f"Remove the quotes: {found[1]}")
         example = f"'1.5 {unit}'" if unit not in {None, "1"} else "1.5"
         raise custom(f"{shown(value)} is not {wanted}", advice=f"Write a number such as 1.5{_or(example)}.")
     if not abs(value) < 1.7e308:
@@ -260,6 +277,6 @@ def construct(cls: type, values: dict[str, Any]) -> Any:
     try:
         return cls(**values)
     except StudyError as fault:
-        raise from_study_error(fault, list(values)) from fault
+        raise from_study_error(fault, values) from fault
     except (ValueError, TypeError, ArithmeticError) as fault:
-        raise from_study_error(StudyError(f"{cls.__name__} refuses these values: {fault}"), list(values)) from fault
+        raise from_study_error(StudyError(f"{cls.__name__} refuses these values: {fault}"), values) from fault

@@ -50,9 +50,19 @@ def split(message: str) -> tuple[str, str]:
     return what, f"{advice[0].upper()}{advice[1:]}{'' if advice[-1] in '.?)' else '.'}" if advice else ""
 
 
-def from_study_error(fault: StudyError, keys: list[str]) -> PydanticCustomError:
-    """Return the refusal of a constructor, at the first key that its message names."""
+def from_study_error(fault: StudyError, values: dict[str, Any]) -> PydanticCustomError:
+    """Return the refusal of a constructor, at the item of a list that its message quotes, or the first key it names."""
     what, advice = split(str(fault))
+    keys = list(values)
+    lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
+    quoted = [
+        (key, i)
+        for key, value in lists.items()
+        for i, item in enumerate(value)
+        if isinstance(item, str) and re.search(rf"(?<!, ){item!r}(?!,|\])", what)  # not in a list of all
+    ]
+    if len(quoted) == 1:
+        return custom(what, advice=advice, at=quoted[0])
     named = [(found.start(), key) for key in keys if (found := re.search(rf"\b{re.escape(key)}\b", what))]
     return custom(what, advice=advice, at=(min(named)[1],) if named else ())
 
@@ -78,6 +88,8 @@ def _general(kind: str, value: Any, context: dict[str, Any], message: str) -> Py
     stem = kind.rsplit("_", 1)[0]
     if kind.endswith(("_type", "_parsing")) and stem in _WANTED:
         wanted, _, how = _WANTED[stem].partition("; ")
+        if stem == "int" and isinstance(value, str) and re.fullmatch(r"[-+]?\d+", value.strip()):
+            return custom(f"{shown(value)} is text, not {wanted}", advice=f"Remove the quotes: {value.strip()}")
         return custom(f"{shown(value)} is not {wanted}", advice=f"{how.capitalize()}." if how else f"Write {wanted}.")
     if kind == "missing":
         return custom("a value is missing here", advice="Give as many values as are asked for.")

@@ -103,7 +103,8 @@ def facts(elements: Sequence[str], variants: Mapping[str, str] | None = None) ->
         if not found:
             offered = ", ".join(f"{row['element']}/{row['variant']}" for row in known)
             raise StudyError(
-                f"data/{_TABLE}: no parameters for {element!r} (variant {' or '.join(wanted)}); choose from {offered}"
+                f"the potential has no parameters for {element!r} (variant {' or '.join(wanted)} in data/{_TABLE}); "
+                f"choose from {offered}"
             )
         chosen.append(found[0])
     return chosen
