@@ -267,6 +267,7 @@ def _finish(
     from uqmsm import results
     from uqmsm.recording import record
     from uqmsm.report import ledger_text, write
+    from uqmsm.report.terminal import failures_text
 
     tree, late, fault = record(study, chain, members, outcomes, refined, learnt=folder.posterior, seconds=seconds)
     results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
@@ -279,9 +280,7 @@ def _finish(
     code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
     lines = ledger_text(tree)
     if failed > 0:
-        lines.append(
-            f"{dict(counts)} of {len(members.members)} members; tolerated are {study.run.tolerate_failures:.1%}"
-        )
+        lines.append(failures_text(tree, study.run.tolerate_failures))
     lines += [f"not converged: {line}" for line in late]
     folder.note("finished", exit_code=code, seconds=round(seconds, 3))
     return Finished(folder.path, code, _plain(tree, counts, late), lines)

@@ -11,15 +11,18 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from shutil import get_terminal_size
+from textwrap import fill
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Bars", "Lines", "Observer", "coloured", "observer", "outline"]
+__all__ = ["Bars", "Lines", "Observer", "coloured", "fitted", "observer", "outline"]
 
 PERIOD = 10.0  # seconds between two plain lines
+PIPED = 100  # columns of what is no terminal
 
 
 class Observer(Protocol):
@@ -66,26 +69,59 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def fitted(line: str, hang: int | None = None, columns: int | None = None) -> str:
+    """Return a line broken at spaces so that it fits the terminal (100 columns for a pipe).
+
+    Parameters
+    ----------
+    line
+        One line, its indentation included.
+    hang
+        Indentation of the lines that follow; that of the second word if not given.
+    columns
+        Width to fit; that of the terminal if not given.
+    """
+    columns = columns or get_terminal_size((PIPED, 24)).columns
+    if len(line) <= columns:
+        return line
+    own = len(line) - len(line.lstrip())
+    first = line[own:].split(" ", 1)[0]
+    hang = own + len(first) + 1 if hang is None else hang
+    pad = " " * (hang if hang <= columns // 2 else own + 4)
+    return fill(line[own:], columns, initial_indent=line[:own], subsequent_indent=pad, **_WHOLE)
+
+
 def outline(value: Any, depth: int = 0) -> str:
-    """Return plain data (dicts, lists, texts, numbers) as indented text for people; what is empty is left out."""
+    """Return plain data (dicts, lists, texts, numbers) as indented text for people; what is empty is left out.
+
+    Lines fit the terminal; names, addresses and paths are never broken.
+    """
     pad = "  " * depth
     if isinstance(value, Mapping) and value and all(_flat(item) for item in value.values()):
         return _columns([{"": key, **item} for key, item in value.items()], pad)
     if isinstance(value, Mapping):
         lines: list[str] = []
-        value = {key: item for key, item in value.items() if item is not None and item != []}
+        value = {key: item for key, item in value.items() if not _empty(item)}
         plain = [str(key) for key, item in value.items() if not _nested(item)]
         width = max(map(len, plain), default=0)
         for key, item in value.items():
-            word = str(key).replace("_", " ")
+            word = str(key) if "." in str(key) else str(key).replace("_", " ")  # stage.field is a name
             nested = _nested(item)
-            lines.append(f"{pad}{word}\n{outline(item, depth + 1)}" if nested else f"{pad}{word:{width}}  {_one(item)}")
+            line = fitted(f"{pad}{word:{width}}  {'' if nested else _one(item)}".rstrip(), len(pad) + width + 2)
+            lines.append(f"{pad}{word}\n{outline(item, depth + 1)}" if nested else line)
         return "\n".join(lines)
     if isinstance(value, (list, tuple)) and value and all(isinstance(item, Mapping) for item in value):
         return _columns(value, pad)
     if isinstance(value, (list, tuple)):
-        return "\n".join(f"{pad}{_one(item)}" for item in value)
-    return "\n".join(f"{pad}{line}" for line in _one(value).splitlines())
+        return "\n".join(fitted(f"{pad}{_one(item)}") for item in value)
+    return "\n".join(fitted(f"{pad}{line}") for line in _one(value).splitlines())
+
+
+def _empty(value: Any) -> bool:
+    """Tell whether there is nothing to show: no value, no item, or only such items under names."""
+    if isinstance(value, Mapping):
+        return all(item is None for item in value.values())
+    return value is None or value == []
 
 
 def _flat(value: Any) -> bool:
@@ -96,6 +132,15 @@ def _nested(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(isinstance(item, (Mapping, list, tuple)) for item in value)
     return isinstance(value, Mapping) or (isinstance(value, str) and "\n" in value)
+
+
+_WHOLE: dict[str, Any] = {
+    "break_long_words": False,
+    "break_on_hyphens": False,
+    "expand_tabs": False,
+    "replace_whitespace": False,
+    "drop_whitespace": True,
+}
 
 
 def _one(value: Any) -> str:
@@ -113,7 +158,9 @@ def _columns(rows: Sequence[Mapping[str, Any]], pad: str) -> str:
     heads = list(dict.fromkeys(key for row in rows for key in row if row[key] not in empty))
     cells = [[head.replace("_", " ") for head in heads], *([_one(row.get(head, "")) for head in heads] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(heads))]
-    return "\n".join(pad + "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+    hang = len(pad) + sum(widths[:-1]) + 2 * (len(widths) - 1)  # what is too long continues under the last column
+    lines = (pad + "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(fitted(line.rstrip(), hang) for line in lines)
 
 
 @dataclass

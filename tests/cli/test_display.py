@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from uqmsm.display import Bars, Count, Lines, coloured, duration, observer, outline
+from uqmsm.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline
 
 
 class Clock:
@@ -155,3 +155,25 @@ def test_plain_data_become_an_outline():
         "  b  20    3",
         "seconds  not known",
     ]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_an_outline_fits_the_terminal_and_loses_no_word(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = [f"stage.port_{i}" for i in range(40)]
+    body = {
+        "chain": "one: a\n    takes " + ", ".join(names) + "\n    gives b",
+        "memory_without": names,
+        "sources": [{"source": "a.b", "what": "a long story " * 20}],
+        "nothing": {"one": None},
+    }
+    text = outline(body)
+    assert max(map(len, text.splitlines())) <= columns
+    assert text.split().count("story") == 20
+    assert all(text.count(f"{name},") + text.count(f"{name}\n") == 2 for name in names)
+    assert "nothing" not in text
+
+
+def test_a_line_that_fits_is_left_alone():
+    assert fitted("  a  b   c", columns=10) == "  a  b   c"
+    assert fitted("  gives aa, bb, cc", columns=16) == "  gives aa, bb,\n        cc"

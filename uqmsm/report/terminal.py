@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from shutil import get_terminal_size
 
 import xarray as xr
 
@@ -10,7 +12,10 @@ from uqmsm.report.facts import Answer, answers, plain
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
 from uqmsm.report.words import headline, share
 
-__all__ = ["ledger_text"]
+__all__ = ["failures_text", "ledger_text", "typical_failure"]
+
+PIPED = 100  # columns of what is no terminal
+_SHORTEST, _LONGEST = 8, 40  # characters of a bar
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -26,7 +31,7 @@ def _bar(line: Line, width: int) -> str:
     return (text + "░" * max(round(total) - len(text), 0)).ljust(width)[:width]
 
 
-def ledger_text(results: xr.DataTree, *, width: int = 40) -> list[str]:
+def ledger_text(results: xr.DataTree, *, width: int | None = None) -> list[str]:
     """Return the answers and their ledgers as lines of text.
 
     Parameters
@@ -34,7 +39,8 @@ def ledger_text(results: xr.DataTree, *, width: int = 40) -> list[str]:
     results
         The tree of a run.
     width
-        Characters that stand for 100 % of the variance.
+        Characters that stand for 100 % of the variance; what fits the terminal (100 columns for a pipe), at most 40, if
+        not given.
     """
     found = ledgers(results)
     lines: list[str] = []
@@ -53,14 +59,51 @@ def _why(answer: Answer) -> str:
     return "it does not vary" if answer.sd.value == 0.0 else "too few rows, or nobody asked where it comes from"
 
 
-def _rows(ledger: Ledger, answer: Answer, width: int) -> list[str]:
+def _rows(ledger: Ledger, answer: Answer, width: int | None) -> list[str]:
     sources = ledger.by("source")
+    if sources and all(line.verdict == "refused" for line in sources):
+        # what a line means stands behind the reason of the refusal
+        reasons = dict.fromkeys(line.reason.partition(";")[0] for line in sources)
+        return [f"  no shares of single sources: {reason}" for reason in reasons]
     stage = max((len(line.stage) for line in sources), default=0)
     name = max((len(plain(line.name)) for line in sources), default=0)
     said = max((len(share(line)) for line in sources), default=0)
+    if width is None:
+        kind = max((len(line.kind) for line in sources), default=0)
+        columns = get_terminal_size((PIPED, 24)).columns
+        width = min(max(columns - (stage + name + said + kind + 10), _SHORTEST), _LONGEST)
     head = [] if ledger.title == answer.name else [f"  shares of the scatter of {ledger.title}"]
     rows = [
         f"  {line.stage:<{stage}}  {plain(line.name):<{name}}  {_bar(line, width)}  {share(line):>{said}}  {line.kind}"
         for line in sources
     ]
     return [*head, *(row.rstrip() for row in rows)]
+
+
+def failures_text(results: xr.DataTree, tolerated: float) -> str:
+    """Return how many members failed, why most of them did, and how many were tolerated."""
+    members = results["members"].to_dataset()
+    reasons = _reasons(members)
+    failed, count = int((members["status"].values != "done").sum()), members.sizes["member"]
+    why = ""
+    if reasons:
+        ((top, times),) = reasons.most_common(1)
+        others = f", and {len(reasons) - 1} other reasons" if len(reasons) > 2 else ", and another" * (len(reasons) - 1)
+        why = f": {top} ({times}x){others}"
+    return f"{failed} of {count} members failed{why}; tolerated are {100.0 * tolerated:g} %"
+
+
+def typical_failure(results: xr.DataTree) -> str:
+    """Return the address of a member that failed for the most frequent reason, empty where none failed."""
+    members = results["members"].to_dataset()
+    failed = members["status"].values != "done"
+    if not failed.any():
+        return ""
+    reasons = _reasons(members)
+    same = failed & (members["reason"].values == reasons.most_common(1)[0][0]) if reasons else failed
+    return str(members["address"].values[same][0])
+
+
+def _reasons(members: xr.Dataset) -> Counter[str]:
+    there = (str(reason) for reason in members["reason"].values[members["status"].values != "done"])
+    return Counter(reason for reason in there if reason)
