@@ -10,6 +10,7 @@ from __future__ import annotations
 import json as json_text
 import math
 import os
+import re
 import shlex
 import signal
 import sys
@@ -108,13 +109,15 @@ def _finite(value: Any) -> Any:
 @click.group(cls=_Commands, context_settings=_SETTINGS, no_args_is_help=True)
 @click.version_option(package_name="uqmsm", message="uqmsm %(version)s")
 def main() -> None:
-    r"""Uncertainty quantification first: from electrons to a component.
+    """Uncertainty quantification first: from electrons to a component.
 
     \b
     A first run:
       uqmsm init first
+      uqmsm validate first
+      uqmsm plan first
       uqmsm run first
-    """
+    """  # noqa: D301  # click reads the character \b: it keeps the lines as they are
 
 
 Decorator = Callable[[Any], Any]
@@ -135,22 +138,41 @@ def _load(study: str, settings: tuple[str, ...]) -> Study:
     return load(study, settings)
 
 
+def _warn_of_few_rows(study: Study) -> None:
+    from uqmsm.study.parts import INTERVAL_ROWS
+
+    if study.members.rows < INTERVAL_ROWS:
+        click.echo(
+            f"warning: members.rows = {study.members.rows} gives no ledger lines with intervals; "
+            f"write {INTERVAL_ROWS} or more (--set members.rows={INTERVAL_ROWS})",
+            err=True,
+        )
+
+
 def _run_folder(folder: str | None) -> Path:
     from uqmsm import conduct
 
     return Path(folder) if folder is not None else conduct.newest()
 
 
+def _templates() -> str:
+    from uqmsm.templates import names
+
+    return f"A study to begin with: {', '.join(names())}."
+
+
 @_command("init")
 @click.argument("name")
-@click.option("--template", default="first_steps", show_default=True, help="A study to begin with.")
+@click.option("--template", default="first_steps", show_default=True, help=_templates())
 def init(name: str, template: str) -> None:
     """Write a study folder to begin with."""
     from uqmsm.templates import copy
 
     for path in copy(template, Path(name)):
         click.echo(path)
-    _next("uqmsm run", shlex.quote(name))
+    place = shlex.quote(name)
+    click.echo(f"read it, then: uqmsm validate {place}, uqmsm plan {place}", err=True)
+    _next("uqmsm run", place)
 
 
 @_command("validate")
@@ -172,6 +194,7 @@ def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
         click.echo(f"  stages   {' -> '.join(chain.names)}")
         click.echo(f"  sources  {len(kinds)}{f' ({counts})' if counts else ''}")
         click.echo(f"  answers  {', '.join(ask.answer for ask in checked.ask)}")
+    _warn_of_few_rows(checked)
     _next("uqmsm plan", shlex.quote(study))
 
 
@@ -207,17 +230,40 @@ def _conclude(finished: Any, json: bool, again: str) -> None:
     if json:
         _json(finished.summary)
     else:
+        from uqmsm.display import fitted
+
         for line in [finished.lines] if isinstance(finished.lines, str) else finished.lines:
-            click.echo(line)
+            click.echo(fitted(line) if sys.stdout.isatty() else line)
     near = os.path.relpath(finished.folder)
     folder = shlex.quote(str(finished.folder) if near.startswith("..") else near)
     following = {
-        0: f"uqmsm report {folder} --open",
-        4: f"{again} --set members.rows=...",
-        130: f"uqmsm resume {folder}",
+        0: lambda: f"uqmsm report {folder} --open",
+        3: lambda: _replaying(finished.folder, folder),
+        4: lambda: _extending(finished.summary, again) or f"uqmsm report {folder} --open",
+        130: lambda: f"uqmsm resume {folder}",
     }
-    _next(following.get(finished.exit_code, f"uqmsm status {folder}"))
+    _next(following.get(finished.exit_code, lambda: f"uqmsm status {folder}")())
     click.get_current_context().exit(finished.exit_code)
+
+
+def _replaying(run: Path, folder: str) -> str:
+    """Return the command that shows a member that failed as most of the failed did."""
+    from uqmsm import results
+    from uqmsm.errors import StudyError
+    from uqmsm.report.terminal import typical_failure
+
+    try:
+        address = typical_failure(results.load(run))
+    except StudyError:
+        address = ""
+    return f"uqmsm replay {folder} {shlex.quote(address)}" if address else f"uqmsm status {folder}"
+
+
+def _extending(summary: dict[str, Any], again: str) -> str:
+    """Return the command with the largest number of rows that a complaint names, or nothing if none does."""
+    said = " ".join(map(str, summary.get("not_converged", [])))
+    wanted = [int(rows) for rows in re.findall(r"--set members\.rows=(\d+)", said)]
+    return f"{again} --set members.rows={max(wanted)}" if wanted else ""
 
 
 @_command("run")
@@ -232,6 +278,7 @@ def run(
 ) -> None:
     """Run and report; safe to interrupt."""
     checked = _load(study, settings)  # before anything heavy is imported: a wrong study is told at once
+    _warn_of_few_rows(checked)
     from uqmsm import conduct
     from uqmsm.display import observer
 
@@ -242,7 +289,8 @@ def run(
             finished = conduct.run(checked, out=folder, workers=workers, cluster=cluster, observer=watch)
         finally:
             watch.finished()
-    _conclude(finished, json, f"uqmsm run {shlex.quote(study)}")
+    kept = [f"--set {shlex.quote(one)}" for one in settings if not one.startswith("members.rows=")]
+    _conclude(finished, json, " ".join(["uqmsm run", shlex.quote(study), *kept]))
 
 
 @_command("status")
@@ -298,7 +346,11 @@ def report(folder: str | None, browse: bool) -> None:
 @click.argument("folder", type=click.Path(), metavar="RUN")
 @click.argument("address")
 def replay(folder: str, address: str) -> None:
-    """Run one member again, alone and aloud."""
+    """Run one member again, alone and aloud.
+
+    An ADDRESS is one index per source, such as  first.f=3,second.p=0 . The report lists those of failed members; all
+    stand in the members table:  uqmsm.open(RUN)["members"]  in Python.
+    """
     from uqmsm.errors import MemberFailed
     from uqmsm.replaying import replay as again
 

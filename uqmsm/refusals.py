@@ -8,9 +8,12 @@ import shlex
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uqmsm.errors import EnvironmentFault, UqmsmError
+
+if TYPE_CHECKING:
+    from uqmsm.reading import Faulty
 
 __all__ = ["INTERRUPTED", "Told", "explained"]
 
@@ -57,10 +60,15 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
     if isinstance(fault, KeyboardInterrupt):
         safe = "Interrupted. What was finished is kept." if resume else "Interrupted. Nothing was run."
         return Told(safe, INTERRUPTED, resume or _again(arguments))
+    if isinstance(fault, Faulty) and "folder" in arguments:
+        return _foreign(fault, arguments["folder"])
     if isinstance(fault, Faulty):
         return Told(str(fault), fault.exit_code, _again(arguments), [one.as_json() for one in fault.problems])
     if isinstance(fault, EnvironmentFault):
         return Told(f"error: {fault}", fault.exit_code, resume)
+    if isinstance(fault, UqmsmError) and (done := _finished(fault)):
+        words = f"error: {done} holds a finished run: look at it with  uqmsm report {done}, or give another --out"
+        return Told(words, fault.exit_code, f"uqmsm report {done} --open")
     if isinstance(fault, UqmsmError):
         return Told(f"error: {fault}", fault.exit_code)
     if isinstance(fault, OSError) and fault.errno == errno.EPIPE:
@@ -77,6 +85,37 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
     kept = " What was finished is kept." if resume else ""
     words = f"error: uqmsm itself failed: {type(fault).__name__}: {fault} (in {_origin(fault)}).{kept}\n"
     return Told(f"{words}Please report it with what  --traceback  shows.", 1, resume)
+
+
+def _foreign(fault: Faulty, folder: str | None) -> Told:
+    """Return the words for a run whose own study file no longer loads."""
+    from uqmsm.fingerprint import versions
+    from uqmsm.overview import newest, read_lock
+
+    run = Path(folder) if folder is not None else newest()
+    then, now = str(read_lock(run)["versions"].get("uqmsm", "unknown")), versions()["uqmsm"]
+    by = f"another version of uqmsm ({then}, this is {now}; see study.lock.json)"
+    if then == now:
+        by = f"another state of uqmsm {now}, or its study.yaml was edited since"
+    first = fault.problems[0]
+    words = (
+        f"error: {run} cannot be gone on with: its study.yaml says what this uqmsm does not read "
+        f"(line {first.place.line}: {first.what}).\n"
+        f"This run was written by {by}. Go on with it there, or start anew: uqmsm run STUDY --out DIR.\n"
+        "Its report.html and results.nc can still be read."
+    )
+    return Told(words, fault.exit_code, "", [one.as_json() for one in fault.problems])
+
+
+def _finished(fault: UqmsmError) -> str:
+    """Return the folder, quoted for the shell, that a refusal calls taken, if the run in it was finished."""
+    from uqmsm.execution.journal import read_journal
+
+    found = re.match(r"(.+) holds a run already;", str(fault))
+    if found is None or not (Path(found[1]) / "journal.jsonl").is_file():
+        return ""
+    entries, _ = read_journal(Path(found[1]))
+    return shlex.quote(found[1]) if entries and entries[-1].get("kind") == "finished" else ""
 
 
 def _origin(fault: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,7 +25,8 @@ def names() -> list[str]:
 def copy(template: str, target: Path) -> list[Path]:
     """Copy a template to the folder `target` and return the files written.
 
-    Where the study's first line names the schema for editors, the schema is written beside it.
+    Where the study's first line names the schema for editors, the schema is written beside it and the line points
+    there.
 
     Raises
     ------
@@ -40,8 +42,12 @@ def copy(template: str, target: Path) -> list[Path]:
     if not target.absolute().parent.is_dir():
         raise StudyError(f"there is no folder {target.absolute().parent}; make it first, or choose another name")
     shutil.copytree(folder("studies") / template, target, ignore=_MADE_BY_RUNS)
-    if _SCHEMA in (target / "study.yaml").read_text(encoding="utf-8").partition("\n")[0]:
+    text = (target / "study.yaml").read_text(encoding="utf-8")
+    first, _, rest = text.partition("\n")
+    if _SCHEMA in first:
         from uqmsm.study import schema
 
+        near = re.sub(rf"=\S*{re.escape(_SCHEMA)}", f"={_SCHEMA}", first)
+        (target / "study.yaml").write_text(f"{near}\n{rest}", encoding="utf-8")
         (target / _SCHEMA).write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -172,7 +173,7 @@ def conducted(monkeypatch, outcome):
     [
         (0, "next: uqmsm report runs/x --open"),
         (3, "next: uqmsm status runs/x"),
-        (4, "next: uqmsm run small --set members.rows=..."),
+        (4, "next: uqmsm report runs/x --open"),  # no complaint that rows would mend
         (130, "next: uqmsm resume runs/x"),
     ],
 )
@@ -297,6 +298,14 @@ def test_init_refuses_what_it_cannot_do(arguments, words):
     assert words in result.stderr
 
 
+def test_init_puts_the_schema_where_the_first_line_points(here):
+    assert call("init", "real").exit_code == 0
+    first = (here / "real" / "study.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=uqmsm-study.schema.json"
+    assert json.loads((here / "real" / "uqmsm-study.schema.json").read_text())["title"] == "uqmsm study"
+    assert "exact_chain, first_steps" in call("init", "--help").stdout
+
+
 # --- the whole way
 
 
@@ -326,7 +335,81 @@ def test_init_run_status_report_resume_is_one_conversation(here):
     assert "+# a change" in changed.stderr
     twice = call("run", "first", *smaller, "--out", "there")
     assert twice.exit_code == 2
-    assert "holds a run already" in twice.stderr
+    assert "holds a finished run" in twice.stderr
+    assert last_line(twice) == "next: uqmsm report there --open"
+    lock = json.loads((here / "there" / "study.lock.json").read_text())
+    lock["versions"]["uqmsm"] = "0.0.0"
+    (here / "there" / "study.lock.json").write_text(json.dumps(lock))
+    with (here / "there" / "study.yaml").open("a") as study:
+        study.write("training: 3\n")
+    for command in (["resume"], ["status"], ["replay"]):
+        older = call(*command, "there", *(["a=1"] if command == ["replay"] else []))
+        assert older.exit_code == 2
+        assert "unknown key 'training'" in older.stderr
+        assert "another version of uqmsm (0.0.0, this is" in older.stderr
+
+
+FAILING = """\
+study: members that fail
+seed: 1
+chain:
+  - {operator: "failing:Fails", a: {epistemic: normal, mean: 0, sd: 1}, least: 0}
+ask: [{answer: y}]
+members: {rows: 16}
+"""
+FAILING_MODULE = """\
+from dataclasses import dataclass
+from typing import Annotated
+from uqmsm.errors import MemberFailed
+from uqmsm.quantity import Port, Unit
+from uqmsm.stochastic import law_sources
+from uqmsm.uncertainty import Uncertain, settled
+
+
+@dataclass(frozen=True)
+class Fails:
+    a: Annotated[Uncertain, Unit("1")] = 0.0
+    least: float = 0.0
+    inputs = ()
+    outputs = (Port("y"),)
+    sources = property(law_sources)
+
+    def __call__(self, given, streams):
+        if settled(self.a) < self.least:
+            raise MemberFailed("a is too small")
+        return {"y": settled(self.a)}
+"""
+
+
+@pytest.mark.parametrize("least", [0, 99])
+def test_failed_members_are_counted_with_their_reason_and_the_next_command_replays_one(here, least):
+    (here / "fails").mkdir()
+    (here / "fails" / "study.yaml").write_text(FAILING)
+    (here / "fails" / "failing.py").write_text(FAILING_MODULE)
+    result = call("run", "fails", "--set", f"chain.fails.least={least}", "--workers", "0", "--out", "there")
+    assert result.exit_code == 3, result.stderr
+    told = next(line for line in result.stdout.splitlines() if "members failed" in line)
+    failed = int(told.split(" of ")[0])
+    assert told == f"{failed} of 32 members failed: fails: a is too small ({failed}x); tolerated are 2 %"
+    assert failed == 32 if least else 0 < failed < 32
+    following = shlex.split(last_line(result).removeprefix("next: uqmsm "))
+    assert following[:2] == ["replay", "there"]
+    again = call(*following)
+    assert again.exit_code == 3
+    assert "a is too small" in again.stdout
+
+
+def test_a_run_that_missed_its_target_says_how_many_rows_reach_it(monkeypatch):
+    said = ["shares of y: ...; needs about 75 rows: --set members.rows=75", "shares of log y: --set members.rows=90"]
+    conducted(monkeypatch, Finished(exit_code=4, summary={"not_converged": said}))
+    result = call("run", "small", "--set", "members.rows=16", "--set", "seed=3")
+    assert last_line(result) == "next: uqmsm run small --set seed=3 --set members.rows=90"
+
+
+def test_few_rows_are_warned_of(here):
+    assert here.is_dir()
+    assert "warning: members.rows = 8 gives no ledger lines with intervals" in call("validate", "small").stderr
+    assert "warning" not in call("validate", "small", "--set", "members.rows=16").stderr
 
 
 # --- real processes
