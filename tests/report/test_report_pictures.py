@@ -8,15 +8,24 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from specimens import SOURCES, ancestors, first_yield, groups, whole
 
 from uqmsm import results
 from uqmsm.errors import StudyError
 from uqmsm.members import Design
+from uqmsm.physics.potential.free import PER_ELEMENT, free_names
 from uqmsm.questions.ledgers import ledgers
 from uqmsm.report import ledger_figure, ledger_text
 from uqmsm.report.axes import tick_labels, ticks
+from uqmsm.report.comparison_picture import draw_comparisons
+from uqmsm.report.draws_pictures import draw_pairs
+from uqmsm.report.learnt_pictures import draw_contraction, draw_predictive
+from uqmsm.report.legend import parameters
+from uqmsm.report.lettering import folded, span, width_of
 from uqmsm.report.posterior_facts import contraction, directions, predictive, scalars
+from uqmsm.report.posterior_section import posteriors
 
 SVG = "{http://www.w3.org/2000/svg}"
 BAR = 460.0
@@ -150,3 +159,90 @@ def test_each_datum_stands_beside_its_own_prediction():
     for datum, mean in found.values():
         assert abs(datum - mean) < 0.05  # transposed wrongly, the nearest would be off by 1
     assert found["C12, W"][0] == pytest.approx(20.01)
+
+
+SIZES = {"tiny": 11.0, "mid": 12.0}
+
+
+def cut(picture):
+    """Return the words of a picture that run off its sheet, taking letters as wide as they can be expected to be."""
+    root = ET.fromstring(picture)  # noqa: S314 - our own picture
+    wide = float(root.attrib["viewBox"].split()[2])
+    off = []
+    for text in root.iter(f"{SVG}text"):
+        size = SIZES.get(text.attrib["class"].split()[0] if text.attrib["class"] else "", 13.0)
+        x, width = float(text.attrib["x"]), 0.58 * size * len(text.text)
+        start = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.attrib["text-anchor"]] * width
+        if start < -1.0 or start + width > wide + 1.0:
+            off.append(text.text)
+    return off
+
+
+def test_long_names_are_not_cut():
+    names = ["Nb.ln_alpha_over_beta", "MoNbTaW.lattice_parameter", "Mo.ln_re", "W.ln_fe_ratio"]
+    rng = np.random.default_rng(5)
+    draws = {name: 1.05 + 1e-4 * rng.standard_normal((2, 200)) for name in names}
+    rows = [(name, 1.0, 1.1, 0.2, "GPa") for name in names]
+    pairs = draw_pairs(draws, names, prefix="a")
+    for picture in (draw_contraction(dict.fromkeys(names, 0.5), prefix="b"), draw_predictive(rows, prefix="c"), pairs):
+        assert cut(picture) == []
+        assert "lattice_" in picture
+    assert cut(pairs.replace('text-anchor="end"', 'text-anchor="start"').replace('x="', 'x="4')) != [], "it can fail"
+
+
+def test_limits_of_an_axis_can_be_told_apart():
+    assert span(1.0498, 1.0503) == ("1.04980", "1.05030")
+    assert span(-0.1, 0.3) == ("−0.10", "0.30")
+    assert span(120.0, 190.0) == ("120", "190")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e4, 1e4), st.floats(1e-5, 1e4))
+def test_span_keeps_a_tenth_of_the_range(low, width):
+    shown = [float(text.replace("−", "-")) for text in span(low, low + width)]
+    assert shown[1] - shown[0] == pytest.approx(width, rel=0.11)
+
+
+def test_folded_names_keep_their_letters():
+    lines = folded("Nb.ln_alpha_over_beta", 70.0)
+    assert "".join(lines) == "Nb.ln_alpha_over_beta"
+    assert max(width_of(line) for line in lines) <= 70.0
+    assert folded("alpha", 5.0) == ["alpha"], "there is nowhere to break"
+
+
+def test_the_line_of_agreement_does_not_run_through_words():
+    row = {"predicted": 620.0, "predicted_sd": 80.0, "measured": 550.0, "unit": "MPa"}
+    starts = []
+    for what in ("yield", "yield strength of a cast alloy, kept out of the training"):
+        root = ET.fromstring(draw_comparisons([{**row, "what": what}], prefix="d"))  # noqa: S314
+        label = next(text for text in root.iter(f"{SVG}text") if text.text == what)
+        rule = next(line for line in root.iter(f"{SVG}line") if line.attrib["class"] == "rule")
+        starts.append(float(rule.attrib["y1"]) - float(label.attrib["y"]))
+    assert starts[0] < 0.0 < starts[1]
+
+
+def test_a_learnt_law_is_drawn_over_its_axis():
+    """Exact draws over temperature: a band and no chains; a sampled posterior (negative control) shows its chains."""
+    rng = np.random.default_rng(3)
+    at = {"temperature": ("temperature", [300.0, 600.0, 900.0], {"units": "K", "long_name": "temperature of the test"})}
+    dims = ("chain", "draw", "temperature")
+    words = {"units": "1", "long_name": "log(measured / theory)"}
+    law = [xr.Dataset({"log_ratio": (dims, sd * rng.standard_normal((2, 90, 3)), words)}, at) for sd in (0.1, 1.0)]
+    data = xr.Dataset({"MoNbTaW 298 K #0": ((), 1058.0), "MoNbTaW 298 K #9": ((), 996.0)})
+    groups = {"posterior/strength": law[0], "prior/strength": law[1], "observed_data/strength": data}
+    (found,) = posteriors(xr.DataTree.from_dict(groups))
+    said = " ".join([*found["text"], *found["absent"], *(words for _, words in found["pictures"])])
+    assert "mixes worst" not in said
+    assert "exact and independent" in said
+    assert "MoNbTaW 298 K (2 times)" in said
+    assert any("temperature of the test [K]" in picture for picture, _ in found["pictures"])
+    assert any("log_ratio[300 K]" in picture for picture, _ in found["pictures"])
+    (sampled,) = posteriors(whole(16))
+    assert any("mixes worst" in words for _, words in sampled["pictures"])
+    assert all(cut(picture) == [] for picture, _ in found["pictures"])
+
+
+def test_parameters_of_the_zhou_form_are_explained_and_others_are_not():
+    assert [name for name, _ in parameters(["Mo.F3", "Nb.F3", "W.ln_fe_ratio", "C11"])] == ["F3", "ln_fe_ratio"]
+    known = {name for name, _ in parameters(free_names(("Mo", "W")))}
+    assert known == set(PER_ELEMENT)

@@ -114,6 +114,10 @@ def test_shares_in_words_stay_within_the_whole():
     assert interval(Number(0.2, 0.2, -0.08, 0.52)) == "0 – 52 %"
     assert interval(Number(0.9, 0.2, 0.7, 1.08)) == "70 – 100 %"
     assert part(0.001, 0.0002) == "under 1 %"
+    assert part(0.999, 0.0002) == "over 99 %"
+    assert part(1.0, 1e-16) == "100 %"
+    assert interval(Number(0.005, 0.001, 0.002, 0.008)) == "under 1 %"
+    assert interval(Number(0.011, 0.001, 0.009, 0.0132)) == "0.9 – 1.3 %"
     assert part(0.03, 0.002) == "3.0 ± 0.2 %"
     assert part(-0.02, 0.05) == "0 ± 5 %"
 

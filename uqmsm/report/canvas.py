@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from uqmsm.report.axes import Frame
+from uqmsm.report.lettering import width_of
 from uqmsm.report.style import FIGURE_STYLE, THEME
 
 __all__ = ["Canvas"]
@@ -82,7 +83,9 @@ class Canvas:
             self.line(frame.px(value), frame.bottom, frame.px(value), frame.bottom + 4, "axis")
             self.text(frame.px(value), frame.bottom + 17, label, "tiny", "middle")
         if title:
-            self.text((frame.left + frame.right) / 2, frame.bottom + 35, title, "mid soft", "middle")
+            half = width_of(title, 12.0) / 2 + 8.0  # a long title under a narrow frame stays on the sheet
+            middle = max(min((frame.left + frame.right) / 2, self.width - half), min(half, self.width / 2))
+            self.text(middle, frame.bottom + 35, title, "mid soft", "middle")
 
     def y_axis(self, frame: Frame, labels: Sequence[tuple[float, str]], title: str = "") -> None:
         """Draw light lines across the frame, labelled at the left, and a title above."""

@@ -68,9 +68,11 @@ def percent(value: float, se: float = math.nan, *, small: float = 0.0095) -> str
 
 
 def part(value: float, se: float = math.nan) -> str:
-    """Return a share of a whole in words: within 0 and 100 %, and "under 1 %" where its upper end is."""
+    """Return a share of a whole in words: within 0 and 100 %, "under 1 %" or "over 99 %" where its 90 % interval is."""
     if math.isfinite(se) and value + 1.645 * se < 0.01:
         return "under 1 %"
+    if se > 5e-5 and 0.99 < value - 1.645 * se < value < 1.0 - 5e-5:
+        return "over 99 %"
     return percent(min(max(value, 0.0), 1.0) if math.isfinite(value) else value, se)
 
 
@@ -83,9 +85,13 @@ def interval(found: Number) -> str:
     """Return the limits of a share in per cent, cut at 0 and 100 %: what lies beyond is noise of the estimate."""
     if not (math.isfinite(found.lo) and math.isfinite(found.hi)):
         return "–"
-    low, high = (percent(min(max(limit, 0.0), 1.0)).removesuffix(" %") for limit in (found.lo, found.hi))
-    if high == "0":
+    ends = [min(max(limit, 0.0), 1.0) for limit in (found.lo, found.hi)]
+    if ends[1] < 0.01:
         return "under 1 %"
+    if 0.99 < ends[0] < ends[1]:
+        return "over 99 %"
+    places = 1 if ends[1] - ends[0] < 0.015 else 0
+    low, high = (f"{100.0 * end:.{places}f}" for end in ends)
     return f"{low} – {high} %"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from uqmsm.report.axes import Frame, tick_labels, ticks
 from uqmsm.report.canvas import Canvas
 from uqmsm.report.digits import number, percent
+from uqmsm.report.lettering import folded, span, width_of
 
 __all__ = ["draw_pairs", "draw_ranks", "draw_trace"]
 
@@ -24,8 +25,11 @@ def _box(draws: Floats) -> tuple[float, float]:
 
 def draw_pairs(posterior: Mapping[str, Floats], names: Sequence[str], *, prefix: str, most: int = 300) -> str:
     """Return the pairs of a few parameters: histograms on the diagonal, at most `most` draws below it."""
-    k, left, cell = len(names), 64.0, 372.0 / len(names)
-    canvas = Canvas(440.0, 372.0 + 54.0, prefix)
+    left = 12.0 + max(width_of(line) for name in names[1:] for line in folded(name, 96.0))
+    k, cell = len(names), (436.0 - left) / len(names)
+    beneath = {name: folded(name, cell - 6.0) for name in names}
+    tall = k * cell + 22.0 + 13.0 * max(len(lines) for lines in beneath.values())
+    canvas = Canvas(440.0, tall + 34.0, prefix)
     flat = {name: posterior[name].ravel() for name in names}
     boxes = {name: _box(flat[name]) for name in names}
     length = len(flat[names[0]])
@@ -44,11 +48,16 @@ def draw_pairs(posterior: Mapping[str, Floats], names: Sequence[str], *, prefix:
                 if frame.x[0] <= x_ <= frame.x[1] and frame.y[0] <= y_ <= frame.y[1]:
                     canvas.dot(frame.px(x_), frame.py(y_), 1.4, "k-epistemic pale")
         if row:
-            canvas.text(left - 6.0, 6.0 + (row + 0.5) * cell + 4.0, down, "tiny", "end")
+            lines = folded(down, 96.0)
+            for i, line in enumerate(lines):
+                y = 10.0 + (row + 0.5) * cell + 13.0 * (i - 0.5 * (len(lines) - 1))
+                canvas.text(left - 6.0, y, line, "tiny", "end")
     for column, across in enumerate(names):
-        low, high = (number(v) for v in np.quantile(flat[across], (0.05, 0.95)))
-        canvas.text(left + (column + 0.5) * cell, 396.0, across, "tiny", "middle")
-        canvas.text(left + (column + 0.5) * cell, 411.0, f"{low} … {high}", "tiny", "middle")
+        low, high = span(*(float(v) for v in np.quantile(flat[across], (0.05, 0.95))))
+        one = f"{low} … {high}"
+        lines = [*beneath[across], *([one] if width_of(one) <= cell else [f"{low} …", high])]
+        for i, line in enumerate(lines):
+            canvas.text(left + (column + 0.5) * cell, k * cell + 24.0 + 13.0 * i, line, "tiny", "middle")
     told = f"{len(pick)} of {length} posterior draws for {', '.join(names)}"
     words = f"Scatter of {told}; below each name its 5 to 95 % range."
     return canvas.svg(f"Pairs of the {k} best identified parameters", words)
@@ -97,7 +106,7 @@ def draw_ranks(name: str, draws: Floats, *, prefix: str, bins: int = 16) -> str:
     counts = np.array([np.histogram(r, bins=bins, range=(0, draws.size))[0] for r in ranks]) / (length / bins)
     canvas = Canvas(440.0, 218.0, prefix)
     top = max(1.5, float(counts.max()) * 1.05)
-    frame = Frame(60.0, 424.0, 30.0, 176.0, (0.0, 1.0), (0.0, top))
+    frame = Frame(60.0, 416.0, 30.0, 176.0, (0.0, 1.0), (0.0, top))
     canvas.y_axis(frame, tick_labels(ticks(0.0, top, 4)), f"{name}: draws per bin / expected")
     for chain in _some(chains):
         steps = [(frame.px(e / bins), frame.py(float(counts[chain, b]))) for b in range(bins) for e in (b, b + 1)]

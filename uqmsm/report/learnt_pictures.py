@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from uqmsm.report.axes import Frame, tick_labels, ticks
 from uqmsm.report.canvas import Canvas
 from uqmsm.report.digits import number
+from uqmsm.report.lettering import width_of
 from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
 
-__all__ = ["draw_contraction", "draw_directions", "draw_predictive"]
+__all__ = ["draw_contraction", "draw_course", "draw_directions", "draw_predictive"]
 
 Floats = NDArray[np.float64]
+
+
+def _room(names: Iterable[str]) -> float:
+    """Return where a frame starts so that the longest name fits at its left."""
+    return min(12.0 + max(60.0, *(width_of(name) for name in names)), 280.0)
 
 
 def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
@@ -23,11 +29,12 @@ def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
     step = 17.0
     canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
     top = max(1.0, *ratios.values())
-    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (0.0, top))
+    left = _room(ratios)
+    frame = Frame(left, 424.0, 8.0, 12.0 + step * len(rows), (0.0, top))
     canvas.rect(frame.px(PRIOR), frame.top, frame.right - frame.px(PRIOR), frame.bottom - frame.top, "faintfill band")
     for k, (name, ratio) in enumerate(rows):
         y = frame.top + step * (k + 0.5) + 2.0
-        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.text(left - 8.0, y + 4.0, name, "tiny", "end")
         canvas.line(frame.px(0.0), y, frame.px(ratio), y, "grid")
         canvas.dot(
             frame.px(ratio),
@@ -35,7 +42,7 @@ def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
             4.0,
             "k-epistemic" if ratio < LEARNT else "softfill" if ratio > PRIOR else "k-epistemic pale",
         )
-    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), "posterior sd / prior sd (shaded: still prior)")
+    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), "posterior sd / prior sd (grey: still prior)")
     told = ", ".join(f"{name} {number(ratio, 2)}" for name, ratio in rows)
     return canvas.svg("What the data taught about each parameter", f"Posterior sd over prior sd: {told}.")
 
@@ -66,16 +73,53 @@ def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, pre
     canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
     scores = [(datum - mean) / sd for _, datum, mean, sd, _ in rows]
     reach = max(3.0, *(abs(s) for s in scores)) * 1.05
-    frame = Frame(128.0, 424.0, 8.0, 12.0 + step * len(rows), (-reach, reach))
+    left = _room([name for name, *_ in rows])
+    frame = Frame(left, 424.0, 8.0, 12.0 + step * len(rows), (-reach, reach))
     band = frame.px(1.645) - frame.px(-1.645)
     canvas.rect(frame.px(-1.645), frame.top, band, frame.bottom - frame.top, "k-epistemic band")
     canvas.line(frame.px(0.0), frame.top, frame.px(0.0), frame.bottom, "axis")
     for k, ((name, *_), score) in enumerate(zip(rows, scores, strict=True)):
         y = frame.top + step * (k + 0.5) + 2.0
-        canvas.text(120.0, y + 4.0, name, "tiny", "end")
+        canvas.text(left - 8.0, y + 4.0, name, "tiny", "end")
         canvas.dot(frame.px(score), y, 4.0, "badfill" if abs(score) > 1.645 else "inkfill")
     canvas.x_axis(frame, tick_labels(ticks(-reach, reach, 6)), "(observed − predicted) / predictive sd")
     missed = sum(abs(s) > 1.645 for s in scores)
     expected = f"about {number(0.1 * len(rows), 2)} are expected to"
     words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; {expected}."
     return canvas.svg("Data beside the posterior predictive", words)
+
+
+def draw_course(
+    at: Sequence[float], before: Floats | None, after: Floats, *, across: str, upright: str, prefix: str
+) -> str:
+    """Return a learnt function as its posterior median and 90 % band, with the band of the prior behind it.
+
+    Parameters
+    ----------
+    at
+        Where it is known, ascending, shape (points,).
+    before, after
+        Draws of prior (None if there are none) and posterior, shape (draws, points).
+    across, upright
+        What the axes show, with units.
+    prefix
+        Unique on the page.
+    """
+    bands = [np.quantile(draws, (0.05, 0.5, 0.95), axis=0) for draws in (before, after) if draws is not None]
+    low, high = min(float(band.min()) for band in bands), max(float(band.max()) for band in bands)
+    canvas = Canvas(440.0, 258.0, prefix)
+    pad = 0.05 * (high - low)
+    frame = Frame(60.0, 416.0, 30.0, 200.0, (float(min(at)), float(max(at))), (low - pad, high + pad))
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), upright)
+    for band in bands:
+        css = "k-epistemic band" if band is bands[-1] else "faintfill"
+        edge = list(zip(at, band[0], strict=True))
+        edge += zip(reversed(at), band[2][::-1], strict=True)
+        canvas.curve([(frame.px(float(x)), frame.py(float(y))) for x, y in edge], css, closed=True)
+    middle = [(frame.px(float(x)), frame.py(float(y))) for x, y in zip(at, bands[-1][1], strict=True)]
+    canvas.curve(middle, "s-epistemic curve")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), across)
+    canvas.text(4.0, 254.0, "line: posterior median, blue: its 90 % band" + ", grey: prior" * (len(bands) > 1), "tiny")
+    told = "; ".join(f"{number(x)}: {number(float(lo))} to {number(float(hi))}" for x, lo, hi in
+                     zip(at, bands[-1][0], bands[-1][2], strict=True))  # fmt: skip
+    return canvas.svg(f"{upright} over {across}", f"90 % band of the posterior at {told}.")

@@ -84,7 +84,7 @@ def _row(line: Line, words: Mapping[str, str]) -> dict[str, str]:
         "interval": interval(line.fair),
         "rows": str(line.rows),
         "word": line.verdict,
-        "verdict": verdict,
+        "verdict": unbroken(verdict),
         "reason": line.reason if said else "",
         **numbers,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import xarray as xr
 from uqmsm.report import answer_sections, evidence_sections, facts
 from uqmsm.report.chain_picture import draw_chain
 from uqmsm.report.checks import checks, overall, verdict
-from uqmsm.report.digits import seconds
+from uqmsm.report.digits import seconds, unbroken
 from uqmsm.report.ledger_facts import ledgers
 from uqmsm.report.ledger_section import ledger_items
+from uqmsm.report.legend import LEDGER
 from uqmsm.report.posterior_section import posteriors
 from uqmsm.report.style import FIGURE_STYLE, THEME
 
@@ -68,10 +70,11 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "title": results.attrs.get("title") or "Report",
         "about": results.attrs.get("about", ""),
         "answers": answer_sections.answer_items(given, found, words, shifts, failed),
-        "checks": lights,
+        "checks": [replace(one, found=unbroken(one.found), asked=unbroken(one.asked)) for one in lights],
         "overall": "bad" if overall(lights) == "bad" else "good",
         "together": verdict(lights),
         "ledgers": ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
+        "legend": LEDGER,
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
         "probabilities": answer_sections.probabilities(results, given),

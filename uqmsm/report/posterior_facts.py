@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-__all__ = ["LEARNT", "PRIOR", "Direction", "contraction", "directions", "predictive", "scalars"]
+__all__ = ["LEARNT", "PRIOR", "Direction", "contraction", "datum", "directions", "labels", "predictive", "scalars"]
 
 Floats = NDArray[np.float64]
 LEARNT, PRIOR = 0.5, 0.9
@@ -25,10 +26,23 @@ def scalars(dataset: xr.Dataset) -> dict[str, Floats]:
             continue
         rest = [str(dim) for dim in variable.dims if dim not in {"chain", "draw"}]
         values = np.asarray(variable.transpose("chain", "draw", *rest).values, dtype=np.float64)
-        names = [[str(label) for label in variable[dim].values] for dim in rest]
-        for place, labels in zip(np.ndindex(*values.shape[2:]), product(*names), strict=True):
-            found[f"{name}[{', '.join(labels)}]" if labels else str(name)] = values[(slice(None), slice(None), *place)]
+        names = [labels(variable[dim]) for dim in rest]
+        for place, at in zip(np.ndindex(*values.shape[2:]), product(*names), strict=True):
+            found[f"{name}[{', '.join(at)}]" if at else str(name)] = values[(slice(None), slice(None), *place)]
     return found
+
+
+def labels(coordinate: xr.DataArray) -> list[str]:
+    """Return the entries of a coordinate as people write them: numbers short and with their unit."""
+    if coordinate.dtype.kind not in "fiu":
+        return [str(label) for label in coordinate.values]
+    units = str(coordinate.attrs.get("units", "1"))
+    return [f"{float(label):g}" + ("" if units == "1" else f" {units}") for label in coordinate.values]
+
+
+def datum(name: str) -> str:
+    """Return the name of a datum without the number that keeps equal ones apart in a file."""
+    return re.sub(r"\s+#\d+$", "", name)
 
 
 def contraction(posterior: Mapping[str, Floats], prior: Mapping[str, Floats]) -> dict[str, float]:
@@ -93,9 +107,9 @@ def predictive(draws: xr.Dataset, observed: xr.Dataset) -> list[tuple[str, float
         # the order of the entries is that of the dims, in both groups
         predicted = scalars(draws[[stem]].transpose(..., *variable.dims))
         units = str(variable.attrs.get("units", ""))
-        for (name, values), datum in zip(predicted.items(), np.ravel(variable.values), strict=True):
+        for (name, values), measured in zip(predicted.items(), np.ravel(variable.values), strict=True):
             sd = float(values.std(ddof=1))
-            if np.isfinite(datum) and sd > 0.0:
+            if np.isfinite(measured) and sd > 0.0:
                 words = name.partition("[")[2].rstrip("]") or name
-                found.append((words, float(datum), float(values.mean()), sd, "" if units == "1" else units))
+                found.append((datum(words), float(measured), float(values.mean()), sd, "" if units == "1" else units))
     return found

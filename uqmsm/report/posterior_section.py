@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from uqmsm.report.digits import joined, number
 from uqmsm.report.draws_pictures import draw_pairs, draw_ranks, draw_trace
-from uqmsm.report.facts import group
-from uqmsm.report.learnt_pictures import draw_contraction, draw_directions, draw_predictive
-from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction, contraction, directions, predictive, scalars
+from uqmsm.report.facts import group, plain
+from uqmsm.report.learnt_pictures import draw_contraction, draw_course, draw_directions, draw_predictive
+from uqmsm.report.legend import parameters
+from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction, contraction, datum, directions, predictive, scalars
 
 __all__ = ["posteriors"]
+
+Floats = NDArray[np.float64]
 
 
 def posteriors(results: xr.DataTree) -> list[dict[str, Any]]:
@@ -33,34 +38,84 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
         "table": _table(parts["diagnostics"]),
     }
     prior = scalars(parts["prior"]) if parts["prior"] is not None else {}
+    courses = _courses(parts["posterior"], parts["prior"], place)
     ratios = contraction(posterior, prior)
     if ratios:
-        _learnt(found, ratios, directions(posterior, prior), place)
+        _learnt(found, ratios, [] if courses else directions(posterior, prior), place)
     else:
         found["absent"].append("no draws of the prior, so what the data taught cannot be shown")
+    found["pictures"] += courses
     best = sorted(ratios, key=ratios.__getitem__) or list(posterior)
-    if len(best) > 1:
+    if len(best) > 1 and not courses:
         picture = draw_pairs(posterior, best[:4], prefix=f"pp{place}")
         found["pictures"].append((picture, "The best identified parameters in pairs, in their own units."))
-    data, draws = parts["observed_data"], parts["posterior_predictive"]
-    rows = predictive(draws, data) if data is not None and draws is not None else []
-    if rows:
-        missed = [name for name, datum, mean, sd, _ in rows if abs(datum - mean) > 1.645 * sd]
-        said = f"outside the 90 % band: {joined(missed)}" if missed else "all inside the 90 % band"
-        words = f"Data beside the posterior predictive; {said}."
-        found["pictures"].append((draw_predictive(rows, prefix=f"pd{place}"), words))
+    _beside(found, parts, place)
+    found["legend"] = parameters(posterior)
+    if parts["diagnostics"] is not None:
+        _chains(found, parts["diagnostics"], posterior, place)
+    elif parts["sample_stats"] is None:
+        found["text"].append("These draws are exact and independent: no chain had to converge.")
     else:
-        found["absent"].append("no posterior predictive beside the data")
-    if posterior:
-        worst = _worst(parts["diagnostics"], list(posterior))
-        words = f"{worst}, the parameter that mixes worst, in every chain."
-        found["pictures"].append((draw_trace(worst, posterior[worst], prefix=f"pt{place}"), words))
-        words = "The same as ranks: flat at 1 where the chains agree."
-        found["pictures"].append((draw_ranks(worst, posterior[worst], prefix=f"pr{place}"), words))
+        found["absent"].append("no diagnostics of the chains")
     return found
 
 
-_GROUPS = ("posterior", "prior", "posterior_predictive", "observed_data", "diagnostics")
+def _beside(found: dict[str, Any], parts: dict[str, xr.Dataset | None], place: int) -> None:
+    """Add the data beside what the posterior predicts for them, or the list of the data alone."""
+    data, draws = parts["observed_data"], parts["posterior_predictive"]
+    rows = predictive(draws, data) if data is not None and draws is not None else []
+    if rows:
+        missed = [name for name, measured, mean, sd, _ in rows if abs(measured - mean) > 1.645 * sd]
+        said = f"outside the 90 % band: {joined(missed)}" if missed else "all inside the 90 % band"
+        words = f"Data beside the posterior predictive; {said}."
+        found["pictures"].append((draw_predictive(rows, prefix=f"pd{place}"), words))
+        return
+    if data is not None:
+        counts = Counter(datum(str(name)) for name in data.data_vars)
+        told = [name if n == 1 else f"{name} ({n} times)" for name, n in counts.items()]
+        found["text"].append(f"Learnt from {counts.total()} data: {joined(told)}.")
+    found["absent"].append("no posterior predictive beside the data")
+
+
+def _chains(found: dict[str, Any], table: xr.Dataset, posterior: dict[str, Floats], place: int) -> None:
+    """Add the path and the ranks of what mixes worst."""
+    if not posterior:
+        return
+    worst = _worst(table, list(posterior))
+    words = f"{worst}, the parameter that mixes worst, in every chain."
+    found["pictures"].append((draw_trace(worst, posterior[worst], prefix=f"pt{place}"), words))
+    words = "The same as ranks: flat at 1 where the chains agree."
+    found["pictures"].append((draw_ranks(worst, posterior[worst], prefix=f"pr{place}"), words))
+
+
+def _courses(posterior: xr.Dataset | None, prior: xr.Dataset | None, place: int) -> list[tuple[str, str]]:
+    """Return a picture per learnt quantity that runs over one axis of numbers, such as temperature."""
+    found: list[tuple[str, str]] = []
+    for name, variable in posterior.data_vars.items() if posterior is not None else ():
+        rest = [dim for dim in variable.dims if dim not in {"chain", "draw"}]
+        if len(rest) != 1 or variable[rest[0]].dtype.kind not in "fiu" or variable.sizes[rest[0]] < 2:
+            continue
+        axis = variable[rest[0]]
+        units = str(axis.attrs.get("units", "1"))
+        across = str(axis.attrs.get("long_name") or plain(str(rest[0]))) + ("" if units == "1" else f" [{units}]")
+        before = None
+        if prior is not None and name in prior and np.array_equal(prior[name][rest[0]].values, axis.values):
+            before = _flat(prior[name], rest[0])
+        words = str(variable.attrs.get("long_name") or plain(str(name)))
+        picture = draw_course(
+            axis.values.tolist(), before, _flat(variable, rest[0]), across=across, upright=words,
+            prefix=f"pf{place}-{len(found)}",
+        )  # fmt: skip
+        found.append((picture, f"{plain(str(name)).capitalize()} over {plain(str(rest[0]))}: prior and posterior."))
+    return found
+
+
+def _flat(variable: xr.DataArray, axis: Any) -> Floats:
+    values = np.asarray(variable.transpose("chain", "draw", axis).values, dtype=np.float64)
+    return values.reshape(-1, values.shape[-1])
+
+
+_GROUPS = ("posterior", "prior", "posterior_predictive", "observed_data", "diagnostics", "sample_stats")
 
 
 def _learnt(found: dict[str, Any], ratios: dict[str, float], along: list[Direction], place: int) -> None:
