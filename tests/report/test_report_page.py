@@ -299,5 +299,5 @@ def test_a_ledger_that_says_nothing_prints_no_share(tmp_path):
     for rows, told in ((8, False), (32, True)):
         text = write(whole(rows), tmp_path).read_text(encoding="utf-8")
         assert ("would remove" in text) is told
-        assert ("uqmsm run STUDY --set members.rows=16" in text) is not told
+        assert ("<pre>uqmsm run STUDY --set members.rows=16</pre>" in text) is not told
         assert "extend the run" not in text

@@ -12,7 +12,7 @@ from uqmsm.report.answer_pictures import draw_distribution, draw_probability
 from uqmsm.report.digits import amount, change, joined, number, percent, unbroken, written
 from uqmsm.report.facts import Answer, group, plain
 from uqmsm.report.ledger_facts import Ledger
-from uqmsm.report.words import headline, split_sentence
+from uqmsm.report.words import headline, remedy, split_sentence
 
 __all__ = ["answer_items", "distributions", "probabilities"]
 
@@ -40,6 +40,7 @@ def answer_items(
             if np.isfinite(answer.mean.se)
             else ""
         )
+        command = _command(answer, own, again)
         note = "" if not answer.used else f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
         text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
         items.append(
@@ -48,10 +49,19 @@ def answer_items(
                 "value": value,
                 "text": unbroken(text.replace("..", ".")),
                 "note": note,
-                "replay": "" if answer.used else again,
+                **command,
             }
         )
     return items
+
+
+def _command(answer: Answer, own: Ledger | None, again: str) -> dict[str, str]:
+    """Return the next command under an answer that lacks something, and what it is for; both empty if it lacks none."""
+    if not answer.used:
+        return {"command": again, "purpose": "To see it happen again"}
+    if answer.sd.value == 0.0:
+        return {"command": "", "purpose": ""}
+    return {"command": remedy(own), "purpose": "To learn where it comes from"}
 
 
 def _split(answer: Answer, own: Ledger | None, words: Mapping[str, str], failed: Mapping[str, Any]) -> str:

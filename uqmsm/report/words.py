@@ -10,7 +10,7 @@ from uqmsm.report.digits import amount, joined, number, part
 from uqmsm.report.facts import Answer, Number, plain
 from uqmsm.report.ledger_facts import Ledger, Line
 
-__all__ = ["INTERVAL_ROWS", "KINDS", "enough", "headline", "noun", "share", "split_sentence"]
+__all__ = ["INTERVAL_ROWS", "KINDS", "enough", "headline", "noun", "remedy", "share", "split_sentence"]
 
 KINDS = {"epistemic": "ignorance", "aleatoric": "chance", "numerical": "numerics"}
 """Kind -> the everyday word for it."""
@@ -36,6 +36,15 @@ def share(line: Line, which: str = "fair") -> str:
 def enough(rows: int) -> str:
     """Return the command that runs a study with so many rows."""
     return f"uqmsm run STUDY --set members.rows={rows}"
+
+
+def remedy(ledger: Ledger | None) -> str:
+    """Return the command that would give shares to a ledger without any, empty where it has some."""
+    lines = ledger.by("source") if ledger is not None else ()
+    if any(line.verdict != "refused" for line in lines):
+        return ""
+    rows = max((line.rows for line in lines), default=0)
+    return enough(INTERVAL_ROWS if rows < INTERVAL_ROWS else 2 * rows)
 
 
 def noun(line: Line, words: Mapping[str, str]) -> str:
@@ -71,12 +80,10 @@ def split_sentence(ledger: Ledger | None, words: Mapping[str, str]) -> str:
         Source label -> what it is.
     """
     if ledger is None:
-        return f"Where it comes from cannot be said: this run has no ledger. Next: {enough(INTERVAL_ROWS)}"
+        return "Where it comes from cannot be said: this run has no ledger"
     lines = ledger.by("source")
     if lines and all(line.verdict == "refused" for line in lines):
-        rows = max(line.rows for line in lines)
-        more = enough(INTERVAL_ROWS if rows < INTERVAL_ROWS else 2 * rows)
-        return f"Where it comes from cannot be said yet: {lines[0].reason}. Next: {more}"
+        return f"Where it comes from cannot be said yet: {lines[0].reason}"
     told = sorted((line for line in lines if line.verdict == "estimated"), key=lambda line: -line.fair.value)
     parts = [f"{share(line)}{' is due' if line is told[0] else ''} to {noun(line, words)}" for line in told]
     sentences = [", ".join(parts)] if parts else []
