@@ -262,7 +262,8 @@ def _replaying(run: Path, folder: str) -> str:
 def _extending(summary: dict[str, Any], again: str) -> str:
     """Return the command with the largest number of rows that a complaint names, or nothing if none does."""
     said = " ".join(map(str, summary.get("not_converged", [])))
-    wanted = [int(rows) for rows in re.findall(r"--set members\.rows=(\d+)", said)]
+    named = re.findall(r"--set members\.rows=(\d+)|needs? (\d+) complete rows", said)
+    wanted = [int(rows or least) for rows, least in named]
     return f"{again} --set members.rows={max(wanted)}" if wanted else ""
 
 
@@ -309,6 +310,18 @@ def status(folder: str | None, json: bool) -> None:
     _next(following.get(state["state"], f"uqmsm resume {name}"))
 
 
+def _origin(run: Path) -> str:
+    """Return the study that a run was made from, or the run's own copy of it where that is not known."""
+    from uqmsm.errors import StudyError
+    from uqmsm.overview import read_lock
+
+    try:
+        source = read_lock(run).get("source")
+    except StudyError:
+        source = None
+    return os.path.relpath(source) if source else str(run / "study.yaml")
+
+
 @_command("resume")
 @_folder
 @_workers
@@ -324,7 +337,7 @@ def resume(folder: str | None, workers: int | None, json: bool) -> None:
             finished = conduct.resume(found, workers=workers, observer=watch)
         finally:
             watch.finished()
-    _conclude(finished, json, "uqmsm run STUDY")
+    _conclude(finished, json, f"uqmsm run {shlex.quote(_origin(found))}")
 
 
 @_command("report")

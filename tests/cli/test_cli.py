@@ -406,6 +406,20 @@ def test_a_run_that_missed_its_target_says_how_many_rows_reach_it(monkeypatch):
     assert last_line(result) == "next: uqmsm run small --set seed=3 --set members.rows=90"
 
 
+def test_a_ledger_that_is_all_refused_says_why_once(here):
+    (here / "few").mkdir()
+    (here / "few" / "study.yaml").write_text(FAILING.replace("least: 0", "least: -99").replace("rows: 16", "rows: 8"))
+    (here / "few" / "failing.py").write_text(FAILING_MODULE)
+    result = call("run", "few", "--workers", "0", "--out", "there")
+    ledger = [line for line in result.stdout.splitlines() if not line.startswith("not converged")]
+    assert sum("need 16 complete rows, there are 8" in line for line in ledger) == 1
+    assert "refused" not in "".join(ledger)
+    assert "warning: members.rows = 8" in result.stderr
+    assert last_line(result).startswith("next: uqmsm run few")
+    again = call("resume", "there", "--workers", "0")
+    assert last_line(again).startswith("next: uqmsm run few/study.yaml")
+
+
 def test_few_rows_are_warned_of(here):
     assert here.is_dir()
     assert "warning: members.rows = 8 gives no ledger lines with intervals" in call("validate", "small").stderr
