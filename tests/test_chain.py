@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from uqmsm.chain import Chain, Stage
-from uqmsm.contract import check
 from uqmsm.errors import StudyError, UnitMismatch
+from uqmsm.promises import check
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Kind, Source, evaluate, law_sources
 from uqmsm.streams import Streams

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from uqmsm.contract import check
 from uqmsm.errors import EnvironmentFault, MemberFailed
+from uqmsm.promises import check
 from uqmsm.quantity import Port
 from uqmsm.stochastic import changed, evaluate, evaluate_batch, law_sources, laws_in, settle
 from uqmsm.streams import Streams

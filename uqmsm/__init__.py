@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uqmsm.conduct import resume, run, status
-    from uqmsm.contract import check
+    from uqmsm.promises import check
     from uqmsm.results import load as open  # noqa: A004  # the name of the contract
     from uqmsm.results import unstack
     from uqmsm.study import dump, load
@@ -30,7 +30,7 @@ _PUBLIC = {
     "status": ("uqmsm.conduct", "status"),
     "open": ("uqmsm.results", "load"),
     "unstack": ("uqmsm.results", "unstack"),
-    "check": ("uqmsm.contract", "check"),
+    "check": ("uqmsm.promises", "check"),
 }
 
 

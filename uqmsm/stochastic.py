@@ -3,7 +3,7 @@
 In the language of probability an operator is a Markov kernel. Its fields are what the study file says; a field that
 holds a law is *settled* before the call, from the stream of the source of the same name; randomness with structure
 (where each atom sits, which grains form) is drawn inside the call from the stream of a source that the operator
-declares. `check` (in `uqmsm.contract`) tells whether an operator keeps these promises.
+declares. `check` (in `uqmsm.promises`) tells whether an operator keeps these promises.
 """
 
 from __future__ import annotations

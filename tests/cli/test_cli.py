@@ -269,7 +269,7 @@ def templates(tmp_path, monkeypatch):
     studies = tmp_path / "packed" / "studies"
     shutil.copytree(Path(__file__).parents[2] / "studies" / "exact_chain", studies / "first_steps")
     (studies / "first_steps" / "runs").mkdir(exist_ok=True)
-    monkeypatch.setattr("uqmsm.templates.folder", lambda _: studies)
+    monkeypatch.setattr("uqmsm.cli.templates.folder", lambda _: studies)
 
 
 @pytest.mark.usefixtures("templates")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from uqmsm.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline
+from uqmsm.cli.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline
 
 
 class Clock:
@@ -84,7 +84,7 @@ def test_the_observer_fits_the_stream(monkeypatch):
 
 SHOW = """
 import time
-from uqmsm.display import observer
+from uqmsm.cli.display import observer
 one = observer()
 one.started({"potential": 4, "fe": 8}, "http://127.0.0.1:8787/status")
 one.said("run folder: runs/x [not markup]")

@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from specimens import ALLOY, ELEMENTS, STATICS, learnt, step, upto
 
 from uqmsm.chain import Chain, Stage
-from uqmsm.contract import check
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.physics.tensors import isotropic_stiffness
+from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import Service
 from uqmsm.scales.fe import PlateWithHole

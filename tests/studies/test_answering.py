@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from uqmsm import results
-from uqmsm.answering import answered, planned
 from uqmsm.chain import Chain, Stage
+from uqmsm.conduct.answering import answered, planned
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port
 from uqmsm.report.terminal import ledger_text

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import uqmsm
-from uqmsm import conduct, recording
+from uqmsm import conduct
+from uqmsm.conduct import recording
+from uqmsm.conduct.overview import plan, status
+from uqmsm.conduct.replaying import replay
 from uqmsm.errors import MemberFailed, StudyError
-from uqmsm.overview import plan, status
-from uqmsm.replaying import replay
 
 OPERATORS = '''
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, finished):
 
 
 def test_a_member_replayed_alone_gives_what_it_gave_in_the_run(tree, finished):
-    from uqmsm.replaying import replay
+    from uqmsm.conduct.replaying import replay
 
     lines: list[str] = []
     for member in (0, 7):

@@ -90,6 +90,9 @@ def checks(results: xr.DataTree) -> list[Check]:
     for stage in node.children if node is not None else ():
         found += _posterior(str(stage), group(results, f"diagnostics/{stage}"))
     found += _shifts(group(results, "shifts")) + _probability(group(results, "probability"))
+    complaints = notes(results, "complaints") or []
+    if not any(check.state == "bad" for check in found):  # what ended the run with 4 and no light above has seen
+        found += [Check("bad", "what the run says", str(complaint), "answered") for complaint in complaints]
     return found
 
 

@@ -14,8 +14,8 @@ from uqmsm.study import Study, load
 from uqmsm.uncertainty import LearnableLaw
 
 if TYPE_CHECKING:
-    from uqmsm.answering import Plan
     from uqmsm.chain import Chain, Stage
+    from uqmsm.conduct.answering import Plan
     from uqmsm.execution.calls import StageCalls
     from uqmsm.study.parts import Refinement
 
@@ -28,7 +28,7 @@ def plan(study: Study) -> dict[str, Any]:
     Seconds are those that operators and laws state (None where they do not); `memory_MB` counts scalars, and the ports
     in `memory_without` come on top, because their sizes are known by the first call.
     """
-    from uqmsm.answering import planned
+    from uqmsm.conduct.answering import planned
     from uqmsm.execution.calls import calls_of
 
     members = planned(study)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from uqmsm.refusals import Told, explained
+from uqmsm.cli.refusals import Told, explained
 
 if TYPE_CHECKING:
     from uqmsm.study import Study
@@ -80,7 +80,7 @@ class _Command(click.Command):
 def _tell(told: Told, *, as_json: bool) -> None:
     if as_json:
         _json(told.as_json())
-    from uqmsm.display import coloured
+    from uqmsm.cli.display import coloured
 
     click.echo(told.painted() if coloured(sys.stderr) else told.text, err=True)
     if told.next:
@@ -156,7 +156,7 @@ def _run_folder(folder: str | None) -> Path:
 
 
 def _templates() -> str:
-    from uqmsm.templates import names
+    from uqmsm.cli.templates import names
 
     return f"A study to begin with: {', '.join(names())}."
 
@@ -166,7 +166,7 @@ def _templates() -> str:
 @click.option("--template", default="first_steps", show_default=True, help=_templates())
 def init(name: str, template: str) -> None:
     """Write a study folder to begin with."""
-    from uqmsm.templates import copy
+    from uqmsm.cli.templates import copy
 
     for path in copy(template, Path(name)):
         click.echo(path)
@@ -205,7 +205,7 @@ def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
 def plan(study: str, settings: tuple[str, ...], json: bool) -> None:
     """Show chain, sources, calls and cost; run nothing."""
     from uqmsm import conduct
-    from uqmsm.display import outline
+    from uqmsm.cli.display import outline
 
     planned = conduct.plan(_load(study, settings))
     _json(planned) if json else click.echo(outline(planned))
@@ -230,7 +230,7 @@ def _conclude(finished: Any, json: bool, again: str) -> None:
     if json:
         _json(finished.summary)
     else:
-        from uqmsm.display import fitted
+        from uqmsm.cli.display import fitted
 
         for line in [finished.lines] if isinstance(finished.lines, str) else finished.lines:
             click.echo(fitted(line) if sys.stdout.isatty() else line)
@@ -281,7 +281,7 @@ def run(
     checked = _load(study, settings)  # before anything heavy is imported: a wrong study is told at once
     _warn_of_few_rows(checked)
     from uqmsm import conduct
-    from uqmsm.display import observer
+    from uqmsm.cli.display import observer
 
     watch = observer()
     with _stoppable():
@@ -300,7 +300,7 @@ def run(
 def status(folder: str | None, json: bool) -> None:
     """Tell how far a run is, from any terminal."""
     from uqmsm import conduct
-    from uqmsm.display import outline
+    from uqmsm.cli.display import outline
 
     found = _run_folder(folder)
     state = conduct.status(found)
@@ -312,8 +312,8 @@ def status(folder: str | None, json: bool) -> None:
 
 def _origin(run: Path) -> str:
     """Return the study that a run was made from, or the run's own copy of it where that is not known."""
+    from uqmsm.conduct.overview import read_lock
     from uqmsm.errors import StudyError
-    from uqmsm.overview import read_lock
 
     try:
         source = read_lock(run).get("source")
@@ -329,7 +329,7 @@ def _origin(run: Path) -> str:
 def resume(folder: str | None, workers: int | None, json: bool) -> None:
     """Go on where a run stopped."""
     from uqmsm import conduct
-    from uqmsm.display import observer
+    from uqmsm.cli.display import observer
 
     found, watch = _run_folder(folder), observer()
     with _stoppable():
@@ -364,8 +364,8 @@ def replay(folder: str, address: str) -> None:
     An ADDRESS is one index per source, such as  first.f=3,second.p=0 . The report lists those of failed members; all
     stand in the members table:  uqmsm.open(RUN)["members"]  in Python.
     """
+    from uqmsm.conduct.replaying import replay as again
     from uqmsm.errors import MemberFailed
-    from uqmsm.replaying import replay as again
 
     try:
         again(folder, address, click.echo)

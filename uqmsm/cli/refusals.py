@@ -89,8 +89,8 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
 
 def _foreign(fault: Faulty, folder: str | None) -> Told:
     """Return the words for a run whose own study file no longer loads."""
+    from uqmsm.conduct.overview import newest, read_lock
     from uqmsm.fingerprint import versions
-    from uqmsm.overview import newest, read_lock
 
     run = Path(folder) if folder is not None else newest()
     then, now = str(read_lock(run)["versions"].get("uqmsm", "unknown")), versions()["uqmsm"]

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.chain import Chain, Stage
+from uqmsm.conduct.overview import beside, read_lock
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.execution.learning import learnt_before
 from uqmsm.members import Address
-from uqmsm.overview import beside, read_lock
 from uqmsm.stochastic import evaluate_batch
 from uqmsm.streams import Streams
 from uqmsm.study import load

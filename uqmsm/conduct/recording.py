@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from uqmsm import results
-from uqmsm.answering import Plan, answered
 from uqmsm.chain import Chain
+from uqmsm.conduct.answering import Plan, answered
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
 from uqmsm.execution.taskfile import Status
@@ -70,6 +70,7 @@ def record(
         attributes["comparisons"] = _comparisons(chain, outcomes, plan)
     except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
         fault = broken
+    attributes["complaints"] = complaints
     attributes["unverified"] = unverified
     attributes["references"] = sorted({line for stage in chain.stages for line in _said(stage.operator, "references")})
     return results.tree(groups, attributes), complaints, fault
@@ -182,6 +183,8 @@ def _comparisons(chain: Chain, outcomes: Outcomes, plan: Plan) -> list[dict[str,
             except StudyError:
                 continue  # this chain does not compute the quantity
             values = outcomes.member_values(giver, port.name)[plan.rows]
+            if np.isfinite(values).sum() < 2:
+                continue  # no prediction to lay beside the measurement
             found.append(
                 {**one, "predicted": float(np.nanmean(values)), "predicted_sd": float(np.nanstd(values, ddof=1))}
             )

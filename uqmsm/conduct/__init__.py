@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uqmsm.conduct.overview import beside, newest, plan, read_lock, report, status
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest, versions
-from uqmsm.overview import beside, newest, plan, read_lock, report, status
 from uqmsm.study import Study, dump, load
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from uqmsm.answering import Plan
     from uqmsm.chain import Chain
+    from uqmsm.conduct.answering import Plan
     from uqmsm.execution.backends import Backend
     from uqmsm.execution.dispatch import Observer
     from uqmsm.execution.journal import RunFolder
@@ -184,10 +184,10 @@ def _backend(study: Study, workers: int | None, cluster: str | None, observer: O
 
 
 def _conduct(study: Study, folder: RunFolder, backend: Backend, observer: Observer | None) -> Finished:
-    from uqmsm.answering import planned
+    from uqmsm.conduct.answering import planned
+    from uqmsm.conduct.running_answer import running_answer
     from uqmsm.execution.dispatch import execute
     from uqmsm.execution.learning import learn
-    from uqmsm.running_answer import running_answer
 
     began = perf_counter()
     members = planned(study)
@@ -265,7 +265,7 @@ def _finish(
     seconds: float,
 ) -> Finished:
     from uqmsm import results
-    from uqmsm.recording import record
+    from uqmsm.conduct.recording import record
     from uqmsm.report import ledger_text, write
     from uqmsm.report.terminal import failures_text
 

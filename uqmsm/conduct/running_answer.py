@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from uqmsm.quantity import converted
 
 if TYPE_CHECKING:
-    from uqmsm.answering import Plan
     from uqmsm.chain import Chain
+    from uqmsm.conduct.answering import Plan
     from uqmsm.execution.outcomes import Outcomes
     from uqmsm.study import Study
 
@@ -50,5 +50,5 @@ def _epistemic(plan: Plan, values: NDArray[np.float64]) -> str:
     whole = np.isfinite(values).reshape(plan.design.rows, -1).all(axis=1).sum()
     if whole < FEWEST_ROWS:
         return ""
-    share = Ledger(plan.design, values).fractions()["epistemic_fraction"]
-    return f", {max(100 * float(share), 0.0):.0f} % epistemic"
+    share = float(Ledger(plan.design, values).fractions()["epistemic_fraction"])
+    return f", {max(100 * share, 0.0):.0f} % epistemic" if np.isfinite(share) else ""
