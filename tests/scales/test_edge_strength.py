@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from specimens import ELEMENTS, learnt, step, upto
+from ladder_specimens import ELEMENTS, learnt, step, upto
 
 from uqmsm import results
 from uqmsm.errors import MemberFailed, StudyError

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent))
-from specimens import ALLOY, ELEMENTS, STATICS, learnt, step, upto
+from ladder_specimens import ALLOY, ELEMENTS, STATICS, learnt, step, upto
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
