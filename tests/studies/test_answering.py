@@ -199,3 +199,10 @@ def test_answers_of_different_units_say_so(tmp_path):
     assert not {name for name, _ in mixed} & {"answers", "ledger", "checks"}
     assert kept["summary"]["unit"].values.tolist() == ["K", "MPa"]
     assert kept["shifts"]["pairs"].attrs["units"] == kept["summary"]["n_used"].attrs["units"] == "1"
+
+
+def test_a_quantity_may_be_asked_without_its_ledger():
+    groups, complaints = run(Ask("T"), Ask("stress", ledger=False))
+    assert groups["ledger"]["answer"].values.tolist() == ["T"]
+    assert "stress" in groups["answers"]
+    assert not any("stress" in words for words in complaints)

@@ -147,7 +147,7 @@ class _Answering:
             )
             return None, None
         able: dict[str, Floats] = {}
-        for one in self.found:
+        for one in (each for each in self.found if each.ask.ledger):
             values = self._in_rows(one)
             there = values[~np.isnan(values)]
             if not there.size:

@@ -56,7 +56,11 @@ def _why(answer: Answer) -> str:
     """Return why an answer has no ledger."""
     if not answer.used:
         return "no member gave it"
-    return "it does not vary" if answer.sd.value == 0.0 else "too few rows, or nobody asked where it comes from"
+    return (
+        "it does not vary"
+        if answer.sd.value == 0.0
+        else "the study does not ask where it comes from, or has too few rows"
+    )
 
 
 def _rows(ledger: Ledger, answer: Answer, width: int | None) -> list[str]:

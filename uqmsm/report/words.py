@@ -80,7 +80,7 @@ def split_sentence(ledger: Ledger | None, words: Mapping[str, str]) -> str:
         Source label -> what it is.
     """
     if ledger is None:
-        return "Where it comes from cannot be said: this run has no ledger"
+        return "Where it comes from was not asked, or there are too few rows: no ledger"
     lines = ledger.by("source")
     if lines and all(line.verdict == "refused" for line in lines):
         return f"Where it comes from cannot be said yet: {lines[0].reason}"

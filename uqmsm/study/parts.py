@@ -40,12 +40,15 @@ class Ask:
     below, above
         Threshold in the answer's unit (a text such as ``120 MPa`` in the file): the probability of falling below,
         or rising above, is answered too, or both. Its epistemic band needs `Members.band`.
+    ledger
+        Whether to ask where its scatter comes from; ``false`` for a quantity that hardly scatters.
     """
 
     answer: str
     unit: str | None = None
     below: float | None = None
     above: float | None = None
+    ledger: bool = True
 
 
 @dataclass(frozen=True)

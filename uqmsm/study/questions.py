@@ -31,6 +31,7 @@ class Asked:
     unit: str | None = None
     below: float | str | None = None
     above: float | str | None = None
+    ledger: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
         return None
     before = len(door.problems)
     below, above = (_threshold(door, (*route, key), getattr(one, key), unit) for key in ("below", "above"))
-    return Ask(one.answer, one.unit, below, above) if len(door.problems) == before else None
+    return Ask(one.answer, one.unit, below, above, one.ledger) if len(door.problems) == before else None
 
 
 def _threshold(door: Door, route: tuple[str | int, ...], value: float | str | None, unit: str) -> float | None:
