@@ -84,6 +84,6 @@ def test_first_steps_runs_from_a_wheel_in_an_empty_folder(from_a_wheel):
     fractions = tree["ledger"].to_dataset().sel(answer="yield_load")
     kinds = ("aleatoric", "epistemic", "numerical", "interaction")
     assert sum(float(fractions[f"{kind}_fraction"]) for kind in kinds) == pytest.approx(1, abs=1e-9)
-    assert "posterior/potential" in tree
+    assert "potential" in tree["posterior"].children
     assert float(tree["outcomes/rve"]["hill_mandel_gap"].max()) < 1e-10
     assert (place / "empty" / "run" / "report.html").stat().st_size > 10_000
