@@ -31,9 +31,10 @@ def answer_items(
         own = next((one for one in found if one.answer == answer.name and not one.title.endswith(" failed")), None)
         what, _, value = headline(answer).partition(": ")
         sentences = [_split(answer, own, words, failed)]
-        moved = [
-            f"the {row['refinement']} adds a bias of {row['shift']}" for row in shifts if row["name"] == answer.name
-        ]
+        mine = [row for row in shifts if row["name"] == answer.name]
+        moved = [f"the {row['refinement']} adds a bias of {row['shift']}" for row in mine if row["told"]]
+        small = [row["refinement"] for row in mine if not row["told"]]
+        moved += [f"{joined(small)} {'adds' if len(small) == 1 else 'add'} less than 0.01 sd of bias"] if small else []
         sentences += [joined(moved)] if moved else []
         error = (
             f"; the mean is known to ± {number(answer.mean.se, 2)} {answer.units}".rstrip()

@@ -38,6 +38,8 @@ def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, 
             order = one.get("order", np.nan)
             rows.append({
                 "name": answer.name, "answer": answer.words, "refinement": plain(str(refinement)),
+                # worth a sentence at the head of the page, beside its row in the table
+                "told": "yes" if abs(one["shift"]) > 0.01 * sd else "",
                 "shift": _signed(one["shift"], one["shift_se"], answer.units) + part, "pairs": str(int(one["pairs"])),
                 "ratio": amount(one["variance_ratio"], one.get("variance_ratio_se", np.nan)),
                 "order": number(order, 2) if np.isfinite(order) else "none assumed",
