@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, isfinite, sqrt
+from math import ceil, isfinite
 
 import numpy as np
 import xarray as xr
@@ -11,20 +11,12 @@ import xarray as xr
 from uqmsm.errors import StudyError
 from uqmsm.questions.attribute import FEWEST_ROWS, INTERVAL_ROWS
 
-__all__ = ["expected_se", "rows_needed", "shortfalls"]
+__all__ = ["rows_needed", "shortfalls"]
 
 _PRINTED = ("estimated", "bounded")
 _SUMS = ("aleatoric", "epistemic", "numerical", "interaction")
 _MOST = 2**27
 """Rows that a design can have."""
-
-
-def expected_se(share: float, rows: int) -> float:
-    """Return the error of a closed share expected before any run, 2 S (1 - S)/sqrt(rows).
-
-    Holds for additive chains; two to four times as much with strong interactions.
-    """
-    return 2.0 * share * (1.0 - share) / sqrt(rows)
 
 
 def rows_needed(rows: int, se: float, target_se: float) -> int:
