@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.formats import JOURNAL
 from uqmsm.execution.taskfile import (
-    FORMAT,
     CorruptFile,
     Receipt,
     Status,
@@ -25,7 +25,7 @@ from uqmsm.execution.taskfile import (
     sync_folder,
 )
 
-__all__ = ["RunFolder", "in_use", "progress", "read_journal"]
+__all__ = ["RunFolder", "in_use", "progress", "read_journal", "write_whole"]
 
 Say = Callable[[str], None]
 
@@ -34,10 +34,17 @@ def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the entries of a run folder's journal, and a sentence for every line that could not be read.
 
     Needs no lock: `uqmsm status` reads it from another terminal during a run. A last line without its end is one that
-    is being written, or was cut off by a kill; it is not an entry.
+    is being written, or was cut off by a kill; it is not an entry. Entries of older formats come in that of this
+    version, but for those of kind ``run``, which say the format of the lines after them.
+
+    Raises
+    ------
+    StudyError
+        When a newer version of uqmsm wrote in it.
     """
     entries: list[dict[str, Any]] = []
     trouble: list[str] = []
+    said: Any = 1
     lines = (path / "journal.jsonl").read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
@@ -47,7 +54,10 @@ def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if number == len(lines):
             trouble += [f"journal.jsonl:{number} was cut off; its task counts as not journalled"] if line else []
         elif isinstance(entry, dict):
-            entries += [entry] if entry else []
+            opening = entry.get("kind") == "run"
+            said = entry.get("format") if opening else said
+            now = JOURNAL.read(entry, said, path / "journal.jsonl")
+            entries += [entry if opening else now] if entry else []
         else:
             trouble.append(f"journal.jsonl:{number} is not readable; its task counts as not journalled")
     return entries, trouble
@@ -137,9 +147,9 @@ class RunFolder:
         folder = cls(path)
         try:
             for name, text in (texts or {}).items():
-                _write_whole(path / name, text)
+                write_whole(path / name, text)
             folder._open_journal()
-            folder.note("run", format=FORMAT)
+            folder.note("run", format=JOURNAL.newest)
             sync_folder(path)
         except BaseException:
             folder.close()
@@ -177,17 +187,12 @@ class RunFolder:
         entries, trouble = read_journal(self.path)
         for line in trouble:
             say(line)
-        formats = {entry["format"] for entry in entries if entry.get("kind") == "run"}
-        if formats - {FORMAT}:
-            raise StudyError(
-                f"{self.path} has format {formats.pop()}; this version reads {FORMAT}: resume it with the version "
-                "named in study.lock.json, or run anew with another --out"
-            )
+        formats = [entry["format"] for entry in entries if entry.get("kind") == "run"]
         self._open_journal()
         data = (self.path / "journal.jsonl").read_bytes()
         os.ftruncate(self._journal, data.rfind(b"\n") + 1)
-        if not formats:
-            self.note("run", format=FORMAT)
+        if formats[-1:] != [JOURNAL.newest]:  # what follows is in the format of this version
+            self.note("run", format=JOURNAL.newest)
         self.members.mkdir(exist_ok=True)
         self._adopt({str(entry.get("file")) for entry in entries if entry.get("kind") == "task"}, say)
 
@@ -286,8 +291,14 @@ class RunFolder:
         self.close()
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever sees it sees all of it, also after a power cut."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that whoever sees it sees all of it, also after a power cut.
+
+    Raises
+    ------
+    EnvironmentFault
+        When it cannot be written; what was there before is untouched.
+    """
     passing = path.with_name(f".{path.name}.part")
     try:
         with passing.open("w", encoding="utf-8") as file:

@@ -17,21 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault
+from uqmsm.execution.formats import TASK
 
-__all__ = ["FORMAT", "CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
+__all__ = ["CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
 
-FORMAT = 1
 _NAME_DIGITS = 24
 
 
 class Status(IntEnum):
-    """What became of one call."""
+    """What became of one call; the codes are on disk and never change their meaning.
+
+    What the member did (done, failed, unstable) stays. What the machine did (lost, timed out) is told and tried again
+    when the run is resumed.
+    """
 
     PENDING = 0
     DONE = 1
     FAILED = 2
     UNSTABLE = 3
     LOST = 4
+    TIMED_OUT = 5
+
+    @property
+    def word(self) -> str:
+        """Return the state as people read it."""
+        return "waiting" if self is Status.PENDING else self.name.lower().replace("_", " ")
 
 
 class CorruptFile(Exception):
@@ -86,7 +96,7 @@ class Receipt:
 
 
 def _packed(record: TaskRecord) -> bytes:
-    about = {"format": FORMAT, "stage": record.stage, "host": record.host}
+    about = {"format": TASK.newest, "stage": record.stage, "host": record.host}
     text = json.dumps({**about, "reasons": {str(row): why for row, why in record.reasons.items()}})
     arrays: dict[str, NDArray[Any]] = {
         "about": np.frombuffer(text.encode(), dtype=np.uint8),
@@ -155,7 +165,9 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
     Raises
     ------
     CorruptFile
-        When the file is missing, its bytes differ, or its format is another.
+        When the file is missing or its bytes differ.
+    StudyError
+        When a newer version wrote it.
     """
     try:
         data = path.read_bytes()
@@ -166,19 +178,18 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
     try:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
-            if about["format"] != FORMAT:
-                raise CorruptFile(f"{path.name} has format {about['format']}, this version reads {FORMAT}")
-            ports = [name for name in arrays.files if name.startswith("out.")]
-            ragged = [name for name in arrays.files if name.startswith("size.")]
-            return TaskRecord(
-                stage=about["stage"],
-                keys=arrays["keys"],
-                status=arrays["status"],
-                seconds=arrays["seconds"],
-                host=about["host"],
-                reasons={int(row): why for row, why in about["reasons"].items()},
-                values={name.removeprefix("out."): arrays[name] for name in ports},
-                sizes={name.removeprefix("size."): arrays[name] for name in ragged},
-            )
+            read = {"about": about, **{name: arrays[name] for name in arrays.files if name != "about"}}
+        found = TASK.read(read, about["format"], path.name)
+        about = found["about"]
+        return TaskRecord(
+            stage=about["stage"],
+            keys=found["keys"],
+            status=found["status"],
+            seconds=found["seconds"],
+            host=about["host"],
+            reasons={int(row): why for row, why in about["reasons"].items()},
+            values={name.removeprefix("out."): found[name] for name in found if name.startswith("out.")},
+            sizes={name.removeprefix("size."): found[name] for name in found if name.startswith("size.")},
+        )
     except (KeyError, ValueError, BadZipFile) as fault:
         raise CorruptFile(f"{path.name} is not a file of outcomes: {fault}") from fault
