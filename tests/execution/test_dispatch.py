@@ -33,6 +33,7 @@ from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.backends import InProcess
 from uqmsm.execution.dispatch import execute
 from uqmsm.execution.journal import RunFolder, progress, read_journal
+from uqmsm.execution.outcomes import STATES
 from uqmsm.execution.taskfile import Status
 from uqmsm.stochastic import evaluate
 from uqmsm.streams import Streams
@@ -40,13 +41,16 @@ from uqmsm.streams import Streams
 
 class Watching:
     def __init__(self):
-        self.lines, self.counts, self.stages, self.over = [], {}, {}, 0
+        self.lines, self.counts, self.stages, self.over, self.told = [], {}, {}, 0, []
 
     def started(self, stages, dashboard):
         self.stages = dict(stages)
 
     def advanced(self, stage, done, failed, total):
         self.counts[stage] = (done, failed, total)
+
+    def states(self, stage, counts):
+        self.told.append((stage, dict(counts)))
 
     def said(self, line):
         self.lines.append(line)
@@ -126,6 +130,19 @@ def test_extension_reuses_all_and_leaves_the_first_members_bit_for_bit(tmp_path)
         for port in first[name].values:
             old, new = first.member_values(name, port), second.member_values(name, port)
             assert old.tobytes() == new[: len(old)].astype(old.dtype).tobytes()
+
+
+def test_every_call_is_in_one_state_at_every_time(tmp_path):
+    chain, watch = three_stages(**FAILING), Watching()
+    outcomes = fresh(tmp_path / "run", chain, rectangles(10), observer=watch, blocks=dict.fromkeys(chain.names, 5))
+    assert {stage for stage, _ in watch.told} == set(chain.names)
+    for stage, found in outcomes.stages.items():
+        mine = [counts for name, counts in watch.told if name == stage]
+        assert all(tuple(counts) == STATES and sum(counts.values()) == len(found.calls) for counts in mine)
+        assert max(counts["running"] for counts in mine) == 5
+        assert [counts["done"] for counts in mine] == sorted(counts["done"] for counts in mine)
+        here = {status.word: int(np.sum(found.status == status)) for status in Status}
+        assert mine[-1] == here | {"running": 0}
 
 
 def test_progress_is_told_by_the_journal_for_each_table_of_its_own(tmp_path):

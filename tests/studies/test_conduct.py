@@ -110,6 +110,9 @@ class Watching:
     def advanced(self, stage, done, failed, total):
         self.counts[stage] = (done, failed, total)
 
+    def states(self, stage, counts):
+        assert sum(counts.values()) > 0
+
     def said(self, line):
         self.lines.append(line)
 

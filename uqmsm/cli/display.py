@@ -34,6 +34,9 @@ class Observer(Protocol):
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
         """Hear how many calls of a stage are done; `done` came well."""
 
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Hear how many calls of a stage are in each state, from waiting to lost."""
+
     def said(self, line: str) -> None:
         """Hear one line for people."""
 
@@ -233,6 +236,9 @@ class Lines:
         if self._spoke is None or now - self._spoke >= PERIOD:
             self._speak(now)
 
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Stay silent: `advanced` tells what these lines show."""
+
     def said(self, line: str) -> None:
         """Write a line."""
         print(line, file=self.stream, flush=True)
@@ -284,6 +290,9 @@ class Bars:
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
         """Move one bar."""
         self.counts.setdefault(stage, Count(total)).heard(done, failed, total)
+
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Stay silent: `advanced` tells what the bars show."""
 
     def said(self, line: str) -> None:
         """Write a line above the bars."""

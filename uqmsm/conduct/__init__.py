@@ -223,6 +223,10 @@ class _Labelled:
         """Pass on the counts."""
         self._observer.advanced(f"{self._name}: {stage}", done, failed, total)
 
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Pass on the states."""
+        self._observer.states(f"{self._name}: {stage}", counts)
+
     def said(self, line: str) -> None:
         """Pass on a line."""
         self._observer.said(line)

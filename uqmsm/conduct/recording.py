@@ -137,7 +137,7 @@ def _fates(plan: Plan, outcomes: Outcomes) -> xr.Dataset:
         found = outcomes[name]
         np.add.at(seconds, found.calls.first_member, np.nan_to_num(found.seconds))
         hosts[found.calls.first_member] = found.hosts
-    status = [Status(int(one)).name.lower() for one in outcomes.member_status()]
+    status = [Status(int(one)).word for one in outcomes.member_status()]
     why = outcomes.member_reasons()
     addresses = (str(plan.members[i]) for i in range(count))
     return results.members(addresses, status, [why.get(i, "") for i in range(count)], seconds, [str(h) for h in hosts])

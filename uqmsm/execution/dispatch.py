@@ -32,7 +32,7 @@ Partial = Callable[[Outcomes, NDArray[np.bool_]], None]
 
 
 class Observer(Protocol):
-    """Watches a run for people; may be anything with these four methods."""
+    """Watches a run for people; may be anything with these methods, called from one thread."""
 
     def started(self, stages: Mapping[str, int], dashboard: str) -> None:
         """Take the number of calls per stage, and where to watch."""
@@ -40,6 +40,13 @@ class Observer(Protocol):
 
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
         """Take the counts of one stage."""
+        ...
+
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Take how many calls of a stage are in each of `outcomes.STATES`, in that order; they add up to all calls.
+
+        Told whenever one of them changes. What is *running* is in a task that a worker has in hand.
+        """
         ...
 
     def said(self, line: str) -> None:
@@ -58,6 +65,9 @@ class _Silent:
         """Do nothing."""
 
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
+        """Do nothing."""
+
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
         """Do nothing."""
 
     def said(self, line: str) -> None:
@@ -177,6 +187,7 @@ class _Run:
         self.suspect_ticket = ""
         self.tickets = 0
         self.told = time.monotonic()
+        self.said: dict[str, dict[str, int]] = {}
 
     def prepare(self) -> None:
         """Send the operators to the workers and have their kernels compiled."""
@@ -194,6 +205,7 @@ class _Run:
         while True:
             while len(self.under_way) < self.backend.window and self._submit_next():
                 pass
+            self._tell_states()
             if not self.under_way:
                 break
             for end in self.backend.finished(wait=True):
@@ -337,6 +349,18 @@ class _Run:
 
     def _tell(self, name: str) -> None:
         self.watch.advanced(name, *self.outcomes[name].counts())
+
+    def _tell_states(self) -> None:
+        """Tell the states of the stages where one has changed; the most urgent tasks under way are those that run."""
+        running = dict.fromkeys(self.outcomes, 0)
+        urgent = sorted(self.under_way.values(), key=lambda task: self.outcomes[task[0]].calls.first_member[task[1][0]])
+        for name, rows in urgent[: self.backend.slots]:
+            running[name] += len(rows)
+        for name, found in self.outcomes.stages.items():
+            states = found.states(running[name])
+            if states != self.said.get(name):
+                self.said[name] = states
+                self.watch.states(name, states)
 
     def _tell_partial(self, *, last: bool) -> None:
         if self.partial is not None and (last or time.monotonic() - self.told >= PARTIAL_SECONDS):

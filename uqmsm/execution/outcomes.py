@@ -15,7 +15,10 @@ from uqmsm.execution.taskfile import Status, TaskRecord
 from uqmsm.execution.worker import two_types
 from uqmsm.quantity import Port
 
-__all__ = ["Outcomes", "StageOutcomes"]
+__all__ = ["STATES", "Outcomes", "StageOutcomes"]
+
+STATES = ("waiting", "running", "done", "failed", "unstable", "timed out", "lost")
+"""Every state of a call, as people read it."""
 
 
 class StageOutcomes:
@@ -54,6 +57,13 @@ class StageOutcomes:
         """Return the number of calls done, of those that ended otherwise, and of all."""
         done, pending = int(self.done.sum()), int(np.sum(self.status == Status.PENDING))
         return done, len(self.status) - done - pending, len(self.status)
+
+    def states(self, running: int) -> dict[str, int]:
+        """Return the number of calls in each of `STATES`, when so many of those that have no outcome are running."""
+        codes = np.bincount(self.status, minlength=len(Status)).tolist()
+        counts = {status.word: codes[status] for status in Status}
+        counts |= {"waiting": counts["waiting"] - running, "running": running}
+        return {state: counts[state] for state in STATES}
 
     @property
     def hosts(self) -> NDArray[np.str_]:
