@@ -10,6 +10,7 @@ from uqmsm.physics.potential.free import (
     free_names,
     zhou_from_free,
 )
+from uqmsm.physics.potential.ordered import Arrangement, Undistorted, arrangement, undistorted
 from uqmsm.physics.potential.tabulated import Tables, cutoff, tabulate, write_setfl
 from uqmsm.physics.potential.zhou import COLUMNS, Zhou, density, embedding, facts, pair, published
 
@@ -18,9 +19,12 @@ __all__ = [
     "PER_ELEMENT",
     "STATUS",
     "Alloys",
+    "Arrangement",
     "Crystals",
     "Tables",
+    "Undistorted",
     "Zhou",
+    "arrangement",
     "average_atom",
     "cutoff",
     "density",
@@ -32,6 +36,7 @@ __all__ = [
     "published",
     "pure_crystals",
     "tabulate",
+    "undistorted",
     "write_setfl",
     "zhou_from_free",
 ]

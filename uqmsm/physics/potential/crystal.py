@@ -30,7 +30,7 @@ FINE, NOWHERE, UNSTABLE, MEANINGLESS = range(4)
 NEWTON, LEFT_END, RIGHT_END, BRACKET = range(4)
 
 REACH = 3.2
-_CORNERS = {"bcc": [(0, 0, 0), (1, 1, 1)], "fcc": [(0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)]}
+CORNERS = {"bcc": [(0, 0, 0), (1, 1, 1)], "fcc": [(0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)]}
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def shells(lattice: str, reach: float = REACH) -> Shells:
     StudyError
         For another lattice.
     """
-    if lattice not in _CORNERS:
-        raise StudyError(f"lattice {lattice!r}: perfect crystals are summed for {' and '.join(_CORNERS)}; take one")
-    corners = np.array(_CORNERS[lattice])
+    if lattice not in CORNERS:
+        raise StudyError(f"lattice {lattice!r}: perfect crystals are summed for {' and '.join(CORNERS)}; take one")
+    corners = np.array(CORNERS[lattice])
     size = int(np.ceil(reach)) + 1
     grid = 2 * np.stack(np.meshgrid(*3 * [np.arange(-size, size + 1)], indexing="ij"), axis=-1).reshape(-1, 1, 3)
     halves = (grid + corners).reshape(-1, 3)  # positions in half lattice parameters: integers, so shells are exact
