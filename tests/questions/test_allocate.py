@@ -50,7 +50,7 @@ def test_every_printed_line_is_judged(of: str) -> None:
     assert shortfalls(table, 256, 0.2) == []
     number = int(np.flatnonzero((table["of"].values == of) & (table["verdict"].values[0] == "estimated"))[0])
     name = str(table["line"].values[number])
-    for se, advice in ((0.4, "--set members.rows=1024"), (np.nan, "--set members.rows=512")):
+    for se, advice in ((0.4, "uqmsm extend RUN --members 1024"), (np.nan, "uqmsm extend RUN --members 512")):
         worse = table.copy(deep=True)
         worse["fair_se"][0, number] = se
         (said,) = shortfalls(worse, 256, 0.2)

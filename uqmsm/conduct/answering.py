@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
-from uqmsm.members import Design, Members, Nested, union
+from uqmsm.members import Design, Members, Nested, Size, grown
 from uqmsm.quantity import converted
 from uqmsm.questions.allocate import shortfalls
 from uqmsm.questions.attribute import FEWEST_ROWS, INTERVAL_ROWS
@@ -25,11 +25,11 @@ from uqmsm.questions.shift import Shift, shift, shifts
 from uqmsm.questions.together import listed, together
 from uqmsm.study import Ask, Refinement, Study
 
-__all__ = ["Plan", "Values", "answered", "planned"]
+__all__ = ["Answer", "Plan", "Values", "answer_of", "answered", "happened", "planned", "size_of"]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 """An answer that scatters by less, relative to its size, does not vary: there is nothing to share out."""
 
 
@@ -71,21 +71,23 @@ class Plan:
         return self.rows[:: self.design.members_per_row]
 
 
-def planned(study: Study) -> Plan:
-    """Return the members that a study needs."""
-    chain = study.chain
-    design = Design.of(chain.sources, study.members.rows, ancestors=chain.ancestors)
+def size_of(study: Study) -> Size:
+    """Return how many members a study file asks for."""
     band = study.members.band
-    if band is None:
-        members, (rows,) = union(design.members)
-        return Plan(design, None, members, rows, np.empty(0, np.int64))
-    nested = Nested(chain.sources, band.draws, band.inner, ancestors=chain.ancestors)
-    members, (rows, inner) = union(design.members, nested.members)
-    return Plan(design, nested, members, rows, inner)
+    return Size(study.members.rows, *((band.draws, band.inner) if band is not None else ()))
+
+
+def planned(study: Study, sizes: Sequence[Size] = ()) -> Plan:
+    """Return the members that a study needs, or those of a run that has had the `sizes`, the first ones first."""
+    chain, sizes = study.chain, tuple(sizes) or (size_of(study),)
+    rows, draws, inner = sizes[-1].rows, sizes[-1].draws, sizes[-1].inner
+    design = Design.of(chain.sources, rows, ancestors=chain.ancestors)
+    nested = Nested(chain.sources, draws, inner, ancestors=chain.ancestors) if draws else None
+    return Plan(design, nested, *grown(design, nested, sizes))
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """One answer: a value per member in the unit asked for, and the labels of the sources it depends on."""
 
     ask: Ask
@@ -95,13 +97,25 @@ class _Answer:
 
     @property
     def name(self) -> str:
+        """Name of the quantity."""
         return self.ask.answer
+
+    @property
+    def thresholds(self) -> list[tuple[float, str]]:
+        """Limits whose probability is asked for, with ``below`` or ``above``."""
+        both = ((self.ask.below, "below"), (self.ask.above, "above"))
+        return [(limit, direction) for limit, direction in both if limit is not None]
+
+
+def happened(values: Floats, limit: float, direction: str) -> Floats:
+    """Return the event "below (above) the limit" as 0 or 1 per member, NaN where the member failed."""
+    return below(values, limit) if direction == "below" else below(-values, -limit)
 
 
 class _Answering:
     """The answers of one run; a question that cannot be answered is a complaint, and the others are answered."""
 
-    def __init__(self, chain: Chain, plan: Plan, found: list[_Answer], target_se: float) -> None:
+    def __init__(self, chain: Chain, plan: Plan, found: list[Answer], target_se: float) -> None:
         self.plan, self.found, self.target_se = plan, found, target_se
         known = {label for one in found for label in one.sources}
         self.sources = tuple(source.label for source in chain.sources if source.label in known)
@@ -114,7 +128,7 @@ class _Answering:
             self.complaints.append(f"{what}: {fault}")
             return None
 
-    def _in_rows(self, one: _Answer) -> Floats:
+    def _in_rows(self, one: Answer) -> Floats:
         return one.values[self.plan.rows]
 
     # --- how uncertain -------------------------------------------------------------------------------------------
@@ -124,7 +138,7 @@ class _Answering:
         tried = [self._tried(f"spread of {one.name}", partial(self._spread, one)) for one in self.found]
         return together([part for part in tried if part is not None], "answer", self.sources)
 
-    def _spread(self, one: _Answer) -> xr.Dataset:
+    def _spread(self, one: Answer) -> xr.Dataset:
         # members of a row share indices: only rows are independent
         part = spread(self._in_rows(one), self.plan.design.row_of_member)
         names = {"quantiles": "quantile_value", "quantile": "probability"}
@@ -143,7 +157,7 @@ class _Answering:
         if design.rows < FEWEST_ROWS:
             self.complaints.append(
                 f"members.rows = {design.rows} gives no ledger; it needs {FEWEST_ROWS}, its sources {INTERVAL_ROWS}: "
-                f"--set members.rows={INTERVAL_ROWS}"
+                f"uqmsm extend RUN --members {INTERVAL_ROWS}"
             )
             return None, None
         able: dict[str, Floats] = {}
@@ -152,7 +166,7 @@ class _Answering:
             there = values[~np.isnan(values)]
             if not there.size:
                 self.complaints.append(f"shares of {one.name}: no member gave it; see why in /members")
-            elif np.isinf(there).any() or np.std(there) > _ROUNDING * np.max(np.abs(there)):
+            elif np.isinf(there).any() or np.std(there) > ROUNDING * np.max(np.abs(there)):
                 question = partial(ledgers, design, {one.name: values})
                 able |= {one.name: values} if self._tried(f"shares of {one.name}", question) is not None else {}
         if not able:
@@ -165,25 +179,20 @@ class _Answering:
 
     def probability(self) -> xr.Dataset | None:
         """Return the probability of every threshold asked for, with its band where there is a nested design."""
-        asked = [
-            (one, limit, direction)
-            for one in self.found
-            for limit, direction in ((one.ask.below, "below"), (one.ask.above, "above"))
-            if limit is not None
-        ]
+        asked = [(one, limit, direction) for one in self.found for limit, direction in one.thresholds]
         tried = [
             self._tried(f"probability of {one.name} {direction} {limit:g}", partial(self._event, one, limit, direction))
             for one, limit, direction in asked
         ]
         return together([part for part in tried if part is not None], "event", self.sources)
 
-    def _event(self, one: _Answer, limit: float, direction: str) -> xr.Dataset:
-        happened = below(one.values, limit) if direction == "below" else below(-one.values, -limit)
+    def _event(self, one: Answer, limit: float, direction: str) -> xr.Dataset:
+        events = happened(one.values, limit, direction)
         nested, plan = self.plan.nested, self.plan
         if nested is None:
-            table = probability(happened[plan.rows], plan.design.row_of_member, one.sources)
+            table = probability(events[plan.rows], plan.design.row_of_member, one.sources)
         else:
-            table = probability_band(nested.arrange(happened[plan.inner])).dataset(one.sources)
+            table = probability_band(nested.arrange(events[plan.inner])).dataset(one.sources)
         unit = "" if one.unit == "1" else f" {one.unit}"
         coordinates = {"answer": one.name, "threshold": limit, "direction": direction, "unit": one.unit}
         coordinates |= {} if nested is None else {"inner": nested.inner}
@@ -197,7 +206,7 @@ class _Answering:
         parts = []
         for one in self.found:
             moved = [
-                self._tried(f"shift of {one.name}", partial(self._shift, one, _answer(chain, one.ask, values), finer))
+                self._tried(f"shift of {one.name}", partial(self._shift, one, answer_of(chain, one.ask, values), finer))
                 for finer in study.refinements
                 if (values := refined.get(finer.name)) is not None
             ]
@@ -206,25 +215,25 @@ class _Answering:
             parts += [part] if part is not None else []
         return together(parts, "answer", self.sources)
 
-    def _shift(self, one: _Answer, fine: _Answer, finer: Refinement) -> Shift:
+    def _shift(self, one: Answer, fine: Answer, finer: Refinement) -> Shift:
         coarse = one.values[self.plan.pairs[: len(fine.values)]]
         return shift(coarse, fine.values, finer.name, order=finer.order, ratio=finer.ratio)
 
-    def _shifted(self, one: _Answer, moved: list[Shift]) -> xr.Dataset:
+    def _shifted(self, one: Answer, moved: list[Shift]) -> xr.Dataset:
         variance = spread(self._in_rows(one), self.plan.design.row_of_member).sd.value ** 2
         return _labelled(shifts(moved, one.unit, variance, one.sources), one)
 
 
-def _labelled(table: xr.Dataset, one: _Answer) -> xr.Dataset:
+def _labelled(table: xr.Dataset, one: Answer) -> xr.Dataset:
     return table.expand_dims(answer=[one.name]).assign_coords(unit=("answer", [one.unit]))
 
 
-def _answer(chain: Chain, ask: Ask, outcomes: Values) -> _Answer:
+def answer_of(chain: Chain, ask: Ask, outcomes: Values) -> Answer:
     """Return an answer per member in the unit asked for, offsets included (K -> degC)."""
     stage, port = chain.giver(ask.answer)
     unit = ask.unit or port.unit
     values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
-    return _Answer(ask, values, unit, chain.ancestors[stage])
+    return Answer(ask, values, unit, chain.ancestors[stage])
 
 
 def answered(
@@ -253,7 +262,7 @@ def answered(
     complaints
         What could not be answered, and which shares miss `Members.target_se`, in words with the next action.
     """
-    found = [_answer(chain, ask, outcomes) for ask in study.ask]
+    found = [answer_of(chain, ask, outcomes) for ask in study.ask]
     one = _Answering(chain, plan, found, study.members.target_se)
     values, units = {each.name: each.values for each in found}, {each.name: each.unit for each in found}
     ledger, looked_at = one.shares()

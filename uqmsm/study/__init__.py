@@ -5,7 +5,7 @@ from __future__ import annotations
 from uqmsm.study.describing import schema
 from uqmsm.study.dumping import dump
 from uqmsm.study.loading import load, loads, study_file
-from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, Study
+from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, Study, Until
 
 __all__ = [
     "Ask",
@@ -14,6 +14,7 @@ __all__ = [
     "Refinement",
     "RunSettings",
     "Study",
+    "Until",
     "dump",
     "load",
     "loads",

@@ -48,7 +48,15 @@ def dump(study: Study) -> str:
 
 
 def _without_none(mapping: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in mapping.items() if value is not None}
+    """Return a mapping without what is not set, however deep: None, and empty lists."""
+    kept = {key: _set_within(value) for key, value in mapping.items() if value is not None}
+    return {key: value for key, value in kept.items() if value != []}
+
+
+def _set_within(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _without_none(dict(value))
+    return [_set_within(item) for item in value] if isinstance(value, list) else value
 
 
 def _stage(stage: Stage, folder: Path | None) -> dict[str, Any]:

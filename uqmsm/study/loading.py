@@ -17,6 +17,7 @@ from uqmsm.study.parts import Members, RunSettings, Study
 from uqmsm.study.questions import Asked, Refined, asks, refinements
 from uqmsm.study.shapes import adapter
 from uqmsm.study.stages import Built, build_stage, join, unique_names
+from uqmsm.study.stopping import stops
 from uqmsm.study.wording import problem_of, shown
 
 __all__ = ["KEYS", "Door", "load", "loads", "study_file"]
@@ -129,6 +130,7 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
     finer = _items(door, "refinements", Refined)
     if complete and chain is not None:
         parts["ask"] = asks(door, asked, chain, parts["members"])
+        parts["members"] = stops(door, parts["members"], parts["ask"], chain)
         parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known}, parts["members"])
     if door.problems or chain is None:
         raise Faulty(door.problems, file.name)

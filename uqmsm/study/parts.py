@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Unit
 from uqmsm.stochastic import Operator
 
-__all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study"]
+__all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study", "Until"]
 
 FEWEST_ROWS = 8
 """Rows of a ledger (`attribute.FEWEST_ROWS`)."""
 INTERVAL_ROWS = 16
 """Rows of ledger lines with intervals (`attribute.INTERVAL_ROWS`)."""
+MOST_ROWS = 2**27
+"""Rows that a design can have (`members.Design`)."""
 _LEAST = 8
 """Epistemic draws of a band, and pairs of a shift (`reliability.FEWEST_DRAWS`, `shift.FEWEST_PAIRS`)."""
 
@@ -61,10 +63,13 @@ class Band:
         Epistemic draws, at least 8.
     inner
         Members for every epistemic draw, at least 50; what their number leaves behind is removed and printed.
+    at_most
+        Draws at most, where `Members.until` asks for the error of a probability.
     """
 
     draws: int
     inner: int
+    at_most: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a design too small to carry a band."""
@@ -75,6 +80,48 @@ class Band:
         _demand(
             self.inner >= 50,
             f"inner = {self.inner} is too few; write 50 or more: with fewer, inner chance drowns the band",
+        )
+        _demand(
+            self.at_most is None or self.at_most >= self.draws,
+            f"at_most = {self.at_most} is less than draws = {self.draws}; write {self.draws} or more, or remove it",
+        )
+
+
+@dataclass(frozen=True)
+class Until:
+    """A standard error that is wanted: while it is not reached, the run adds members, in rounds.
+
+    Parameters
+    ----------
+    answer
+        One of the quantities asked for.
+    se
+        The standard error: in the unit of the answer (a text such as ``2 MPa`` in the file) for a mean, standard
+        deviation or quantile; a number below 1 (``3%`` or 0.03) for a probability or a share.
+    of
+        Of what: ``mean``, ``sd``, ``quantile``, ``probability`` (of each threshold asked for) or ``ledger``.
+    at
+        Which quantile, between 0 and 1.
+    line
+        Which line of the ledger (a source, a stage or a kind); every share that is printed if not given.
+    """
+
+    answer: str
+    se: float | str
+    of: Literal["mean", "sd", "quantile", "probability", "ledger"] = "mean"
+    at: Annotated[float | None, Unit("1")] = None
+    line: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse words that do not belong together."""
+        _demand(
+            (self.at is not None) == (self.of == "quantile"),
+            "at says which quantile, of says that it is one; write  of: quantile, at: 0.05",
+        )
+        _demand(self.at is None or 0 < self.at < 1, f"at = {self.at} is no quantile; write a number between 0 and 1")
+        _demand(
+            self.line is None or self.of == "ledger",
+            f"line = {self.line!r} is a line of the ledger, and of = {self.of!r}; write  of: ledger, or remove line",
         )
 
 
@@ -90,16 +137,41 @@ class Members:
         Nested design for the epistemic band of a probability; none if not given.
     target_se
         Standard error wanted on every printed share; the study ends with exit code 4 when it is missed.
+    until
+        Standard errors wanted; `rows` are then those of the first round (16 at least), and half as many again are
+        added in each that follows, until all are reached or `at_most` or `budget` ends: then the exit code is 4.
+    at_most
+        Rows at most.
+    budget
+        Wall time (``2 h``): no round begins that would, at the pace so far, end later. How far one gets then depends
+        on the machine; without a budget it does not.
     """
 
     rows: int = 32
     band: Band | None = None
     target_se: float = 0.05
+    until: tuple[Until, ...] = ()
+    at_most: int | None = None
+    budget: Annotated[float | None, Unit("s")] = None
 
     def __post_init__(self) -> None:
         """Refuse counts and errors that make no sense."""
         _demand(self.rows >= 1, f"rows = {self.rows} is no number of rows; write 32 (8 is the least for a ledger)")
         _demand(0 < self.target_se < 1, f"target_se = {self.target_se:g} lies outside 0 .. 1; write 0.05 for 5 points")
+        for key in ("at_most", "budget") if not self.until else ():
+            _demand(
+                getattr(self, key) is None,
+                f"{key} = {getattr(self, key)} ends rounds, and nothing asks for any; add until, or remove {key}",
+            )
+        _demand(
+            not self.until or self.rows >= INTERVAL_ROWS,
+            f"rows = {self.rows} is too few to judge an error by; write {INTERVAL_ROWS} or more with until",
+        )
+        _demand(
+            self.at_most is None or self.rows <= self.at_most <= MOST_ROWS,
+            f"at_most = {self.at_most} lies outside rows = {self.rows} .. {MOST_ROWS}; write a number between",
+        )
+        _demand(self.budget is None or self.budget > 0, f"budget = {self.budget} s is no time; write for example  2 h")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from uqmsm.study.wording import problem_of, split
 if TYPE_CHECKING:
     from uqmsm.study.loading import Door
 
-__all__ = ["Asked", "Refined", "asks", "refinements"]
+__all__ = ["Asked", "Refined", "amount", "asks", "refinements"]
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,12 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
         door.fault((*route, "unit"), f"{stage}.{port.name} is in {port.unit}, not in {unit}", f"{fault}.", advice)
         return None
     before = len(door.problems)
-    below, above = (_threshold(door, (*route, key), getattr(one, key), unit) for key in ("below", "above"))
+    below, above = (amount(door, (*route, key), getattr(one, key), unit) for key in ("below", "above"))
     return Ask(one.answer, one.unit, below, above, one.ledger) if len(door.problems) == before else None
 
 
-def _threshold(door: Door, route: tuple[str | int, ...], value: float | str | None, unit: str) -> float | None:
+def amount(door: Door, route: tuple[str | int, ...], value: float | str | None, unit: str) -> float | None:
+    """Return a number, or a text such as ``2 MPa``, as a number in `unit`; None where there is none or it is wrong."""
     if value is None:
         return None
     try:
