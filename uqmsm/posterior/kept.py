@@ -176,10 +176,12 @@ class Posterior:
         tree.attrs["names"] = json.dumps({"parameters": self.names, "properties": self.property_names})
         return tree
 
-    def save(self, path: Path) -> None:
-        """Write the file, under another name first, so that a reader never sees half of it."""
+    def save(self, path: Path, beside: Mapping[str, xr.Dataset] | None = None) -> None:
+        """Write the file, with groups `beside` its own, under another name first: a reader never sees half of it."""
         fresh = path.with_name(path.name + ".part")
         tree = self.tree()
+        for name, group in (beside or {}).items():
+            tree[name] = xr.DataTree(group)
         packed = {
             group.path: {str(n): {"zlib": True} for n, v in group.data_vars.items() if v.ndim} for group in tree.subtree
         }

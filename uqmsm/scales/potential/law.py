@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uqmsm import tables
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
 from uqmsm.fingerprint import digest
-from uqmsm.posterior import Observed, Posterior, Sampling, Whitening, keep, sample
+from uqmsm.posterior import Chains, Observed, Posterior, Sampling, Whitening, keep, sample
 from uqmsm.scales.potential.identity import of_run, of_shipped
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio
 from uqmsm.scales.potential.targets import Target, targets
@@ -176,10 +176,17 @@ class ZhouPosterior:
 
     def posterior(self, mapping: Map, seed: int, tell: Callable[[str], None] = lambda _: None) -> Posterior:
         """Compute the posterior; `learn` is this with a file around it."""
+        return self.kept(*self.sampled(mapping, seed, tell), seed)
+
+    def sampled(self, mapping: Map, seed: int, tell: Callable[[str], None]) -> tuple[CalibrationModel, Chains]:
+        """Return the density, its ratio to relaxed cells learnt, and chains of it."""
         streams = Streams(seed)
         model = replace(self.model, ratio=self._ratio(mapping, streams, tell))
         rngs = [streams.generator("zhou_posterior.ensemble", i) for i in range(self.sampling.ensembles)]
-        chains = sample(model, _laplace(model), self.sampling, rngs, mapping, tell)
+        return model, sample(model, laplace(model), self.sampling, rngs, mapping, tell)
+
+    def kept(self, model: CalibrationModel, chains: Chains, seed: int) -> Posterior:
+        """Return draws of the chains beside all that explains them."""
         facts = {
             "seed": seed,
             "settings": asdict(self),
@@ -191,7 +198,7 @@ class ZhouPosterior:
         return keep(
             chains,
             self.sampling.draws,
-            streams.generator("zhou_posterior.keep", 0),
+            Streams(seed).generator("zhou_posterior.keep", 0),
             names=model.names,
             property_names=model.properties,
             prior=(model.prior_mean, model.prior_sd),
@@ -228,7 +235,7 @@ class ZhouPosterior:
         tell(f"posterior: a pilot run, then {self.relaxed_draws} of its draws in cells of {self.relaxed_cells}")
         pilot = replace(self.sampling, block=1000, thin=50, most_blocks=1, draws=self.relaxed_draws)
         rngs = [streams.generator("zhou_posterior.pilot", i) for i in range(pilot.ensembles)]
-        chains = sample(self.model, _laplace(self.model), pilot, rngs, mapping)
+        chains = sample(self.model, laplace(self.model), pilot, rngs, mapping)
         each = -(-self.relaxed_draws // pilot.ensembles)
         last = chains.points[:, -1, :each].reshape(-1, chains.points.shape[-1])[: self.relaxed_draws]
         tasks = [(self, point, streams.generator("zhou_posterior.relaxed", i)) for i, point in enumerate(last)]
@@ -281,7 +288,7 @@ def _relaxed(task: tuple[ZhouPosterior, Floats, Generator]) -> Floats | None:
     return np.asarray(np.log(relaxed / average))
 
 
-def _laplace(model: CalibrationModel) -> Whitening:
+def laplace(model: CalibrationModel) -> Whitening:
     """Return coordinates in which the posterior is about standard normal: its mode and curvature by Gauss-Newton.
 
     The optimiser starts from the published parameters; sampling forgets where it started. The widths of the inadequacy

@@ -131,9 +131,14 @@ class CalibrationModel:
         return ALLOY_QUANTITIES if alone else (*ALLOY_QUANTITIES, *(f"misfit_{name}" for name in self.elements))
 
     @property
+    def widths(self) -> tuple[str, ...]:
+        """Return the names of the widths of the inadequacy, the last of the parameters."""
+        return _WIDTHS
+
+    @property
     def free_count(self) -> int:
         """Return the number of parameters that are the potential's own (the widths follow)."""
-        return len(self.names) - len(_WIDTHS)
+        return len(self.names) - len(self.widths)
 
     def predict(self, points: Floats, *, with_misfits: bool = True) -> Prediction:
         """Return everything that data can be compared with.
@@ -236,7 +241,7 @@ class CalibrationModel:
         """
         prediction = self.predict(points)
         miss, variance = self.misses(points, prediction)
-        own = np.exp(2.0 * points[:, self.free_count :])
+        own = np.exp(2.0 * points[:, self.free_count : self.free_count + len(_WIDTHS)])
         mean, sd = np.zeros((len(points), 5)), np.zeros((len(points), 5))
         sd[:, :4] = np.sqrt(own)
         for i, datum in enumerate(self.data):
@@ -255,4 +260,5 @@ class CalibrationModel:
     def replicate(self, points: Floats, rng: np.random.Generator) -> Floats:
         """Return posterior-predictive data, shape (draws, data): new inadequacy and new noise, in the data's units."""
         miss, variance = self.misses(points, self.predict(points))
+        miss, variance = miss[:, : len(self.data)], variance[:, : len(self.data)]
         return np.exp(self._plan[2] - miss + np.sqrt(variance) * rng.standard_normal(miss.shape))

@@ -1,0 +1,107 @@
+"""Functional by functional: an independent transcription of the likelihood, and ratios that are what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.potential import arrangement, free_from, published, pure_crystals, undistorted, zhou_from_free
+from uqmsm.scales.potential.first_principles import FirstPrinciples
+from uqmsm.scales.potential.joint import Functionals, JointModel
+from uqmsm.scales.potential.model import CalibrationModel, RelaxedRatio
+from uqmsm.scales.potential.targets import targets
+
+PAIR = ("Mo", "W")
+EQUAL = (0.5, 0.5)
+CUBE = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+B2 = arrangement("bcc", CUBE, [[0, 0, 0], [0.5, 0.5, 0.5]], [0, 1], 2)
+B32 = arrangement(
+    "bcc",
+    [[1, 1, 0], [0, 1, 1], [1, 0, 1]],
+    [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1], [0.5, 0.5, 1.5]],
+    [0, 0, 1, 1],
+    2,
+)
+RATIO = RelaxedRatio((0.0, -0.01, -0.01, -0.03), (0.001, 0.02, 0.02, 0.02))
+
+
+def said(count=3, spread=1.0):
+    rng = np.random.default_rng(4)
+    centre = np.array([0.001, -0.02, 0.002, -0.03])
+    values = centre + spread * rng.standard_normal((count, 4)) * np.array([0.001, 0.01, 0.001, 0.01])
+    return FirstPrinciples(
+        functionals=tuple(range(count)),
+        cells=(B2, B32),
+        cell=np.array([0, 0, 1, 1]),
+        kind=np.array([0, 1, 0, 1]),
+        values=values,
+        numerical_sd=np.array([5e-4, 2e-3, 5e-4, 2e-3]),
+        labels=("B2 lattice", "B2 energy", "B32 lattice", "B32 energy"),
+    )
+
+
+PLAIN = CalibrationModel(PAIR, EQUAL, "bcc", targets(PAIR, EQUAL, "bcc"), RATIO)
+JOINT = JointModel(PAIR, EQUAL, "bcc", PLAIN.data, RATIO, said=said())
+
+
+def points(count, seed=0):
+    start = np.concatenate([free_from(published(PAIR), "bcc"), JOINT.prior_mean[-5:]])
+    return start + 0.01 * np.random.default_rng(seed).standard_normal((count, len(start)))
+
+
+def test_b32_has_eight_unlike_second_neighbours_and_none_among_the_first():
+    assert B32.counts.shape[0] == 4
+    assert B32.counts[0, 0].tolist() == [4.0, 4.0]
+    assert B2.counts[0, 0].tolist() == [0.0, 8.0]
+
+
+@pytest.mark.parametrize("functional", [None, 0, 2])
+def test_the_density_is_prior_times_likelihood_as_written_down(functional):
+    model = replace(JOINT, functional=functional)
+    data = said()
+    for point in points(4):
+        values = zhou_from_free(PAIR, point[None, : model.free_count], "bcc")
+        pure = pure_crystals(values, "bcc")
+        expected = PLAIN.log_density(point[None, :-1])[0][0]
+        expected += stats.norm.logpdf(point[-1], np.log(0.02), 1.0)
+        for n in range(4):
+            found = undistorted(values, (B2, B32)[n // 2])
+            if n % 2 == 0:
+                f, s = np.log(found.lattice_parameter[0] / pure.lattice_parameter[0].mean()), np.exp(point[-5])
+            else:
+                f, s = found.energy[0] + pure.cohesive_energy[0].mean(), np.exp(point[-1])
+            y = data.values[:, n].mean() if functional is None else data.values[functional, n]
+            extra = data.values[:, n].std(ddof=1) if functional is None else 0.0
+            expected += stats.norm.logpdf(y, f, np.sqrt(s**2 + data.numerical_sd[n] ** 2 + extra**2))
+        value, reason = model.log_density(point[None])
+        assert reason[0] == 0
+        assert value[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_ratios_are_those_of_the_densities():
+    family = Functionals(JOINT)
+    at = points(6, seed=3)
+    base = JOINT.log_density(at)[0]
+    direct = np.stack([family.given(k).log_density(at)[0] - base for k in range(len(family))])
+    assert np.allclose(family.log_ratios(at), direct, atol=1e-9)
+
+
+def test_functionals_that_agree_leave_no_trace():
+    family = Functionals(replace(JOINT, said=said(spread=0.0)))
+    assert np.abs(family.log_ratios(points(5))).max() < 1e-12
+
+
+def test_a_draw_does_not_depend_on_its_mates():
+    at = points(5)
+    together = JOINT.log_density(at)[0]
+    assert [JOINT.log_density(one[None])[0][0] for one in at] == together.tolist()
+
+
+def test_data_without_an_error_or_with_holes_are_refused():
+    data = said()
+    with pytest.raises(StudyError, match="numerical error"):
+        replace(data, numerical_sd=np.zeros(4))
+    with pytest.raises(StudyError, match="finite"):
+        replace(data, values=np.full((3, 4), np.nan))

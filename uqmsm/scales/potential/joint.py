@@ -1,0 +1,120 @@
+"""The joint law of functional and potential: for every functional its own posterior of the potential.
+
+``p(theta, phi | data) = p(phi) p(theta | y(phi), experiment)``. What a functional phi says of cells of the alloy joins
+what was measured; p(phi) stays what its authors made it, for the measured data here are too few to choose among
+functionals. So a ledger can tell the doubt about the functional from the doubt about the potential given it.
+
+One chain is sampled with the functionals' spread added to the noise, where every functional's posterior is likely, and
+reweighted to each of them (see `uqmsm.posterior.conditional`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.physics.potential import zhou_from_free
+from uqmsm.scales.potential.first_principles import KINDS, FirstPrinciples
+from uqmsm.scales.potential.model import CalibrationModel, Prediction
+
+__all__ = ["Functionals", "JointModel"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class JointModel(CalibrationModel):
+    """Prior and likelihood with first-principles data of one functional, or of any.
+
+    Parameters
+    ----------
+    said
+        What the functionals say.
+    functional
+        Row of `said.values` that is believed; None adds the spread over all of them to the noise instead.
+    formation_width
+        Prior of the inadequacy of formation energies: its median (eV per atom) and the sd of its logarithm.
+
+    Notes
+    -----
+    The inadequacy of the lattice of a cell has the width of the alloy's lattice parameter: the same class of quantity.
+    """
+
+    said: FirstPrinciples | None = None
+    functional: int | None = None
+    formation_width: tuple[float, float] = (0.02, 1.0)
+
+    @cached_property
+    def _prior(self) -> tuple[tuple[str, ...], Floats, Floats]:
+        names, mean, sd = super()._prior
+        median, log_sd = self.formation_width
+        return (*names, "ln_s_formation_energy"), np.append(mean, np.log(median)), np.append(sd, log_sd)
+
+    @property
+    def widths(self) -> tuple[str, ...]:
+        """Return the names of the widths of the inadequacy, that of formation energies last."""
+        return (*super().widths, "ln_s_formation_energy")
+
+    def missed(self, points: Floats) -> tuple[Floats, Floats]:
+        """Return what the potential says of the cells, and the variance of its inadequacy, each (draws, data)."""
+        said = self._needed
+        values = zhou_from_free(self.elements, points[:, : self.free_count], self.lattice)
+        lattice, formation = points[:, self.free_count], points[:, -1]
+        own = np.where(said.kind == KINDS.index("formation_energy"), formation[:, None], lattice[:, None])
+        return said.predicted(values), np.exp(2.0 * own)
+
+    @property
+    def _needed(self) -> FirstPrinciples:
+        if self.said is None:
+            raise TypeError("a JointModel needs what the functionals say")
+        return self.said
+
+    def misses(self, points: Floats, prediction: Prediction) -> tuple[Floats, Floats]:
+        """Return data minus prediction and its variance: the measured data first, then those of the functional."""
+        said = self._needed
+        miss, variance = super().misses(points, prediction)
+        predicted, own = self.missed(points)
+        if self.functional is None:
+            data, noise = said.mean, said.numerical_sd**2 + said.spread**2
+        else:
+            data, noise = said.values[self.functional], said.numerical_sd**2
+        return np.concatenate([miss, data - predicted], axis=1), np.concatenate([variance, own + noise], axis=1)
+
+
+@dataclass(frozen=True)
+class Functionals:
+    """The posteriors given each functional; see `uqmsm.posterior.conditional.ConditionalDensity`.
+
+    Parameters
+    ----------
+    reference
+        The model that believes no functional in particular.
+    """
+
+    reference: JointModel
+
+    def __len__(self) -> int:
+        """Return the number of functionals."""
+        return len(self.reference._needed.functionals)  # noqa: SLF001  # the same room
+
+    def given(self, number: int) -> JointModel:
+        """Return the model that believes one functional."""
+        return replace(self.reference, functional=number)
+
+    def log_ratios(self, points: Floats) -> Floats:
+        """Return log(likelihood given each functional / given any), shape (functionals, points).
+
+        Prior and measured data are the same in both and cancel.
+        """
+        said = self.reference._needed  # noqa: SLF001  # the same room
+        predicted, own = self.reference.missed(points)
+        noise = said.numerical_sd**2
+        base = _log_normal(said.mean - predicted, own + noise + said.spread**2)
+        return np.stack([_log_normal(values - predicted, own + noise) - base for values in said.values])
+
+
+def _log_normal(miss: Floats, variance: Floats) -> Floats:
+    return np.asarray(-0.5 * (miss**2 / variance + np.log(2.0 * np.pi * variance)).sum(axis=1))
