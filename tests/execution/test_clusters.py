@@ -22,9 +22,8 @@ from test_dispatch import FAILING, Watching, calls_run, fresh, image, run
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import EnvironmentFault, StudyError
-from uqmsm.execution import clusters
 from uqmsm.execution.backends import InProcess
-from uqmsm.execution.clusters import open_backend
+from uqmsm.execution.clusters import joined, local, open_backend
 from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.execution.taskfile import Status
 
@@ -97,10 +96,10 @@ def test_a_taken_port_and_a_missing_bokeh(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        monkeypatch.setattr(clusters, "DASHBOARD_PORT", taken.getsockname()[1])
-        assert clusters._dashboard_address(said.append) == "127.0.0.1:0"
+        monkeypatch.setattr(local, "DASHBOARD_PORT", taken.getsockname()[1])
+        assert local.dashboard_address(said.append) == "127.0.0.1:0"
     assert said == []
-    monkeypatch.setattr(clusters, "find_spec", lambda _: None)
+    monkeypatch.setattr(local, "find_spec", lambda _: None)
     backend = open_backend(1, say=said.append)
     try:
         assert backend.dashboard == ""
@@ -189,8 +188,8 @@ def test_ctrl_c_while_dask_starts_is_taken_when_it_can_be(tmp_path, wait):
 
 
 def test_a_scheduler_that_is_not_there_is_told_within_seconds(monkeypatch):
-    assert clusters.CONNECT_SECONDS <= 5.0
-    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
+    assert joined.CONNECT_SECONDS <= 5.0
+    monkeypatch.setattr(joined, "CONNECT_SECONDS", 0.5)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -198,8 +197,8 @@ def test_a_scheduler_that_is_not_there_is_told_within_seconds(monkeypatch):
     with pytest.raises(EnvironmentFault, match=r"no scheduler answers.*dask scheduler"):
         open_backend(2, address)
     assert time.monotonic() - start < 10
-    with pytest.raises(StudyError, match="tcp://host:8786"):
-        open_backend(2, "slurm")
+    with pytest.raises(StudyError, match="tls://host:8786"):
+        open_backend(2, "slrm")
     with pytest.raises(StudyError, match="--workers -1"):
         open_backend(-1)
 

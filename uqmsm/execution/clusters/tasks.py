@@ -1,39 +1,30 @@
-"""Dask's only door: a local cluster of processes with one thread each, or a scheduler that is already there."""
+"""Tasks on a Dask cluster, whoever started it: sent in windows, watched for silence."""
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import socket
 import sys
-import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.util import find_spec
-from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import dask
-from distributed import Client, Future, LocalCluster, Nanny, WorkerPlugin, performance_report
+from distributed import Client, Future, WorkerPlugin, performance_report
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution import worker
-from uqmsm.execution.backends import Backend, Finished, InProcess
+from uqmsm.execution.backends import Finished
 from uqmsm.stochastic import Operator
 
-__all__ = ["DaskBackend", "open_backend"]
+__all__ = ["SILENCE_SECONDS", "WORKER_DEATHS", "Cluster", "DaskBackend", "Supply", "scheduler_settings"]
 
-DASHBOARD_PORT = 8787
-CONNECT_SECONDS = 3.0
 SILENCE_SECONDS = 60.0  # without scheduler or without any worker, before the run is given up as resumable
 WORKER_DEATHS = 1  # how often a task may take its worker down before Dask returns it to us
 
@@ -56,42 +47,57 @@ def _know(pickles: Mapping[str, bytes]) -> None:
     worker.know(pickles)
 
 
-class _Nanny(Nanny):
-    """Starts workers that do not run the user's script or notebook again.
+class Cluster(Protocol):
+    """What was started for a client and is ended with it."""
 
-    multiprocessing imports the main module of its parent in each child: a script without ``if __name__`` would start
-    clusters for ever, and workers would load whatever it plots with. What a task needs travels by value. While any
-    worker starts, first or again, an empty module stands in for the main one.
-    """
+    def close(self) -> None:
+        """End scheduler and workers."""
+        ...
 
-    starting = 0
-    main = sys.modules["__main__"]
 
-    async def instantiate(self) -> Any:
-        """Start the worker process; runs in the one event loop of the cluster, several at a time."""
-        # Ctrl-C reaches every process of a terminal; it is the client's to handle. What is started here inherits this.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        if _Nanny.starting == 0:
-            _Nanny.main = sys.modules["__main__"]
-            sys.modules["__main__"] = ModuleType("__main__")
-        _Nanny.starting += 1
-        try:
-            return await super().instantiate()
-        finally:
-            _Nanny.starting -= 1
-            if _Nanny.starting == 0:
-                sys.modules["__main__"] = _Nanny.main
+class Supply(Protocol):
+    """Where workers come from when none is there."""
+
+    def expected(self) -> bool:
+        """Tell whether workers may still come without anybody's help."""
+        ...
+
+    def trouble(self) -> str:
+        """Return why workers did not come, or an empty text."""
+        ...
 
 
 class DaskBackend:
-    """Tasks on a Dask cluster; made by `open_backend`."""
+    """Tasks on a Dask cluster; made by `open_backend`.
 
-    def __init__(self, client: Client, cluster: LocalCluster | None, dashboard: str) -> None:
+    Parameters
+    ----------
+    client
+        Client of its scheduler.
+    cluster
+        What is closed with the client; None for a scheduler that is somebody else's.
+    dashboard
+        Address of Dask's own pages, or an empty text.
+    planned
+        Worker processes that there will be when all have come; those that are there now if not given.
+    supply
+        Where workers come from while none is there.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        cluster: Cluster | None,
+        dashboard: str,
+        *,
+        planned: int = 0,
+        supply: Supply | None = None,
+    ) -> None:
         self.dashboard = dashboard
-        self._client, self._cluster = client, cluster
+        self._client, self._cluster, self._supply = client, cluster, supply
         self._under_way: dict[str, Future] = {}
         self._ended: SimpleQueue[str] = SimpleQueue()
-        self._slots: int = max(1, sum(client.nthreads().values()))
+        self._slots: int = max(1, planned, sum(client.nthreads().values()))
         self._known: set[str] = set()
 
     @property
@@ -125,7 +131,14 @@ class DaskBackend:
             machines.setdefault(address.rpartition(":")[0], []).append(address)
         todo = list(fingerprints)
         futures = [
-            self._client.submit(worker.warm_up, one, workers=mates, key=f"compile-{one[:16]}{at:08x}", pure=False)
+            self._client.submit(
+                worker.warm_up,
+                one,
+                workers=mates,
+                allow_other_workers=True,  # a machine whose time is over takes no more work
+                key=f"compile-{one[:16]}{at:08x}",
+                pure=False,
+            )
             for at, mates in enumerate(machines.values())
             for one in todo
         ]
@@ -162,13 +175,17 @@ class DaskBackend:
                 alive = alive if now - alive > SILENCE_SECONDS / 4 else now
                 continue
             asked = now
-            if self._client.status == "running" and self._client.nthreads():
+            if self._client.status == "running" and (self._client.nthreads() or self._hope()):
                 alive = now
             elif now - alive > SILENCE_SECONDS or self._client.status == "closed":
+                why = self._supply.trouble() if self._supply is not None else ""
                 raise EnvironmentFault(
-                    "the scheduler or all of its workers are gone; what was finished is kept: mend the cluster, then "
-                    "resume the run"
+                    f"the scheduler or all of its workers are gone{f' ({why})' if why else ''}; what was finished is "
+                    "kept: mend the cluster, then resume the run"
                 )
+
+    def _hope(self) -> bool:
+        return self._supply is not None and self._supply.expected()
 
     def _end(self, ticket: str) -> Finished | None:
         future = self._under_way.pop(ticket)
@@ -189,6 +206,10 @@ class DaskBackend:
                 f"a worker could not run task {ticket} ({type(fault).__name__}: {fault}); do the workers have the same "
                 "versions of Python and uqmsm as the client? Mend them, then resume the run"
             ) from fault
+
+    def on_scheduler(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``function(*arguments, dask_scheduler=scheduler)``, called in the scheduler's process."""
+        return self._client.run_on_scheduler(function, *arguments)
 
     @contextmanager
     def recorded(self, path: Path) -> Iterator[None]:
@@ -228,125 +249,17 @@ class DaskBackend:
     def close(self) -> None:
         """End the client, and the cluster if it is our own."""
         self.forget()
-        self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        try:
+            self._client.close()
+        finally:  # Ctrl-C while the client says goodbye leaves no workers or jobs behind
+            if self._cluster is not None:
+                self._cluster.close()
 
 
-def open_backend(workers: int, cluster: str = "", say: Callable[[str], None] | None = None) -> Backend:
-    """Return a backend; close it when done.
-
-    Parameters
-    ----------
-    workers
-        Number of worker processes of an own local cluster; 0 runs in this very process.
-    cluster
-        Address of a scheduler that is already there (``tcp://host:8786``); `workers` is then not used.
-    say
-        Takes one line for people.
-
-    Raises
-    ------
-    StudyError
-        When the address or the number of workers makes no sense.
-    EnvironmentFault
-        When no scheduler answers within seconds, or it has no workers.
-    """
-    tell = say or (lambda _: None)
-    if cluster:
-        return _joined(cluster)
-    if workers < 0:
-        raise StudyError(f"--workers {workers} makes no sense; give 0 (this process) or more")
-    return InProcess() if workers == 0 else _local(workers, tell)
-
-
-def _joined(address: str) -> DaskBackend:
-    if not address.startswith(("tcp://", "tls://")):
-        raise StudyError(f"--cluster {address!r} is no address of a scheduler; write for example tcp://host:8786")
-    _quiet()
-    client = None
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, ValueError) as fault:
-        seen = "no scheduler answers" if client is None else "the scheduler has no workers"
-        if client is not None:
-            client.close()
-        raise EnvironmentFault(
-            f"{address}: {seen} within {CONNECT_SECONDS:g} s; start it (`dask scheduler`, `dask worker {address}`), or "
-            "leave --cluster away to use this machine"
-        ) from fault
-    return DaskBackend(client, None, str(client.dashboard_link or ""))
-
-
-def _local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
-    _quiet()
-    dashboard = _dashboard_address(tell)
-    settings = {
-        "distributed.nanny.pre-spawn-environ": {**worker.ONE_THREAD, "MALLOC_TRIM_THRESHOLD_": "65536"},
+def scheduler_settings() -> dict[str, Any]:
+    """Return what Dask should know while a scheduler of our own starts."""
+    return {
         "distributed.scheduler.allowed-failures": WORKER_DEATHS,
         # a kernel that holds the interpreter's lock for minutes is at work, not dead; a dead one closes its socket
         "distributed.scheduler.worker-ttl": None,
     }
-    resource_tracker.ensure_running()  # at its start it lifts the block of Ctrl-C, which then misses the first worker
-    cluster = None
-    try:
-        with _interrupt_afterwards(), dask.config.set(settings), warnings.catch_warnings():
-            # between our look at the port and Dask's another run may take it; the link that is printed is the bound one
-            warnings.filterwarnings("ignore", "Port .* is already in use", UserWarning)
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                worker_class=_Nanny,
-                host="127.0.0.1",
-                dashboard_address=dashboard or "127.0.0.1:0",  # the scheduler serves its vital signs in any case
-                scheduler_kwargs={"dashboard": bool(dashboard)},
-                silence_logs=logging.CRITICAL,
-            )
-            client = Client(cluster, set_as_default=False)
-    except BaseException as fault:
-        if cluster is not None:
-            cluster.close()
-        if isinstance(fault, (RuntimeError, OSError)):
-            raise EnvironmentFault(f"{workers} workers could not be started ({fault}); give fewer --workers") from fault
-        raise
-    if not dashboard:
-        return DaskBackend(client, cluster, "")
-    port = cluster.scheduler.http_server.port
-    return DaskBackend(client, cluster, f"http://127.0.0.1:{port}/status")
-
-
-@contextmanager
-def _interrupt_afterwards() -> Iterator[None]:
-    """Hold a Ctrl-C back for the second or two in which Dask starts: it cannot take a cluster down that is half up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    seen: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if seen:
-            raise KeyboardInterrupt
-
-
-def _quiet() -> None:
-    # what goes wrong is said in our own words, once; Dask's log would tell it again, with tracebacks
-    for name in ("distributed", *logging.root.manager.loggerDict):  # some of Dask's have levels of their own
-        if name.partition(".")[0] == "distributed":
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _dashboard_address(tell: Callable[[str], None]) -> str | None:
-    if find_spec("bokeh") is None:
-        tell("no dashboard: bokeh is not installed (`pip install bokeh`); the run goes on without it")
-        return None
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", DASHBOARD_PORT))
-        except OSError:
-            return "127.0.0.1:0"
-    return f"127.0.0.1:{DASHBOARD_PORT}"
