@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from uqmsm.errors import StudyError
+from uqmsm.questions.missing import ANY, Bounds, bounds, bounds_dataset
 from uqmsm.questions.rectangles import Estimate, jackknife
+from uqmsm.questions.row_sums import moments_over_rows, per_row, quantile_over_rows
 
 __all__ = ["QUANTILES", "Spread", "spread"]
 
@@ -31,6 +32,8 @@ class Spread:
         Probability -> estimate; interval and error are NaN where the rows cannot resolve the tail.
     succeeded, members, rows
         "n of N", and the number of independent rows behind the errors.
+    bounds
+        How far the missing members could move mean, sd and quantiles (see `missing`).
     """
 
     mean: Estimate
@@ -39,9 +42,10 @@ class Spread:
     succeeded: int
     members: int
     rows: int
+    bounds: Bounds
 
     def dataset(self, units: str, sources: Sequence[str] = ()) -> xr.Dataset:
-        """Return the numbers over the dimension `quantile`, each with `_se`, `_lo`, `_hi`."""
+        """Return the numbers over the dimension `quantile`, each with `_se`, `_lo`, `_hi`, and their worst cases."""
         found: dict[str, tuple[tuple[str, ...], object, dict[str, str]]] = {}
         texts = {
             "value": "",
@@ -59,18 +63,25 @@ class Spread:
             attributes = {"units": units, "long_name": f"{text}quantile", "sources": ", ".join(sources)}
             found["quantiles" + ending] = (("quantile",), numbers, attributes)
         counts = {"members": f"{self.succeeded} of {self.members}", "rows": self.rows}
-        return xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
+        table = xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
+        return table.merge(bounds_dataset(self.bounds, units, sources), combine_attrs="override")
 
 
 def spread(
-    values: Floats, row_of_member: NDArray[np.int64], *, probabilities: Sequence[float] = QUANTILES, level: float = 0.9
+    values: Floats,
+    row_of_member: NDArray[np.int64],
+    *,
+    probabilities: Sequence[float] = QUANTILES,
+    level: float = 0.9,
+    within: tuple[float, float] = ANY,
 ) -> Spread:
     """Return how uncertain an answer is, with errors that know which members are independent.
 
     Every member has the law of the chain, but only rows (of a `Design`; draws, of a `Nested`) are independent: members
     of a row share indices. Mean and sd are jackknifed over rows. The variance is formed from pairs in different rows,
-    which makes it unbiased. Quantiles are those of all members; their intervals invert the error of the distribution
-    function at the quantile, itself from rows (R. S. Woodruff, J. Am. Stat. Assoc. 47, 635, 1952).
+    which makes it unbiased. Quantiles are those of all members, with intervals of Woodruff. All of them are of the
+    members that are there, each with the same weight (see `row_sums`): unbiased where members are missing at random,
+    and in any case the numbers "given success". How far the missing could move them stands beside, see `missing`.
 
     Parameters
     ----------
@@ -82,11 +93,14 @@ def spread(
         Which quantiles.
     level
         Nominal coverage of the intervals.
+    within
+        Range that the answer cannot leave, for the worst cases; either end may be infinite.
 
     Raises
     ------
     StudyError
-        When the arrays do not match, a probability lies outside (0, 1), or fewer than 3 rows succeeded.
+        When the arrays do not match, a probability lies outside (0, 1), fewer than 3 rows succeeded, or an answer lies
+        outside `within`.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.shape != np.shape(row_of_member) or values.ndim != 1:
@@ -96,37 +110,12 @@ def spread(
     there = np.isfinite(values)
     _, row = np.unique(row_of_member[there], return_inverse=True)
     y = values[there]
-    count = np.bincount(row)
+    count = per_row(row, np.ones(len(y)))
     if len(count) < 3:
         raise StudyError(f"{len(count)} rows with an answer; a standard error needs 3 independent rows: extend the run")
     center = float(y.mean())  # constants cancel: keeps the squares small
-    first = np.bincount(row, y - center) / count
-    second = np.bincount(row, (y - center) ** 2) / count
-    mean, variance = _over_rows(first, second)
-    sd = jackknife(np.sqrt(np.maximum(variance, 0.0)), level)
-    quantiles = {float(p): _quantile(y, row, count, p, level) for p in probabilities}
-    return Spread(jackknife(center + mean, level), sd, quantiles, int(there.sum()), len(values), len(count))
-
-
-def _over_rows(first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Return replicates of the mean and of the unbiased variance E y^2 - E y_r y_s, r and s different rows."""
-    rows = len(first)
-    n = np.concatenate([[rows], np.full(rows, rows - 1)]).astype(np.float64)
-    sums = [np.concatenate([[x.sum()], x.sum() - x]) for x in (first, second, first**2)]
-    mean = sums[0] / n
-    return mean, sums[1] / n - (sums[0] ** 2 - sums[2]) / (n * (n - 1.0))
-
-
-def _quantile(y: Floats, row: NDArray[np.intp], count: NDArray[np.intp], p: float, level: float) -> Estimate:
-    """Return a quantile with Woodruff's interval; NaN limits where the interval leaves the sample."""
-    rows = len(count)
-    value = float(np.quantile(y, p))
-    below = np.bincount(row, (y <= value).astype(np.float64))
-    residual = (below - count * below.sum() / count.sum()) * rows / count.sum()
-    error = float(np.sqrt(np.sum(residual**2) / (rows * (rows - 1.0))))
-    reach = float(student_t.ppf(0.5 + level / 2.0, rows - 1))
-    low, high = p - reach * error, p + reach * error
-    if low <= 0.0 or high >= 1.0:
-        return Estimate(value, np.nan, np.nan, np.nan, rows - 1.0)
-    lo, hi = (float(limit) for limit in np.quantile(y, (low, high)))
-    return Estimate(value, (hi - lo) / (2.0 * reach), lo, hi, rows - 1.0)
+    mean, variance = moments_over_rows(count, per_row(row, y - center), per_row(row, (y - center) ** 2))
+    found = jackknife(center + mean, level), jackknife(np.sqrt(np.maximum(variance, 0.0)), level)
+    quantiles = {float(p): quantile_over_rows(y, row, p, level) for p in probabilities}
+    worst = bounds(values, row_of_member, (*found, quantiles), within=within, level=level)
+    return Spread(*found, quantiles, int(there.sum()), len(values), len(count), worst)

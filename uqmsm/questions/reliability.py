@@ -1,8 +1,12 @@
-"""How likely is failure, and how well do we know that?"""
+"""How likely is failure, and how well do we know that?
+
+Where members are missing the probability is that of the members that are there. Beside it stand its worst cases: every
+missing member counted as one that did not show the event, and as one that did. No assumption is needed for that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
 from uqmsm.errors import StudyError
+from uqmsm.questions.missing import Worst
 from uqmsm.questions.propagate import spread
 from uqmsm.questions.rectangles import Estimate, jackknife, replicates
 
@@ -55,6 +60,10 @@ class Band:
         more inner members would resolve it.
     draws, draws_planned, succeeded, members
         Draws used of those planned, members of those planned.
+    worst
+        Least and largest mean, whatever the missing members show.
+    band
+        Level -> least and largest quantile, likewise, over all draws planned.
     """
 
     mean: Estimate
@@ -68,9 +77,15 @@ class Band:
     draws_planned: int
     succeeded: int
     members: int
+    worst: Worst
+    band: Mapping[float, Worst]
 
     def dataset(self, sources: Sequence[str] = ()) -> xr.Dataset:
-        """Return the band over the dimension `quantile` and the probabilities over the dimension `draw`."""
+        """Return the band over the dimension `quantile` and the probabilities over the dimension `draw`.
+
+        The worst cases are `probability_least`, `probability_most`, `band_least`, `band_most`, each with its outer
+        sampling limit.
+        """
         text = {
             "probability": "probability over all uncertainty",
             "variance": "epistemic variance of the probability, inner noise removed",
@@ -91,6 +106,11 @@ class Band:
         say("net", ("draw",), self.net, "probability per epistemic draw, drawn towards the mean")
         say("removed", (), self.removed, "variance of the inner noise that was removed")
         say("resolved", (), int(self.resolved), "whether the band exceeds the inner noise")
+        for name, long_name, value in _worst_columns(self.worst):
+            say(name, (), value, long_name)
+        columns = zip(*(_worst_columns(each, "band") for each in self.band.values()), strict=True)
+        for column in columns:
+            say(column[0][0], ("quantile",), [value for _, _, value in column], column[0][1])
         counts = {"draws": f"{self.draws} of {self.draws_planned}", "members": f"{self.succeeded} of {self.members}"}
         return xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
 
@@ -99,6 +119,8 @@ def probability(
     events: Floats, row_of_member: NDArray[np.int64], sources: Sequence[str] = (), level: float = 0.9
 ) -> xr.Dataset:
     """Return the probability of an event over all uncertainty, its error from independent rows; it has no band.
+
+    Beside it `probability_least` and `probability_most`, with every missing member counted as no event, or as one.
 
     Parameters
     ----------
@@ -116,20 +138,42 @@ def probability(
     StudyError
         With fewer than 8 rows that have an answer.
     """
-    rows = len(np.unique(row_of_member[np.isfinite(events)]))
+    there = np.isfinite(events)
+    rows = len(np.unique(row_of_member[there]))
     if rows < FEWEST_ROWS:
         raise StudyError(f"{rows} rows with an answer; the error of a probability needs {FEWEST_ROWS}: extend the run")
-    mean = spread(events, row_of_member, level=level).mean
-    if mean.value in {0.0, 1.0}:
-        mean = _mean(np.array([mean.value]), rows, level)
+    mean = _over_rows(events, row_of_member, level)
+    worst = Worst(*(_over_rows(np.where(there, events, counted), row_of_member, level) for counted in (0.0, 1.0)))
+    about = {"units": "1", "sources": ", ".join(sources)}
     found = {}
     for attribute in ("value", "se", "lo", "hi"):
         ending = "" if attribute == "value" else f"_{attribute}"
-        limit = getattr(mean, attribute)
-        value = min(max(limit, 0.0), 1.0) if attribute in {"lo", "hi"} else limit
-        about = {"units": "1", "long_name": "probability over all uncertainty", "sources": ", ".join(sources)}
-        found["probability" + ending] = ((), value, about)
+        text = {"long_name": "probability over all uncertainty"}
+        found["probability" + ending] = ((), getattr(mean, attribute), about | text)
+    for name, long_name, value in _worst_columns(worst):
+        found[name] = ((), value, about | {"long_name": long_name})
     return xr.Dataset(found)
+
+
+def _over_rows(events: Floats, row_of_member: NDArray[np.int64], level: float) -> Estimate:
+    """Return the mean of events with its error from rows, limits within 0 and 1."""
+    mean = spread(events, row_of_member, level=level).mean
+    if mean.value in {0.0, 1.0}:
+        rows = len(np.unique(row_of_member[np.isfinite(events)]))
+        return _mean(np.array([mean.value]), rows, level)
+    return Estimate(mean.value, mean.se, max(mean.lo, 0.0), min(mean.hi, 1.0), mean.dof)
+
+
+def _worst_columns(found: Worst, name: str = "probability") -> list[tuple[str, str, float]]:
+    """Return name, meaning and value of worst cases and of their outer limits."""
+    what = "probability" if name == "probability" else "epistemic quantile of the probability"
+    least, most = f"{what} if no missing member shows the event", f"{what} if every missing member does"
+    return [
+        (f"{name}_least", least, found.least.value),
+        (f"{name}_least_lo", f"lower limit of the {least}", found.least.lo),
+        (f"{name}_most", most, found.most.value),
+        (f"{name}_most_hi", f"upper limit of the {most}", found.most.hi),
+    ]
 
 
 def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.95), level: float = 0.9) -> Band:
@@ -165,11 +209,12 @@ def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.
     p, n = raw[used], count[used]
     mean, total, noise = _moments(p, n)
     net = total - noise
-    quantiles = {float(q): _probit_jackknife(_quantile(mean, net, q), level) for q in levels}
+    estimate, quantiles = _mean(mean, len(p), level), _quantiles(mean, net, levels, level)
+    none, every = ((estimate, quantiles) if there.all() else _counted(events, k, levels, level) for k in (0.0, 1.0))
     shrink = np.sqrt(max(net[0], 0.0) / total[0]) if total[0] > 0.0 else 0.0
     variance = jackknife(net, level)
     return Band(
-        _mean(mean, len(p), level),
+        estimate,
         quantiles,
         raw,
         np.clip(mean[0] + shrink * (raw - mean[0]), 0.0, 1.0),
@@ -180,7 +225,22 @@ def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.
         len(events),
         int(count[used].sum()),
         events.size,
+        Worst(none[0], every[0]),
+        {q: Worst(none[1][q], every[1][q]) for q in quantiles},
     )
+
+
+def _quantiles(mean: Floats, net: Floats, levels: Sequence[float], level: float) -> dict[float, Estimate]:
+    return {float(q): _probit_jackknife(_quantile(mean, net, q), level) for q in levels}
+
+
+def _counted(
+    events: Floats, as_: float, levels: Sequence[float], level: float
+) -> tuple[Estimate, dict[float, Estimate]]:
+    """Return mean and quantiles of the band over all draws, every missing member counted as 0 or as 1."""
+    p = np.where(np.isnan(events), as_, events).mean(axis=1)
+    mean, total, noise = _moments(p, np.full(len(p), events.shape[1]))
+    return _mean(mean, len(p), level), _quantiles(mean, total - noise, levels, level)
 
 
 def _refuse(events: Floats) -> None:

@@ -2,7 +2,9 @@
 
 A signed shift, beside the 100 %, never a share of it. Mesh, step, cutoff and cell size are the same for every member:
 they bias the answer and scatter it not at all. The shift is the mean difference of the same members computed twice,
-coarse and fine; pairing on the same addresses removes the scatter of the members themselves.
+coarse and fine; pairing on the same addresses removes the scatter of the members themselves. A pair of which one failed
+is left out: unbiased where that happened at random. How far such pairs could move the shift if their differences lay
+within those of the others stands beside it; beyond that nothing is known of them.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ class Shift:
         Variance over the members of fine / coarse, standard error by leaving out one pair at a time.
     pairs
         Addresses at which both succeeded.
+    planned
+        Addresses at which both were planned.
+    least, most
+        The shift if all missing differences were the least, or the largest, of those seen.
     order
         Order of convergence assumed, None if nothing was assumed.
     corrected
@@ -61,6 +67,9 @@ class Shift:
     variance_ratio: float
     variance_ratio_se: float
     pairs: int
+    planned: int
+    least: float
+    most: float
     order: float | None
     corrected: bool
     remaining: float
@@ -123,7 +132,7 @@ def shift(
     sd = float(fine.std(ddof=1))
     size = unresolved if corrected else abs(remaining)
     in_sd = size / sd if sd > 0.0 else (np.inf if size > 0.0 else 0.0)
-    variance = _variance_ratio(coarse, fine)
+    variance, lost = _variance_ratio(coarse, fine), 1.0 - n / len(there)
     return Shift(
         refinement,
         value,
@@ -132,6 +141,9 @@ def shift(
         value + reach,
         *variance,
         n,
+        len(there),
+        value + lost * (float(difference.min()) - value),
+        value + lost * (float(difference.max()) - value),
         order,
         corrected,
         remaining,
@@ -170,6 +182,9 @@ _COLUMNS = {
     "variance_ratio": ("variance_ratio", "variance fine / coarse"),
     "variance_ratio_se": ("variance_ratio_se", "standard error of the variance ratio"),
     "pairs": ("pairs", "addresses at which both succeeded"),
+    "planned": ("pairs_planned", "addresses at which both were planned"),
+    "least": ("shift_least", "shift if the missing differences were the least of those seen"),
+    "most": ("shift_most", "shift if the missing differences were the largest of those seen"),
     "order": ("order", "order of convergence assumed, NaN if none"),
     "corrected": ("corrected", "whether answers were corrected"),
     "remaining": ("remaining", "estimate of exact - fine"),
@@ -177,7 +192,7 @@ _COLUMNS = {
     "in_sd": ("in_sd", "what is left, in standard deviations of the answer"),
     "large": ("large", f"more than {LARGE_SHIFT} standard deviations"),
 }
-_PURE = {"variance_ratio", "variance_ratio_se", "pairs", "order", "corrected", "in_sd", "large"}
+_PURE = {"variance_ratio", "variance_ratio_se", "pairs", "planned", "order", "corrected", "in_sd", "large"}
 
 
 def shifts(found: Iterable[Shift], units: str, variance: float, sources: Sequence[str] = ()) -> xr.Dataset:
