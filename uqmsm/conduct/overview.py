@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uqmsm.conduct.lock import as_run, beside, read_lock, sizes_of
 from uqmsm.errors import StudyError
+from uqmsm.members import Size
+from uqmsm.questions.allocate import next_round
 from uqmsm.stochastic import laws_in
-from uqmsm.study import Study, load
+from uqmsm.study import Study
 from uqmsm.uncertainty import LearnableLaw
 
 if TYPE_CHECKING:
     from uqmsm.chain import Chain, Stage
     from uqmsm.conduct.answering import Plan
     from uqmsm.execution.calls import StageCalls
-    from uqmsm.study.parts import Refinement
+    from uqmsm.study.parts import Refinement, Until
 
 __all__ = ["beside", "newest", "plan", "read_lock", "report", "status"]
 
 
-def plan(study: Study) -> dict[str, Any]:
+def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
     """Return what a run would do, without doing it: chain, sources, members, calls after sharing, cost, memory.
+
+    `sizes` are those that the members of a run have had; the study's own if not given.
 
     Seconds are those that operators and laws state (None where they do not); `memory_MB` counts scalars, and the ports
     in `memory_without` come on top, because their sizes are known by the first call.
@@ -31,7 +36,7 @@ def plan(study: Study) -> dict[str, Any]:
     from uqmsm.conduct.answering import planned
     from uqmsm.execution.calls import calls_of
 
-    members = planned(study)
+    members = planned(study, sizes)
     calls = calls_of(study.chain, study.seed, members.members.table)
     finer = {one.name: _refined_calls(study, one, members, calls) for one in study.refinements}
     seconds = _seconds(study.chain)
@@ -55,6 +60,8 @@ def plan(study: Study) -> dict[str, Any]:
         else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
         "refined_members": sum(min(one.pairs, members.design.rows) for one in study.refinements),
         "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()} or None,
+        "until": [_wanted(rule) for rule in study.members.until] or None,
+        "rounds": _rounds(study, members, seconds),
         "calls": {name: len(found) for name, found in calls.items()},
         "seconds_per_call": seconds,
         "seconds_to_learn": _learning(study.chain),
@@ -65,6 +72,30 @@ def plan(study: Study) -> dict[str, Any]:
             f"{stage.name}.{port.name}" for stage in study.chain.stages for port in stage.operator.outputs if port.dims
         ],
     }
+
+
+def _wanted(rule: Until) -> str:
+    """Return a stop rule in words."""
+    what = f"{rule.at:g} quantile" if rule.of == "quantile" else rule.of
+    return f"standard error {rule.se:.3g} of the {what} of {rule.answer}" + (f", {rule.line}" if rule.line else "")
+
+
+def _rounds(study: Study, members: Plan, seconds: Mapping[str, float | None]) -> dict[str, Any] | None:
+    """Return the rounds that stop rules may take, and what the last would have cost in all."""
+    if not study.members.until:
+        return None
+    sizes = [members.design.rows]
+    while study.members.at_most is not None and (more := next_round(sizes[-1], study.members.at_most)) is not None:
+        sizes.append(more)
+    found: dict[str, Any] = {"rows": sizes if study.members.at_most is not None else f"from {sizes[0]} on"}
+    if study.members.band is not None and study.members.band.at_most is not None:
+        found["draws_at_most"] = study.members.band.at_most
+    if study.members.at_most is not None:
+        calls = replace(members.design, rows=sizes[-1]).calls(study.chain.ancestors)
+        found["core_seconds_at_most"] = round(sum(calls[name] * (each or 0.0) for name, each in seconds.items()), 1)
+    if study.members.budget is not None:
+        found["budget_seconds"] = study.members.budget
+    return found
 
 
 def _refined_calls(
@@ -128,15 +159,18 @@ def newest(folder: str | os.PathLike[str] = "runs") -> Path:
 
 def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Return how a run stands, from its files alone: works from another terminal, during and after the run."""
+    from uqmsm.conduct.rounds import rounds_of
     from uqmsm.execution.journal import in_use, progress, read_journal
 
     path = Path(folder)
     lock = read_lock(path)
-    study = load(path / "study.yaml", beside=beside(lock))
+    study = as_run(path, lock)
+    sizes = sizes_of(path, lock, study)
     begun = (path / "journal.jsonl").exists()  # else it was killed before its first line
     entries, trouble = read_journal(path) if begun else ([], [])
-    wanted, reached = plan(study)["calls"], progress(path) if begun else {}
-    ends = [entry for entry in entries if entry.get("kind") == "finished"]
+    wanted, reached = plan(study, sizes)["calls"], progress(path) if begun else {}
+    ends = _ends(entries, sizes[-1])
+    rounds = rounds_of(path) if begun else []
     state = "running" if in_use(path) else "finished" if ends else "interrupted"
     return {
         "run": str(path),
@@ -144,43 +178,24 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "state": state,
         "by": in_use(path),
         "stages": {
-            name: dict(zip(("done", "failed", "calls"), reached.get(name, (0, 0, wanted[name])), strict=True))
-            for name in study.chain.names
+            name: {"done": done, "failed": failed, "calls": wanted[name]}
+            for name, (done, failed, _) in ((name, reached.get(name, (0, 0, 0))) for name in study.chain.names)
         },
+        "members": str(sizes[-1]),
+        "grown": [str(size) for size in sizes] if len(sizes) > 1 else None,
+        "until": [_wanted(rule) for rule in study.members.until] or None,
+        "judged": rounds[-1]["judged"] if rounds else None,
         "exit_code": ends[-1].get("exit_code") if ends else None,
         "trouble": trouble,
     }
 
 
-def read_lock(path: Path) -> dict[str, Any]:
-    """Return what a run folder knows of its study.
-
-    Raises
-    ------
-    StudyError
-        When it is no run folder, or a damaged one.
-    """
-    file = path / "study.lock.json"
-    begun = (path / "journal.jsonl").exists()
-    if not file.is_file() and not begun:
-        raise StudyError(f"{path} is no run folder (it has no study.lock.json); start one with: uqmsm run STUDY")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        complete = isinstance(found, dict) and {"resolved", "versions"} <= set(found)
-    except (OSError, ValueError):
-        complete = False
-    if not complete or not (path / "study.yaml").is_file():
-        raise StudyError(
-            f"{path} was damaged: study.yaml or study.lock.json is missing or torn, so nobody can tell which study its "
-            "outcomes belong to; run the study into another folder: uqmsm run STUDY --out DIR"
-        )
-    lock: dict[str, Any] = found
-    return lock
-
-
-def beside(lock: Mapping[str, Any]) -> Path | None:
-    """Return the folder of the user's own modules and data files."""
-    return Path(lock["source"]).parent if lock.get("source") else None
+def _ends(entries: list[dict[str, Any]], size: Size) -> list[dict[str, Any]]:
+    """Return the ends of a run that nothing came after: neither calls nor more members."""
+    last = max((i for i, entry in enumerate(entries) if entry.get("kind") in {"execute", "extended"}), default=-1)
+    ends = [entry for entry in entries[last + 1 :] if entry.get("kind") == "finished"]
+    whole = {"rows": size.rows, "draws": size.draws, "inner": size.inner}
+    return [one for one in ends if all(one.get(key, number) == number for key, number in whole.items())]
 
 
 def report(folder: str | os.PathLike[str]) -> Path:

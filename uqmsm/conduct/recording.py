@@ -13,6 +13,7 @@ import xarray as xr
 from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.conduct.answering import Plan, answered
+from uqmsm.conduct.rounds import Grown
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
 from uqmsm.execution.taskfile import Status
@@ -25,8 +26,7 @@ __all__ = ["record"]
 def record(
     study: Study,
     chain: Chain,
-    plan: Plan,
-    outcomes: Outcomes,
+    grown: Grown,
     refined: Mapping[str, Outcomes],
     *,
     learnt: Path,
@@ -36,7 +36,7 @@ def record(
 
     Parameters
     ----------
-    study, chain, plan, outcomes, refined
+    study, chain, grown, refined
         What was asked, what was run, and what it gave.
     learnt
         Folder of the posteriors of this run, one file ``<stage>.<field>.nc`` each.
@@ -48,12 +48,13 @@ def record(
     tree
         As `uqmsm.open` gives it back.
     complaints
-        What keeps the run from being converged, in words: of laws learnt, and of answers.
+        What keeps the run from being converged, in words: of laws learnt, of stop rules, and of answers.
     fault
         What broke in answering, if anything did: the tree then holds all outcomes and no answers, and is to be saved
         before the fault is raised.
     """
     groups: dict[str, xr.Dataset] = {}
+    plan, outcomes = grown.plan, grown.outcomes
     for stage in chain.names:
         found = outcomes[stage]
         groups[f"outcomes/{stage}"] = results.outcomes(chain, stage, found.values, found.calls.indices)
@@ -62,6 +63,8 @@ def record(
     attributes = _attributes(study, chain, outcomes, seconds)
     learnt_groups, unverified, complaints = _learnt(chain, learnt)
     groups |= learnt_groups
+    complaints += grown.late
+    attributes["rounds"] = grown.rounds
     fault: Exception | None = None
     try:
         answers, short = answered(study, chain, plan, outcomes, refined)

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.chain import Chain, Stage
-from uqmsm.conduct.overview import beside, read_lock
+from uqmsm.conduct.lock import as_run, read_lock
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.execution.learning import learnt_before
 from uqmsm.members import Address
 from uqmsm.stochastic import evaluate_batch
 from uqmsm.streams import Streams
-from uqmsm.study import load
 
 __all__ = ["replay"]
 
@@ -52,7 +51,7 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
     """
     path = Path(folder)
     lock = read_lock(path)
-    study = load(path / "study.yaml", beside=beside(lock))
+    study = as_run(path, lock)
     indices = Address.parse(address)
     wanted, given = {source.label for source in study.chain.sources}, set(indices)
     if wanted != given:

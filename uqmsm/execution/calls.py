@@ -18,7 +18,7 @@ from uqmsm.chain import Chain, Stage
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import canonical, code_of, digest
 
-__all__ = ["KEY_BYTES", "StageCalls", "calls_of", "operator_fingerprint"]
+__all__ = ["KEY_BYTES", "StageCalls", "calls_of", "operator_fingerprint", "parts_of"]
 
 KEY_BYTES = 32
 
@@ -75,7 +75,7 @@ def operator_fingerprint(stage: Stage) -> str:
     """
     try:
         settings = canonical(stage.operator)
-        code = sorted({code_of(part) for part in _parts(stage.operator)})
+        code = sorted({code_of(part) for part in parts_of(stage.operator)})
     except TypeError as fault:
         raise StudyError(
             f"stage {stage.name!r}: {fault}; give the operator numbers, arrays, laws, paths or dataclasses, "
@@ -84,18 +84,18 @@ def operator_fingerprint(stage: Stage) -> str:
     return digest(settings, code)
 
 
-def _parts(value: Any) -> Iterator[Any]:
+def parts_of(value: Any) -> Iterator[Any]:
     """Yield every dataclass in an operator: a law written in another module is code that runs, too."""
     if is_dataclass(value) and not isinstance(value, type):
         yield value
         for field in fields(value):
-            yield from _parts(getattr(value, field.name))
+            yield from parts_of(getattr(value, field.name))
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _parts(item)
+            yield from parts_of(item)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _parts(item)
+            yield from parts_of(item)
 
 
 def calls_of(chain: Chain, seed: int, members: NDArray[np.integer[Any]]) -> dict[str, StageCalls]:

@@ -10,7 +10,7 @@ from uqmsm.reading import Document, Faulty, Place, Problem, Route, read
 from uqmsm.study.dumping import emit
 from uqmsm.study.operators import snake
 
-__all__ = ["override"]
+__all__ = ["item_name", "override"]
 
 _FILE = "--set"
 _EXAMPLE = "Write for example  --set members.rows=16  or  --set chain.fe.refinement=2"
@@ -95,7 +95,7 @@ def _route(document: Document, setting: str, path: str) -> Route:
 
 
 def _item(items: list[Any], setting: str, column: int, step: str) -> int:
-    names = [_name(item) for item in items]
+    names = [item_name(item) for item in items]
     if step in names:
         return names.index(step)
     if step.isdigit() and int(step) < len(items):
@@ -104,7 +104,8 @@ def _item(items: list[Any], setting: str, column: int, step: str) -> int:
     raise _fault(setting, column, len(step), f"there is no {step!r} in this list", f"Known here: {known}.")
 
 
-def _name(item: Any) -> str:
+def item_name(item: Any) -> str:
+    """Return what an item of a list is called (a stage, an answer), or nothing if it has no name."""
     if not isinstance(item, dict):
         return ""
     own = snake(str(item.get("operator", "")).rpartition(":")[2])  # what an operator without a name is called

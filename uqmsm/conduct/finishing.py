@@ -1,0 +1,110 @@
+"""How a run ends: its results saved first, then its page, its exit code, and its answers in words and as plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from uqmsm.chain import Chain
+    from uqmsm.conduct.rounds import Grown
+    from uqmsm.execution.journal import RunFolder
+    from uqmsm.execution.outcomes import Outcomes
+    from uqmsm.study import Study
+
+__all__ = ["Finished", "finish"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    exit_code
+        0 answered, 3 more failed members than tolerated, 4 not converged to what was asked.
+    summary
+        The answers as plain data, for ``--json``.
+    lines
+        The answers in words.
+    """
+
+    folder: Path
+    exit_code: int
+    summary: dict[str, Any]
+    lines: list[str] = field(default_factory=list)
+
+
+def finish(
+    study: Study, chain: Chain, grown: Grown, refined: Mapping[str, Outcomes], folder: RunFolder, seconds: float
+) -> Finished:
+    """Answer a study from its outcomes, and write what the run leaves behind.
+
+    Parameters
+    ----------
+    study, chain
+        What was asked; the chain with its laws learnt.
+    grown, refined
+        The members with their outcomes, and those of every refinement.
+    folder
+        The run folder.
+    seconds
+        Wall time so far.
+    """
+    from uqmsm import results
+    from uqmsm.conduct.recording import record
+    from uqmsm.report import ledger_text, write
+    from uqmsm.report.terminal import failures_text
+
+    tree, late, fault = record(study, chain, grown, refined, learnt=folder.posterior, seconds=seconds)
+    results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
+    if fault is not None:
+        raise fault
+    write(tree, folder.path)
+    fates = tree["members"].to_dataset()["status"].values
+    counts: Counter[str] = Counter(str(fate) for fate in fates)
+    failed = 1 - counts.get("done", 0) / len(grown.plan.members)
+    code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
+    lines = ledger_text(tree)
+    if failed > 0:
+        lines.append(failures_text(tree, study.run.tolerate_failures))
+    lines += [f"not converged: {line}" for line in late]
+    folder.note("finished", exit_code=code, seconds=round(seconds, 3), **grown.size)
+    return Finished(folder.path, code, _plain(tree, counts, late, grown), lines)
+
+
+def _plain(tree: xr.DataTree, counts: Mapping[str, int], late: Sequence[str], grown: Grown) -> dict[str, Any]:
+    """Return answers and shares as plain data."""
+    found: dict[str, Any] = {"members": dict(counts), "size": grown.size, "rounds": grown.rounds}
+    found |= {"not_converged": list(late), "answers": {}, "ledger": {}}
+    summary = tree["summary"].to_dataset() if "summary" in tree else None
+    for name in [] if summary is None or "answer" not in summary.coords else summary["answer"].values.tolist():
+        one = summary.sel(answer=name)  # type: ignore[union-attr]  # looked at above
+        keys = ("mean", "mean_se", "sd", "sd_se", "n_used", "n_of")
+        found["answers"][name] = {"unit": str(one["unit"].item())} | {key: float(one[key]) for key in keys}
+    ledger = tree["ledger"].to_dataset() if "ledger" in tree else None
+    for name in [] if ledger is None else ledger["answer"].values.tolist():
+        one = ledger.sel(answer=name)  # type: ignore[union-attr]  # looked at above
+        found["ledger"][name] = {
+            str(line): {
+                "fair": _number(one["fair"].sel(line=line)),
+                "se": _number(one["fair_se"].sel(line=line)),
+                "verdict": str(one["verdict"].sel(line=line).item()),
+            }
+            for line in one["line"].values
+        }
+    return found
+
+
+def _number(value: Any) -> float | None:
+    number = float(np.asarray(value).item())
+    return number if np.isfinite(number) else None

@@ -1,0 +1,218 @@
+"""A run from its first moment to its last: begun in a new folder, or gone on with where it stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from uqmsm.conduct.changes import code_behind, code_changes, refuse_changed
+from uqmsm.conduct.finishing import Finished, finish
+from uqmsm.conduct.lock import Lock, as_run, first_lock, read_lock, recorded, settled
+from uqmsm.errors import StudyError
+from uqmsm.fingerprint import digest
+from uqmsm.study import Study, dump
+
+if TYPE_CHECKING:
+    from uqmsm.chain import Chain
+    from uqmsm.conduct.answering import Plan
+    from uqmsm.execution.backends import Backend
+    from uqmsm.execution.dispatch import Observer
+    from uqmsm.execution.journal import RunFolder
+    from uqmsm.execution.outcomes import Outcomes
+
+__all__ = ["conducted", "opened", "place_of", "resume", "run", "teller"]
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "study"
+
+
+def run(
+    study: Study,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    observer: Observer | None = None,
+) -> Finished:
+    """Run a study in a new run folder and answer its questions.
+
+    Parameters
+    ----------
+    study
+        A checked study.
+    out
+        The run folder; ``runs/<title>-<fingerprint>`` when left out.
+    workers
+        Worker processes; 0 runs in this very process. The study's own setting when left out.
+    cluster
+        ``local`` or the address of a scheduler.
+    observer
+        Is told how it goes.
+
+    Raises
+    ------
+    StudyError
+        When the folder holds a run already.
+    EnvironmentFault
+        When the machine fails; what was finished is kept.
+    """
+    from uqmsm.execution.journal import RunFolder
+
+    place = Path(out) if out is not None else Path("runs") / f"{_slug(study.title)}-{digest(dump(study))[:8]}"
+    if (place / "journal.jsonl").exists():
+        read_lock(place)  # a run that nobody can go on with is told as such
+        raise StudyError(f"{place} holds a run already; go on with it: uqmsm resume {place}, or give another --out")
+    lock = first_lock(study, code_behind(study.chain))
+    # the backend first: a scheduler that is not there leaves no run folder behind
+    with place_of(study, workers, cluster, observer) as backend, RunFolder.create(place, recorded(lock)) as folder:
+        return conducted(study, folder, lock, backend, observer)
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    cluster: str | None = None,
+    observer: Observer | None = None,
+) -> Finished:
+    """Go on with a run where it stopped.
+
+    What was finished is used as it is, unless the code, a table or an engine behind it has changed since: that is said,
+    and those stages are computed again.
+
+    Raises
+    ------
+    StudyError
+        When there is no run, or its study file has changed since: every setting that did is shown.
+    """
+    path, say = Path(folder), teller(observer)
+    lock = read_lock(path)
+    refuse_changed(path, lock, say)
+    study = as_run(path, lock)
+    code = code_behind(study.chain)
+    for words, stages in code_changes(lock, code, study.chain).items():
+        which = ", ".join(stages)
+        say(f"{words}: what {which} gave before is not used; as it was again, it would be")
+    with place_of(study, workers, cluster, observer) as backend, opened(path, say) as there:
+        return conducted(study, there, settled(there, lock, study, code), backend, observer)
+
+
+def teller(observer: Observer | None) -> Callable[[str], None]:
+    """Return what takes a line for people."""
+    return observer.said if observer is not None else (lambda _: None)
+
+
+def opened(path: Path, say: Callable[[str], None]) -> RunFolder:
+    """Return the run folder, also when its run was killed between its study and its first line."""
+    from uqmsm.execution.journal import RunFolder
+
+    return RunFolder.open(path, say) if (path / "journal.jsonl").exists() else RunFolder.create(path)
+
+
+@contextmanager
+def place_of(study: Study, workers: int | None, cluster: str | None, observer: Observer | None) -> Iterator[Backend]:
+    """Open where a study runs: as it says itself, or as its caller does."""
+    from uqmsm.execution.clusters import open_backend
+
+    wanted = workers if workers is not None else study.run.workers
+    place = cluster or study.run.cluster
+    say = observer.said if observer is not None else None
+    backend = open_backend(
+        wanted if wanted is not None else (os.cpu_count() or 1), "" if place == "local" else place, say
+    )
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def conducted(study: Study, folder: RunFolder, lock: Lock, backend: Backend, observer: Observer | None) -> Finished:
+    """Run what a folder lacks of its study, and answer it.
+
+    Parameters
+    ----------
+    study, folder, lock
+        The run.
+    backend, observer
+        Where it runs, and who is told.
+    """
+    from uqmsm.conduct.live import watching
+    from uqmsm.conduct.rounds import grow
+    from uqmsm.execution.dispatch import execute
+    from uqmsm.execution.learning import learn
+
+    began = perf_counter()
+    with watching(study, folder, backend, observer) as live:
+        with backend.recorded(folder.path / "dask.html"):
+            live.phase("learning from data")
+            chain = learn(study.chain, study.seed, folder, backend, live.said)
+
+            def go(plan: Plan) -> Outcomes:
+                partial = live.partial(chain, plan, backend.slots)
+                table = plan.members.table
+                return execute(chain, study.seed, table, folder, backend=backend, observer=live, partial=partial)
+
+            grown = grow(study, chain, folder, lock, go, live.said)
+            refined = {
+                one.name: _refined(study, chain, grown.plan, one.name, folder, backend, live)
+                for one in study.refinements
+            }
+        live.phase("answering")
+        finished = finish(study, chain, grown, refined, folder, perf_counter() - began)
+        live.ended(finished.exit_code, finished.summary["not_converged"])
+    return finished
+
+
+class _Labelled:
+    """An observer's view of a refinement: every stage under the refinement's name."""
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer, self._name = observer, name
+
+    def started(self, stages: Mapping[str, int], dashboard: str) -> None:
+        """Pass on the stages."""
+        self._observer.started({f"{self._name}: {stage}": calls for stage, calls in stages.items()}, dashboard)
+
+    def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
+        """Pass on the counts."""
+        self._observer.advanced(f"{self._name}: {stage}", done, failed, total)
+
+    def states(self, stage: str, counts: Mapping[str, int]) -> None:
+        """Pass on the states."""
+        self._observer.states(f"{self._name}: {stage}", counts)
+
+    def said(self, line: str) -> None:
+        """Pass on a line."""
+        self._observer.said(line)
+
+    def finished(self) -> None:
+        """Pass on the end."""
+        self._observer.finished()
+
+
+def _refined(
+    study: Study,
+    chain: Chain,
+    members: Plan,
+    name: str,
+    folder: RunFolder,
+    backend: Backend,
+    observer: Observer | None,
+) -> Outcomes:
+    from uqmsm.execution.dispatch import execute
+
+    one = next(refinement for refinement in study.refinements if refinement.name == name)
+    # the learnt chain's operator with the finer setting: the study's refined operator knows no learnt law
+    settings = {key: getattr(one.operator, key) for key in one.set}
+    operator: Any = chain[one.stage].operator
+    finer = chain.replaced(one.stage, replace(operator, **settings))
+    table = members.members.table[members.pairs[: one.pairs]]
+    watch = None if observer is None else _Labelled(observer, f"{name} refined")
+    return execute(finer, study.seed, table, folder, backend=backend, observer=watch, purpose=name)
