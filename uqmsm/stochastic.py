@@ -248,7 +248,9 @@ def failure(fault: Exception) -> MemberFailed:
         return MemberFailed(str(fault))
     frames = traceback.extract_tb(fault.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return MemberFailed(f"{type(fault).__name__}: {' '.join(str(fault).split())}{place}")
+    failed = MemberFailed(f"{type(fault).__name__}: {' '.join(str(fault).split())}{place}")
+    failed.__cause__ = fault
+    return failed
 
 
 def _or_failure(ports: Ports, outcome: Outcome | MemberFailed) -> dict[str, NDArray[Any]] | MemberFailed:

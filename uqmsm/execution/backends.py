@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from uqmsm.execution import worker
+from uqmsm.execution.watchdog import at_home
 from uqmsm.stochastic import Operator
 
 __all__ = ["Backend", "Finished", "InProcess"]
@@ -40,6 +41,11 @@ class Backend(Protocol):
     @property
     def dashboard(self) -> str:
         """Where to watch, or an empty text."""
+        ...
+
+    @property
+    def on_scheduler(self) -> Callable[..., Any] | None:
+        """Call ``function(*args, dask_scheduler=scheduler)`` in the scheduler's process; None where there is none."""
         ...
 
     def know(self, operators: Mapping[str, Operator]) -> None:
@@ -81,6 +87,7 @@ class InProcess:
     window = 1
     slots = 1
     dashboard = ""
+    on_scheduler = None
 
     def __init__(self) -> None:
         self._queue: deque[tuple[str, Callable[..., Any], Any]] = deque()
@@ -104,7 +111,8 @@ class InProcess:
         if not wait or not self._queue:
             return []
         ticket, function, argument = self._queue.popleft()
-        return [Finished(ticket, function(argument))]
+        with at_home():
+            return [Finished(ticket, function(argument))]
 
     def forget(self) -> None:
         """Empty the queue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,67 +14,22 @@ from uqmsm.errors import UqmsmError
 from uqmsm.execution.backends import Backend, Finished
 from uqmsm.execution.calls import calls_of
 from uqmsm.execution.journal import RunFolder
-from uqmsm.execution.outcomes import Outcomes, StageOutcomes
-from uqmsm.execution.taskfile import CorruptFile, Receipt, Status
+from uqmsm.execution.limits import Limits
+from uqmsm.execution.notes import clear_notes, overtime, read_notes, write_straggler_limit
+from uqmsm.execution.observing import Observer, Silent
+from uqmsm.execution.outcomes import Outcomes
+from uqmsm.execution.pace import Pace
+from uqmsm.execution.retries import Retries
+from uqmsm.execution.taskfile import LASTING, CorruptFile, Receipt, Status, TaskRecord, write_task
+from uqmsm.execution.watchdog import GRACE_SECONDS, Watch
 from uqmsm.execution.worker import Task, run_task
 
 __all__ = ["Observer", "Partial", "execute"]
 
-TASK_SECONDS = 0.5  # long against the milliseconds that a task costs, short against the patience of a person
-LEAST_SECONDS = 0.1  # work is not cut finer than this to keep all workers busy
-GROWTH = 8  # a task holds at most so many times the calls of the largest task of its stage before
-TASK_BYTES = 64_000_000  # of inputs or outcomes in one task
 LOOK_AHEAD = 4096  # calls looked at when the next task is chosen
 PARTIAL_SECONDS = 2.0
-ATTEMPTS = 2  # times that a lost call is tried alone, after its task was lost
 
 Partial = Callable[[Outcomes, NDArray[np.bool_]], None]
-
-
-class Observer(Protocol):
-    """Watches a run for people; may be anything with these methods, called from one thread."""
-
-    def started(self, stages: Mapping[str, int], dashboard: str) -> None:
-        """Take the number of calls per stage, and where to watch."""
-        ...
-
-    def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
-        """Take the counts of one stage."""
-        ...
-
-    def states(self, stage: str, counts: Mapping[str, int]) -> None:
-        """Take how many calls of a stage are in each of `outcomes.STATES`, in that order; they add up to all calls.
-
-        Told whenever one of them changes. What is *running* is in a task that a worker has in hand.
-        """
-        ...
-
-    def said(self, line: str) -> None:
-        """Take one line for people."""
-        ...
-
-    def finished(self) -> None:
-        """Learn that no more will come, well or not."""
-        ...
-
-
-class _Silent:
-    """An observer for those who do not watch."""
-
-    def started(self, stages: Mapping[str, int], dashboard: str) -> None:
-        """Do nothing."""
-
-    def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
-        """Do nothing."""
-
-    def states(self, stage: str, counts: Mapping[str, int]) -> None:
-        """Do nothing."""
-
-    def said(self, line: str) -> None:
-        """Do nothing."""
-
-    def finished(self) -> None:
-        """Do nothing."""
 
 
 def execute(
@@ -88,6 +43,7 @@ def execute(
     partial: Partial | None = None,
     blocks: Mapping[str, int] | None = None,
     purpose: str = "",
+    limits: Limits | None = None,
 ) -> Outcomes:
     """Run every call that the members need and that the run folder does not hold yet.
 
@@ -111,6 +67,10 @@ def execute(
         Stage -> calls per task, instead of the number that the dispatcher measures; changes no result.
     purpose
         What the journal shall call this table, where a run has several (refinements); see `journal.progress`.
+    limits
+        What a call may cost; by default its time is not limited, and a call that the machine lost is tried again once.
+        What was lost or timed out in an earlier run of this folder is run again. Limits for stages that the chain has
+        not are passed over: a study refuses them.
 
     Raises
     ------
@@ -121,14 +81,15 @@ def execute(
     KeyboardInterrupt
         When interrupted. What was finished is kept.
     """
-    watch = observer or _Silent()
+    watch = observer or Silent()
     calls = calls_of(chain, seed, members)
     outcomes = Outcomes(chain, members, calls)
     for record in folder.tasks(watch.said):
         if record.stage in outcomes.stages:
-            outcomes[record.stage].put(record)
-    run = _Run(outcomes, seed, folder, backend, watch, partial, blocks or {})
+            outcomes[record.stage].put(record, np.isin(record.status, LASTING))
+    run = _Run(outcomes, seed, folder, backend, watch, partial, blocks or {}, limits or Limits())
     folder.note("execute", purpose=purpose, counts=outcomes.counts())
+    clear_notes(folder.notes, make=True)
     try:
         watch.started({name: len(found) for name, found in calls.items()}, backend.dashboard)
         run.prepare()
@@ -136,32 +97,9 @@ def execute(
     finally:  # a task that ended but was not taken yet is not lost: its file is adopted when the folder is opened again
         backend.forget()
         watch.finished()
+        clear_notes(folder.notes, make=False)
     folder.note("executed", purpose=purpose, counts=outcomes.counts())
     return outcomes
-
-
-class _Pace:
-    """How many calls of one stage a task should hold."""
-
-    def __init__(self, found: StageOutcomes, fixed: int | None) -> None:
-        self.fixed, self.largest = fixed, 0
-        known = found.seconds[np.isfinite(found.seconds)]
-        self.seconds = float(known.mean()) if len(known) else 0.0
-
-    def learn(self, calls: int, seconds: float) -> None:
-        """Take the time of a finished task."""
-        each = seconds / calls
-        self.seconds = each if self.seconds == 0 else 0.5 * (self.seconds + each)
-
-    def size(self, ready: int, slots: int, bytes_each: int) -> int:
-        """Return the calls of the next task, when `ready` could run."""
-        if self.fixed is not None:
-            return self.fixed
-        if self.seconds == 0:
-            return 1
-        share = max(-(-ready // slots), int(LEAST_SECONDS / self.seconds))
-        size = min(int(TASK_SECONDS / self.seconds), share, GROWTH * max(1, self.largest))
-        return max(1, min(size, TASK_BYTES // max(1, bytes_each)))
 
 
 class _Run:
@@ -176,15 +114,17 @@ class _Run:
         watch: Observer,
         partial: Partial | None,
         blocks: Mapping[str, int],
+        limits: Limits,
     ) -> None:
         self.outcomes, self.seed, self.folder, self.backend = outcomes, seed, folder, backend
         self.watch, self.partial = watch, partial
         self.asked = {name: found.status != Status.PENDING for name, found in outcomes.stages.items()}
         self.low = dict.fromkeys(outcomes.stages, 0)
-        self.pace = {name: _Pace(found, blocks.get(name)) for name, found in outcomes.stages.items()}
+        self.pace = {name: Pace(found, blocks.get(name)) for name, found in outcomes.stages.items()}
         self.under_way: dict[str, tuple[str, NDArray[np.int64]]] = {}
-        self.suspects: list[tuple[str, int, int]] = []
-        self.suspect_ticket = ""
+        self.limits, self.retries = limits, Retries(limits.retries)
+        self.stragglers: dict[str, float] = {}
+        self.timed_out: set[str] = set()
         self.tickets = 0
         self.told = time.monotonic()
         self.said: dict[str, dict[str, int]] = {}
@@ -217,9 +157,9 @@ class _Run:
 
     def _submit_next(self) -> bool:
         """Submit the ready task whose first member is the earliest; of several, the furthest down the chain."""
-        if self.suspects and not self.suspect_ticket:
-            name, row, _ = self.suspects[0]
-            self.suspect_ticket = self._submit(name, np.array([row]))
+        again = self.retries.next()
+        if again is not None:
+            self.retries.under_way(self._submit(again[0], np.array([again[1]])))
             return True
         best: tuple[int, int, str, NDArray[np.int64]] | None = None
         for depth, name in enumerate(self.outcomes):
@@ -286,6 +226,8 @@ class _Run:
             port: self.outcomes[join.stage].sizes_taken(join.port, calls.parents[join.stage][rows])
             for port, join in self.outcomes.chain.joins[name].items()
         }
+        self.tickets += 1
+        ticket = f"{name}-{calls.keys[rows[0]].tobytes().hex()[:16]}{self.tickets:08x}"
         task = Task(
             stage=name,
             operator=calls.operator,
@@ -295,55 +237,117 @@ class _Run:
             keys=calls.keys[rows],
             given=given,
             members=str(self.folder.members),
+            watch=self._watch(name, ticket),
             sizes={port: sizes for port, sizes in padded.items() if sizes is not None},
         )
-        self.tickets += 1
-        ticket = f"{name}-{calls.keys[rows[0]].tobytes().hex()[:16]}{self.tickets:08x}"
         self.asked[name][rows] = True
         self.under_way[ticket] = (name, rows)
         self.pace[name].largest = max(self.pace[name].largest, len(rows))
         self.backend.submit(ticket, run_task, task, urgency=-int(calls.first_member[rows[0]]))
         return ticket
 
+    def _watch(self, name: str, ticket: str) -> Watch:
+        least = 0.0 if self.limits.stragglers is None else self.limits.stragglers.least
+        return Watch(ticket, str(self.folder.notes), name, self.limits.of(name), GRACE_SECONDS, least)
+
     # --- what has ended
 
     def _take(self, end: Finished) -> None:
-        name, rows = self.under_way.pop(str(end.ticket))
+        ticket = str(end.ticket)
+        name, rows = self.under_way.pop(ticket)
+        self.retries.ended(ticket)
         if isinstance(end.result, UqmsmError):
             raise end.result
         if end.lost:
-            self._lost(str(end.ticket), name, rows, end.lost)
+            self._lost(ticket, name, rows, end.lost)
             return
         receipt: Receipt = end.result
         try:
             record = self.folder.read(receipt)
         except CorruptFile as fault:
-            self._lost(str(end.ticket), name, rows, str(fault))
+            self._lost(ticket, name, rows, str(fault))
             return
         self.folder.record(receipt)
-        self.outcomes[name].put(record)
+        self._put(name, rows, record)
         self.pace[name].learn(receipt.calls, receipt.seconds)
-        if end.ticket == self.suspect_ticket:
-            self.suspects.pop(0)
-            self.suspect_ticket = ""
+        self._limit_stragglers(name)
         self._tell(name)
 
+    def _put(self, name: str, rows: NDArray[np.int64], record: TaskRecord) -> None:
+        """Enter what a task gave; calls that the machine failed are tried again."""
+        keep = record.status != Status.PENDING
+        for at in np.flatnonzero(record.status == Status.LOST).tolist():
+            keep[at] = not self.retries.granted(name, int(rows[at]))
+            if keep[at]:
+                self._note_lost(name, int(rows[at]), record.reasons[at])
+        self.outcomes[name].put(record, keep)
+        if (record.status == Status.TIMED_OUT).any():
+            self._say_timed_out(
+                name, next(record.reasons[at] for at in np.flatnonzero(record.status == Status.TIMED_OUT).tolist())
+            )
+
     def _lost(self, ticket: str, name: str, rows: NDArray[np.int64], why: str) -> None:
-        """Try the calls of a lost task again, one at a time, so that the one at fault does not take its mates along."""
-        if ticket != self.suspect_ticket:
+        """Find out which call is at fault; it is tried again alone, so that it does not take its mates along.
+
+        Where a warden has left notes, they say which it is, and the others go on together.
+        """
+        notes = {note.row: note for note in read_notes(self._watch(name, ticket).note) if 0 <= note.row < len(rows)}
+        late = [at for at, note in notes.items() if note.timed_out]
+        suspects = [at for at, note in notes.items() if not note.timed_out]
+        if late:
+            told = [(overtime(notes[at].kind, notes[at].seconds), notes[at].log, notes[at].seconds) for at in late]
+            self._settle(name, rows[late], Status.TIMED_OUT, told)
+        if not notes:
+            suspects = list(range(len(rows)))
             self.watch.said(f"{name}: a task of {len(rows)} calls was lost ({why}); each is tried again alone")
-            self.suspects += [(name, row, 0) for row in rows.tolist()]
-            return
-        self.suspect_ticket = ""
-        _, row, attempts = self.suspects.pop(0)
-        if attempts + 1 < ATTEMPTS:
-            self.suspects.insert(0, (name, row, attempts + 1))
-            return
-        reason = f"lost after {ATTEMPTS} more attempts alone: {why}"
-        self.outcomes[name].fail(rows, Status.LOST, [reason])
+        elif suspects:
+            self.watch.said(f"{name}: a worker died ({why}); the call that it ran is tried again alone")
+        for at in suspects:
+            if not self.retries.granted(name, int(rows[at])):
+                tries = f" after {self.retries.limit} more tries alone" if self.retries.limit else ""
+                log = notes[at].log if at in notes else ""
+                self._settle(name, rows[[at]], Status.LOST, [(f"lost{tries}: {why}", log, np.nan)])
+                self._note_lost(name, int(rows[at]), f"lost{tries}: {why}")
+        mates = np.delete(rows, [*late, *suspects])
+        if len(mates):
+            self.asked[name][mates] = False
+            self.low[name] = min(self.low[name], int(mates.min()))
+
+    def _settle(self, name: str, rows: NDArray[np.int64], status: Status, told: list[tuple[str, str, float]]) -> None:
+        """Write down calls whose worker did not live to do so; `told` are their reasons, logs and seconds."""
+        record = TaskRecord(
+            stage=name,
+            keys=self.outcomes[name].calls.keys[rows],
+            status=np.full(len(rows), status, dtype=np.uint8),
+            seconds=np.array([seconds for _, _, seconds in told]),
+            host="",
+            reasons={at: reason for at, (reason, _, _) in enumerate(told)},
+            logs={at: log for at, (_, log, _) in enumerate(told) if log},
+        )
+        self.folder.record(write_task(self.folder.members, record))
+        self.outcomes[name].put(record)
+        if status == Status.TIMED_OUT:
+            self._say_timed_out(name, told[0][0])
+        self._tell(name)
+
+    def _note_lost(self, name: str, row: int, reason: str) -> None:
         self.folder.note("lost", stage=name, key=self.outcomes[name].calls.keys[row].tobytes().hex(), reason=reason)
         self.watch.said(f"{name}: a call was {reason}; `resume` tries it again")
-        self._tell(name)
+
+    def _say_timed_out(self, name: str, reason: str) -> None:
+        if name not in self.timed_out:
+            self.timed_out.add(name)
+            self.watch.said(f"{name}: a call was {reason}; others may follow, `resume` tries them again")
+
+    def _limit_stragglers(self, name: str) -> None:
+        """Tell the workers how long a call may take now that so many have ended."""
+        rule, found = self.limits.stragglers, self.outcomes[name]
+        if rule is None:
+            return
+        allowed = rule.allowed(found.seconds[found.done], len(found.calls))
+        if np.isfinite(allowed) and not 0.9 < allowed / self.stragglers.get(name, np.inf) < 1.1:
+            self.stragglers[name] = allowed
+            write_straggler_limit(self.folder.notes, name, allowed)
 
     # --- what people see
 

@@ -78,6 +78,11 @@ def _lock_1(lock: dict[str, Any]) -> dict[str, Any]:
     return lock | {"format": 2, "study": None, "replaces": None, "grown": [], "code": None}
 
 
+def _task_1(found: dict[str, Any]) -> dict[str, Any]:
+    """Format 2 knows what failed calls printed, and calls that timed out."""
+    return found | {"about": found["about"] | {"format": 2, "logs": {}}}
+
+
 LOCK = Format("a lock of a study (study.lock.json)", 2, {1: _lock_1})
 JOURNAL = Format("a journal (journal.jsonl)", 1, {})
-TASK = Format("a file of outcomes", 1, {})
+TASK = Format("a file of outcomes", 2, {1: _task_1})

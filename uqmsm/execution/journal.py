@@ -105,6 +105,8 @@ class RunFolder:
         The run folder.
     members
         The folder of the tasks' files.
+    notes
+        The folder of what is left behind by workers that ended, while a run goes on.
     posterior
         The folder of laws that were learnt.
     """
@@ -112,6 +114,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.members = path / "members"
+        self.notes = path / "notes"
         self.posterior = path / "posterior"
         self._lock = _locked(path)
         self._journal = -1

@@ -114,8 +114,15 @@ class StageOutcomes:
         raw = self._raw.get(port)
         return 0 if raw is None else raw[:1].nbytes
 
-    def put(self, record: TaskRecord) -> int:
+    def put(self, record: TaskRecord, only: NDArray[np.bool_] | None = None) -> int:
         """Enter the outcomes of a task, call by call by their keys; return how many belong to this study.
+
+        Parameters
+        ----------
+        record
+            What the task gave.
+        only
+            Calls to enter, shape (calls,); all if not given.
 
         Raises
         ------
@@ -123,7 +130,8 @@ class StageOutcomes:
             When a port has another number type than in calls before.
         """
         rows = self._rows(record.keys)
-        known = np.flatnonzero((rows >= 0) & (record.status != Status.PENDING))
+        wanted = record.status != Status.PENDING if only is None else only
+        known = np.flatnonzero((rows >= 0) & wanted)
         rows = rows[known]
         for port, values in record.values.items():
             self._store(port, values)

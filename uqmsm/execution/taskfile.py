@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import EnvironmentFault
 from uqmsm.execution.formats import TASK
 
-__all__ = ["CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
+__all__ = ["LASTING", "CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
 
 _NAME_DIGITS = 24
 
@@ -42,6 +42,10 @@ class Status(IntEnum):
     def word(self) -> str:
         """Return the state as people read it."""
         return "waiting" if self is Status.PENDING else self.name.lower().replace("_", " ")
+
+
+LASTING = (Status.DONE, Status.FAILED, Status.UNSTABLE)
+"""What a member did, the same at the next try; all else is run again when the run is resumed."""
 
 
 class CorruptFile(Exception):
@@ -70,6 +74,8 @@ class TaskRecord:
         Port -> stacked outcomes, shape (calls, ...); rows of failed calls are NaN or 0. Empty when all failed.
     sizes
         Port -> sizes of each outcome, shape (calls, dims), for ports whose sizes differ; their stack is padded.
+    logs
+        Position of a failed call -> the last lines that it printed.
     """
 
     stage: str
@@ -80,6 +86,7 @@ class TaskRecord:
     reasons: dict[int, str] = field(default_factory=dict)
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
     sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    logs: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,8 @@ class Receipt:
 
 def _packed(record: TaskRecord) -> bytes:
     about = {"format": TASK.newest, "stage": record.stage, "host": record.host}
-    text = json.dumps({**about, "reasons": {str(row): why for row, why in record.reasons.items()}})
+    words = {"reasons": record.reasons, "logs": record.logs}
+    text = json.dumps(about | {kind: {str(row): why for row, why in found.items()} for kind, found in words.items()})
     arrays: dict[str, NDArray[Any]] = {
         "about": np.frombuffer(text.encode(), dtype=np.uint8),
         "keys": record.keys,
@@ -188,6 +196,7 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
             seconds=found["seconds"],
             host=about["host"],
             reasons={int(row): why for row, why in about["reasons"].items()},
+            logs={int(row): log for row, log in about["logs"].items()},
             values={name.removeprefix("out."): found[name] for name in found if name.startswith("out.")},
             sizes={name.removeprefix("size."): found[name] for name in found if name.startswith("size.")},
         )

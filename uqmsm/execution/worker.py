@@ -15,8 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault, MemberFailed, StudyError, Unstable, UqmsmError
+from uqmsm.execution.limits import is_transient
+from uqmsm.execution.notes import overtime, read_notes
+from uqmsm.execution.printed import told_of
 from uqmsm.execution.taskfile import Receipt, Status, TaskRecord, write_task
-from uqmsm.stochastic import Given, Operator, evaluate_batch, failure
+from uqmsm.execution.watchdog import SEVERAL, Overtime, Watch, Watching, attended
+from uqmsm.stochastic import BatchOperator, Operator, evaluate_batch, failure
 from uqmsm.streams import Streams
 
 __all__ = ["ONE_THREAD", "Task", "know", "run_task", "two_types", "warm_up"]
@@ -30,6 +34,17 @@ _PICKLES: dict[str, bytes] = {}
 _OPERATORS: dict[str, Operator] = {}
 
 Result = dict[str, NDArray[Any]] | MemberFailed
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one call ended, and what it took."""
+
+    outcome: dict[str, NDArray[Any]] | None
+    seconds: float
+    status: Status = Status.DONE
+    reason: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,8 @@ class Task:
         Input port -> stacked values, shape (calls, ...).
     members
         Folder to write to.
+    watch
+        By what its calls are watched.
     sizes
         Input port -> sizes of each value, shape (calls, dims), where they differ; the stack is padded.
     """
@@ -66,6 +83,7 @@ class Task:
     keys: NDArray[np.uint8]
     given: dict[str, NDArray[Any]]
     members: str
+    watch: Watch
     sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def received(self, row: int) -> dict[str, NDArray[Any]]:
@@ -111,54 +129,94 @@ def run_task(task: Task) -> Receipt | UqmsmError:
     """
     try:
         operator = _operator(task.operator)
-        rows = list(range(len(task.indices)))
-        start = time.perf_counter()
-        results = _evaluated(operator, task, rows)
-        each = (time.perf_counter() - start) / len(rows)
-        return write_task(Path(task.members), _record(task, results, each))
+        with attended(task.watch) as watching:
+            ended = _ended(operator, task, watching)
+        return write_task(Path(task.members), _record(task, ended))
     except (EnvironmentFault, StudyError) as fault:
         return fault
 
 
-def _evaluated(operator: Operator, task: Task, rows: Sequence[int]) -> list[Result]:
-    """Run some calls of a task together; an exception that nobody foresaw is the failure of the call that raised it."""
-    streams = Streams(task.seed)
-    addresses = [dict(zip(task.sources, task.indices[row].tolist(), strict=True)) for row in rows]
-    givens: list[Given] = [task.received(row) for row in rows]
+def _ended(operator: Operator, task: Task, watching: Watching) -> list[Ended]:
+    """Run all calls of a task, but for those that ended a worker before because they took too long."""
+    before = {note.row: note for note in read_notes(task.watch.note) if note.timed_out}
+    known = {
+        row: Ended(None, note.seconds, Status.TIMED_OUT, overtime(note.kind, note.seconds), note.log)
+        for row, note in before.items()
+    }
+    rows = [row for row in range(len(task.indices)) if row not in known]
+    if isinstance(operator, BatchOperator) and len(rows) > 1 and SEVERAL not in known:
+        known |= _together(operator, task, rows, watching)
+    return [known[row] if row in known else _alone(operator, task, row, watching) for row in range(len(task.indices))]
+
+
+def _together(operator: Operator, task: Task, rows: list[int], watching: Watching) -> dict[int, Ended]:
+    """Run calls as a batch; give nothing when it broke or took too long as a whole: each is then run alone, afresh."""
+    start = time.perf_counter()
     try:
-        return evaluate_batch(operator, givens, [streams.call(task.stage, address) for address in addresses])
+        results = watching.run(SEVERAL, lambda: _evaluated(operator, task, rows))
+    except EnvironmentFault:
+        raise
+    except (Overtime, Exception):  # noqa: BLE001  # nobody knows whose fault it is
+        return {}
+    if len(results) != len(rows):
+        return {}
+    each = (time.perf_counter() - start) / len(rows)
+    ended = zip(rows, (_end(result, each, watching) for result in results), strict=True)
+    return {row: one for row, one in ended if one.status != Status.LOST}
+
+
+def _alone(operator: Operator, task: Task, row: int, watching: Watching) -> Ended:
+    """Run one call; an exception that nobody foresaw is its failure."""
+    start = time.perf_counter()
+    result: Result
+    try:
+        (result,) = watching.run(row, lambda: _evaluated(operator, task, [row]))
+    except Overtime as over:
+        return Ended(None, over.seconds, Status.TIMED_OUT, overtime(over.kind, over.seconds), watching.printed.tail())
     except EnvironmentFault:
         raise
     except Exception as fault:  # noqa: BLE001  # a member's failure, of whatever class, is an outcome
-        if len(rows) == 1:
-            return [failure(fault)]
-    # the batch broke as a whole: each call again, alone, with streams and inputs from the beginning
-    return [result for row in rows for result in _evaluated(operator, task, [row])]
+        result = failure(fault)
+    return _end(result, time.perf_counter() - start, watching)
 
 
-def _record(task: Task, results: Sequence[Result], each: float) -> TaskRecord:
-    values, sizes = _stacked(task.stage, results)
-    status = np.full(len(results), Status.DONE, dtype=np.uint8)
-    reasons: dict[int, str] = {}
-    for row, result in enumerate(results):
-        if isinstance(result, MemberFailed):
-            status[row] = Status.UNSTABLE if isinstance(result, Unstable) else Status.FAILED
-            reasons[row] = str(result)
+def _evaluated(operator: Operator, task: Task, rows: Sequence[int]) -> list[Result]:
+    streams = Streams(task.seed)
+    addresses = [dict(zip(task.sources, task.indices[row].tolist(), strict=True)) for row in rows]
+    calls = [streams.call(task.stage, address) for address in addresses]
+    return evaluate_batch(operator, [task.received(row) for row in rows], calls)
+
+
+def _end(result: Result, seconds: float, watching: Watching) -> Ended:
+    if not isinstance(result, MemberFailed):
+        return Ended(result, seconds)
+    status = Status.UNSTABLE if isinstance(result, Unstable) else Status.FAILED
+    if result.__traceback__ is None and is_transient(result.__cause__):  # else the operator itself called it a failure
+        status = Status.LOST
+    log = "\n".join(part for part in (watching.printed.tail(), told_of(result.__cause__)) if part)
+    return Ended(None, seconds, status, str(result), log)
+
+
+def _record(task: Task, ended: Sequence[Ended]) -> TaskRecord:
+    values, sizes = _stacked(task.stage, [one.outcome for one in ended])
     return TaskRecord(
         stage=task.stage,
         keys=task.keys,
-        status=status,
-        seconds=np.full(len(results), each),
+        status=np.array([one.status for one in ended], dtype=np.uint8),
+        seconds=np.array([one.seconds for one in ended]),
         host=socket.gethostname(),
-        reasons=reasons,
+        reasons={row: one.reason for row, one in enumerate(ended) if one.reason},
         values=values,
         sizes=sizes,
+        logs={row: one.log for row, one in enumerate(ended) if one.log},
     )
 
 
-def _stacked(stage: str, results: Sequence[Result]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.int64]]]:
+def _stacked(
+    stage: str, results: Sequence[Mapping[str, NDArray[Any]] | None]
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.int64]]]:
     """Return stacked outcomes, and the sizes of each where they differ: the stack is then padded at the end."""
-    done = {row: result for row, result in enumerate(results) if not isinstance(result, MemberFailed)}
+    done = {row: result for row, result in enumerate(results) if result is not None}
     stacks: dict[str, NDArray[Any]] = {}
     sizes: dict[str, NDArray[np.int64]] = {}
     for port, first in next(iter(done.values()), {}).items():
