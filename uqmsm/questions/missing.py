@@ -11,18 +11,17 @@ is bounded where m < p < 1 - m.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.questions.rectangles import Estimate, jackknife
 from uqmsm.questions.row_sums import Method, moments_over_rows, per_row, quantile_over_rows
 
-__all__ = ["ANY", "Bounds", "Reach", "Worst", "assumed", "bounds", "bounds_dataset"]
+__all__ = ["ANY", "Bounds", "Reach", "Worst", "assumed", "bounds"]
 
 Floats = NDArray[np.float64]
 ANY = (-np.inf, np.inf)
@@ -186,35 +185,3 @@ class _Filled:
         """Return a quantile with all missing answers at `fill`, the order statistic on the safe side."""
         y = np.where(self.missing, fill, self.values)
         return quantile_over_rows(y, self.row, p, self.level, side, ends)
-
-
-def bounds_dataset(found: Bounds, units: str, sources: Sequence[str] = ()) -> xr.Dataset:
-    """Return worst cases as `mean_least`, `mean_most`, likewise sd and quantile, with the outer `_lo`, `_hi`.
-
-    Scalars, but the quantiles over the dimension `quantile`; and `missing_low`, `missing_high`, `missing_assumed`,
-    `missing_share`.
-    """
-    variables: dict[str, tuple[tuple[str, ...], object, dict[str, str]]] = {}
-
-    def say(name: str, dims: tuple[str, ...], value: object, text: str, unit: str = units) -> None:
-        variables[name] = (dims, value, {"units": unit, "long_name": text, "sources": ", ".join(sources)})
-
-    worst = [("mean", (), [found.mean]), ("sd", (), [found.sd])]
-    rows: list[tuple[str, tuple[str, ...], list[Worst]]] = [
-        *worst,
-        ("quantile", ("quantile",), list(found.quantiles.values())),
-    ]
-    for name, dims, each in rows:
-        for which, outer in (("least", "lo"), ("most", "hi")):
-            text = f"{which} {name} that the missing members allow"
-            value = [getattr(one, which).value for one in each]
-            limit = [getattr(getattr(one, which), outer) for one in each]
-            say(f"{name}_{which}", dims, value if dims else value[0], text)
-            side = "lower" if outer == "lo" else "upper"
-            say(f"{name}_{which}_{outer}", dims, limit if dims else limit[0], f"{side} limit of the {text}")
-    say("missing_low", (), found.reach.low, "least that a missing answer is taken to be, in bounds of mean and sd")
-    say("missing_high", (), found.reach.high, "most that a missing answer is taken to be, in bounds of mean and sd")
-    who = "who says so: given, or seen in the others (nobody promised it), or none missing"
-    say("missing_assumed", (), found.reach.who, who, "1")
-    say("missing_share", (), found.share, "part of the members that is missing", "1")
-    return xr.Dataset(variables)

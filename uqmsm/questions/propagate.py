@@ -10,7 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
-from uqmsm.questions.missing import ANY, Bounds, bounds, bounds_dataset
+from uqmsm.questions.at_random import neighbours
+from uqmsm.questions.missing import ANY, Bounds, bounds
+from uqmsm.questions.missing_table import bounds_dataset
 from uqmsm.questions.rectangles import Estimate, jackknife
 from uqmsm.questions.row_sums import moments_over_rows, per_row, quantile_over_rows
 
@@ -34,6 +36,8 @@ class Spread:
         "n of N", and the number of independent rows behind the errors.
     bounds
         How far the missing members could move mean, sd and quantiles (see `missing`).
+    neighbours
+        How much higher members answer that share a row with missing ones (see `at_random`).
     """
 
     mean: Estimate
@@ -43,6 +47,7 @@ class Spread:
     members: int
     rows: int
     bounds: Bounds
+    neighbours: Estimate
 
     def dataset(self, units: str, sources: Sequence[str] = ()) -> xr.Dataset:
         """Return the numbers over the dimension `quantile`, each with `_se`, `_lo`, `_hi`, and their worst cases."""
@@ -64,7 +69,7 @@ class Spread:
             found["quantiles" + ending] = (("quantile",), numbers, attributes)
         counts = {"members": f"{self.succeeded} of {self.members}", "rows": self.rows}
         table = xr.Dataset(found, {"quantile": list(self.quantiles)}, counts)
-        return table.merge(bounds_dataset(self.bounds, units, sources), combine_attrs="override")
+        return table.merge(bounds_dataset(self.bounds, self.neighbours, units, sources), combine_attrs="override")
 
 
 def spread(
@@ -118,4 +123,5 @@ def spread(
     found = jackknife(center + mean, level), jackknife(np.sqrt(np.maximum(variance, 0.0)), level)
     quantiles = {float(p): quantile_over_rows(y, row, p, level) for p in probabilities}
     worst = bounds(values, row_of_member, (*found, quantiles), within=within, level=level)
-    return Spread(*found, quantiles, int(there.sum()), len(values), len(count), worst)
+    near = neighbours(values, row_of_member, level)
+    return Spread(*found, quantiles, int(there.sum()), len(values), len(count), worst, near)

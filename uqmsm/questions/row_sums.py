@@ -15,7 +15,7 @@ from scipy.stats import t as student_t
 
 from uqmsm.questions.rectangles import Estimate
 
-__all__ = ["Method", "moments_over_rows", "per_row", "quantile_over_rows"]
+__all__ = ["Method", "left_out", "moments_over_rows", "per_row", "quantile_over_rows", "quotient"]
 
 Floats = NDArray[np.float64]
 Method = Literal["linear", "lower", "higher"]
@@ -45,17 +45,19 @@ def moments_over_rows(count: Floats, first: Floats, second: Floats) -> tuple[Flo
     mean, variance
         Shape (rows + 1,): with all rows, and without each in turn (see `rectangles`).
     """
-    n, S, Q, n2, S2 = (_left_out(part) for part in (count, first, second, count**2, first**2))
-    mean = _quotient(S, n)
-    return mean, _quotient(Q, n) - _quotient(S**2 - S2, n**2 - n2)
+    n, S, Q, n2, S2 = (left_out(part) for part in (count, first, second, count**2, first**2))
+    mean = quotient(S, n)
+    return mean, quotient(Q, n) - quotient(S**2 - S2, n**2 - n2)
 
 
-def _left_out(per_row: Floats) -> Floats:
-    total = per_row.sum()
-    return np.concatenate([[total], total - per_row])
+def left_out(sums: Floats) -> Floats:
+    """Return the total over rows, and the same without each row in turn: (rows,) -> (rows + 1,)."""
+    total = sums.sum()
+    return np.concatenate([[total], total - sums])
 
 
-def _quotient(over: Floats, under: Floats) -> Floats:
+def quotient(over: Floats, under: Floats) -> Floats:
+    """Return over/under, NaN where `under` is not positive."""
     return np.divide(over, under, out=np.full_like(under, np.nan), where=under > 0.0)
 
 
