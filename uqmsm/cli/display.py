@@ -29,7 +29,10 @@ class Observer(Protocol):
     """What a run tells while it goes on; calls come from one thread."""
 
     def started(self, stages: Mapping[str, int], dashboard: str | None) -> None:
-        """Hear the stages in the order of the ladder with their numbers of calls, and the dashboard's address."""
+        """Hear the stages in the order of the ladder with their numbers of calls, and the dashboard's address.
+
+        Comes once for every table of members, and before the first without stages, as soon as there is a dashboard.
+        """
 
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
         """Hear how many calls of a stage are done; `done` came well."""
@@ -219,14 +222,16 @@ class Lines:
     counts: dict[str, Count] = field(default_factory=dict)
     _running: str = ""
     _spoke: float | None = None
+    _link: str = ""
     _pending: bool = False
 
     def started(self, stages: Mapping[str, int], dashboard: str | None) -> None:
         """Write where the dashboard is."""
         self.counts = {name: Count(total, self.clock) for name, total in stages.items()}
         self._spoke = self.clock()
-        if dashboard:
+        if dashboard and dashboard != self._link:
             self.said(f"dashboard: {dashboard}")
+            self._link = dashboard
 
     def advanced(self, stage: str, done: int, failed: int, total: int) -> None:
         """Note the counts, and write a line when the last is old enough."""

@@ -177,6 +177,7 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "study": study.title,
         "state": state,
         "by": in_use(path),
+        "dashboard": _link(entries) if state == "running" else None,
         "stages": {
             name: {"done": done, "failed": failed, "calls": wanted[name]}
             for name, (done, failed, _) in ((name, reached.get(name, (0, 0, 0))) for name in study.chain.names)
@@ -196,6 +197,11 @@ def _ends(entries: list[dict[str, Any]], size: Size) -> list[dict[str, Any]]:
     ends = [entry for entry in entries[last + 1 :] if entry.get("kind") == "finished"]
     whole = {"rows": size.rows, "draws": size.draws, "inner": size.inner}
     return [one for one in ends if all(one.get(key, number) == number for key, number in whole.items())]
+
+
+def _link(entries: list[dict[str, Any]]) -> str | None:
+    """Return where the live page is that the run began last."""
+    return next((str(entry["link"]) for entry in reversed(entries) if entry.get("kind") == "live"), None)
 
 
 def report(folder: str | os.PathLike[str]) -> Path:

@@ -1,54 +1,230 @@
-"""The answer so far, while a study runs: mean, scatter, and the epistemic share once enough rows are through."""
+"""The answer so far, while a study runs: mean, scatter of each kind, and the ledger as it forms.
+
+The numbers are those that the finished run will give, from the members that are through: once all are, they are equal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite, nan, sqrt
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uqmsm.errors import StudyError
 from uqmsm.quantity import converted
 
 if TYPE_CHECKING:
     from uqmsm.chain import Chain
     from uqmsm.conduct.answering import Plan
     from uqmsm.execution.outcomes import Outcomes
-    from uqmsm.study import Study
+    from uqmsm.questions.attribute import Ledger
+    from uqmsm.questions.lines import Line
+    from uqmsm.study import Ask, Study
 
-__all__ = ["running_answer"]
+__all__ = ["Looks", "Shares", "Standing", "standing"]
+
+Floats = NDArray[np.float64]
+KINDS = ("epistemic", "aleatoric", "numerical")
+SHARE = 0.03
+"""Part of the time of a run that may go into looking at it."""
+POINTS = 60
+"""Points of the history of a mean."""
 
 
-def running_answer(
-    study: Study, chain: Chain, plan: Plan, observer: Any
-) -> Callable[[Outcomes, NDArray[np.bool_]], None] | None:
-    """Return what the dispatcher calls from time to time with the outcomes so far, or None without an observer."""
-    if observer is None or not study.ask:
-        return None
-    ask = study.ask[0]
+@dataclass(frozen=True)
+class Shares:
+    """A ledger as far as it is known.
+
+    Parameters
+    ----------
+    scale
+        ``raw``, ``log`` or ``rank``: of what the lines are shares.
+    rows
+        Complete rows.
+    sources, stages
+        Lines in chain order, with their verdicts.
+    """
+
+    scale: str
+    rows: int
+    sources: tuple[Line, ...]
+    stages: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one answer stands.
+
+    Parameters
+    ----------
+    name, unit
+        As asked for.
+    mean, mean_se, sd
+        In that unit; NaN while too few rows are through.
+    used, through, of
+        Members of the rows that gave it, that are through, and all.
+    fractions
+        Kind (and ``interaction``) -> closed share of the variance and its standard error; empty while unknown. They add
+        up to 1.
+    shares
+        The ledger, None while there is none or none was asked for.
+    history
+        (rows, mean, standard error) as it was after so many independent rows, in their order.
+    """
+
+    name: str
+    unit: str
+    mean: float
+    mean_se: float
+    sd: float
+    used: int
+    through: int
+    of: int
+    fractions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    shares: Shares | None = None
+    history: tuple[tuple[int, float, float], ...] = ()
+
+    def sd_of(self, part: str) -> float:
+        """Return the standard deviation that a kind (or their interaction) would leave alone, NaN while unknown."""
+        share = self.fractions.get(part, (nan, nan))[0]
+        return self.sd * sqrt(max(share, 0.0)) if isfinite(share) else nan
+
+    def line(self) -> str:
+        """Return the answer in one line, empty while there is none."""
+        if self.used < 2:
+            return ""
+        word = "" if self.unit == "1" else f" {self.unit}"
+        share = self.fractions.get("epistemic", (nan, nan))[0]
+        known = f", {max(100 * share, 0.0):.0f} % epistemic" if isfinite(share) else ""
+        return f"{self.name} = {self.mean:.4g} ± {self.sd:.2g}{word}{known} ({self.used} of {self.of} members)"
+
+
+def standing(ask: Ask, chain: Chain, plan: Plan, outcomes: Outcomes, through: NDArray[np.bool_]) -> Standing:
+    """Return how an answer stands, from the members that are through.
+
+    Parameters
+    ----------
+    ask
+        What is asked.
+    chain, plan
+        The chain, and its members.
+    outcomes
+        What was computed so far.
+    through
+        Which members are through the whole chain, shape (members,).
+    """
     stage, port = chain.giver(ask.answer)
     unit = ask.unit or port.unit
-
-    def tell(outcomes: Outcomes, through: NDArray[np.bool_]) -> None:
-        values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
-        values = np.where(through & np.isfinite(values), values, np.nan)[plan.rows]
-        there = np.isfinite(values)
-        if there.sum() < 2:
-            return
-        mean, sd = np.nanmean(values), np.nanstd(values, ddof=1)
-        share = _epistemic(plan, values)
-        word = "" if unit == "1" else f" {unit}"
-        observer.answer(f"{ask.answer} = {mean:.4g} ± {sd:.2g}{word}{share} ({there.sum()} of {len(values)} members)")
-
-    return tell
+    values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
+    values = np.where(through, values, np.nan)[plan.rows]
+    there = np.isfinite(values)
+    mean, mean_se, sd = _spread(values, plan)
+    fractions, shares = _shares(values, plan) if ask.ledger else ({}, None)
+    counts = (int(there.sum()), int(through[plan.rows].sum()), len(values))
+    return Standing(ask.answer, unit, mean, mean_se, sd, *counts, fractions, shares, _history(values, plan))
 
 
-def _epistemic(plan: Plan, values: NDArray[np.float64]) -> str:
-    """Return the epistemic share in words once 8 rows are complete."""
+def _history(values: Floats, plan: Plan) -> tuple[tuple[int, float, float], ...]:
+    """Return the mean and its error after the first 3, ... rows; rows are independent, their members are not."""
+    there = np.isfinite(values)
+    _, row = np.unique(plan.design.row_of_member[there], return_inverse=True)
+    count = np.bincount(row)
+    if len(count) < 3:
+        return ()
+    center = float(values[there].mean())
+    of_row = np.bincount(row, values[there] - center) / count
+    after = np.unique(np.linspace(3, len(of_row), POINTS).astype(np.int64))
+    mean, square = np.cumsum(of_row)[after - 1] / after, np.cumsum(of_row**2)[after - 1] / after
+    se = np.sqrt(np.maximum(square - mean**2, 0.0) / (after - 1))
+    return tuple(zip(after.tolist(), (center + mean).tolist(), se.tolist(), strict=True))
+
+
+def _spread(values: Floats, plan: Plan) -> tuple[float, float, float]:
+    from uqmsm.questions.propagate import spread
+
+    there = values[np.isfinite(values)]
+    try:
+        found = spread(values, plan.design.row_of_member)
+    except StudyError:  # too few rows for a standard error
+        some = there.size > 1
+        return (float(there.mean()), nan, float(there.std(ddof=1))) if some else (nan, nan, nan)
+    return found.mean.value, found.mean.se, found.sd.value
+
+
+def _shares(values: Floats, plan: Plan) -> tuple[dict[str, tuple[float, float]], Shares | None]:
+    """Return the fractions of the kinds and the ledger, on the scale that the report shows first."""
+    from uqmsm.conduct.answering import ROUNDING
     from uqmsm.questions.attribute import FEWEST_ROWS, Ledger
+    from uqmsm.questions.scatter import scales
 
-    whole = np.isfinite(values).reshape(plan.design.rows, -1).all(axis=1).sum()
-    if whole < FEWEST_ROWS:
-        return ""
-    share = float(Ledger(plan.design, values).fractions()["epistemic_fraction"])
-    return f", {max(100 * share, 0.0):.0f} % epistemic" if np.isfinite(share) else ""
+    there = values[np.isfinite(values)]
+    if np.isinf(values).any() or not there.size or np.std(there) <= ROUNDING * np.max(np.abs(there)):
+        return {}, None
+    try:
+        raw = Ledger(plan.design, values)
+        if raw.rows < FEWEST_ROWS:
+            return {}, None
+        shown = scales(values)[0]
+        ledger = raw if shown == "raw" else Ledger(plan.design, values, scale=shown)
+        lines = (tuple(ledger.list_lines("source")), tuple(ledger.list_lines("stage")))
+        return _fractions(raw), Shares(shown, ledger.rows, *lines)
+    except StudyError:  # a question that the finished run refuses, too, with its reason
+        return {}, None
+
+
+def _fractions(ledger: Ledger) -> dict[str, tuple[float, float]]:
+    table = ledger.fractions()
+    found = {kind: (f"{kind}_fraction", f"{kind}_fraction_se") for kind in (*KINDS, "interaction")}
+    return {kind: (float(table[share]), float(table[se])) for kind, (share, se) in found.items()}
+
+
+class Looks:
+    """Looks at the outcomes from time to time; what looks cost decides when the next one is due.
+
+    Parameters
+    ----------
+    study
+        What is asked.
+    answer
+        Takes the first answer in one line.
+    clock
+        Seconds, for tests.
+
+    Attributes
+    ----------
+    standings
+        How the answers stand, replaced as a whole at each look.
+    spent
+        Seconds that all looks took.
+    """
+
+    def __init__(self, study: Study, answer: Callable[[str], None], clock: Callable[[], float] = perf_counter) -> None:
+        self.standings: tuple[Standing, ...] = ()
+        self.spent = 0.0
+        self._study, self._answer, self._clock = study, answer, clock
+        self._began, self._due = clock(), 0.0
+
+    def due(self, through: NDArray[np.bool_]) -> bool:
+        """Tell whether to look: when the last look was cheap enough or long enough ago, and when all are through."""
+        return self._clock() >= self._due or bool(through.all())
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count what is done in the context as a look; all looks, the next one included, stay under their share."""
+        began = self._clock()
+        yield
+        took = self._clock() - began
+        self.spent += took
+        self._due = max(began + took / SHARE, self._began + (self.spent + took) / SHARE)
+
+    def look(self, chain: Chain, plan: Plan, outcomes: Outcomes, through: NDArray[np.bool_]) -> None:
+        """Look now."""
+        self.standings = tuple(standing(ask, chain, plan, outcomes, through) for ask in self._study.ask)
+        first = next((one.line() for one in self.standings[:1]), "")
+        if first:
+            self._answer(first)
