@@ -1,4 +1,4 @@
-"""The command line: init, validate, plan, run, status, resume, report, replay, schema.
+"""The command line: init, validate, plan, run, status, resume, extend, report, replay, schema.
 
 Data goes to stdout, talk to stderr; the last line names the next command. Exit codes: 0 answered, 1 the machine failed,
 2 the study or the call is wrong, 3 too many failed members, 4 not converged, 130 interrupted. Everything heavy is
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json as json_text
 import math
 import os
-import re
 import shlex
 import signal
 import sys
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from uqmsm.cli.following import following
 from uqmsm.cli.refusals import Told, explained
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
     os.environ.setdefault(_variable, "1")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-_ORDER = ("init", "validate", "plan", "run", "status", "resume", "report", "replay", "schema")
+_ORDER = ("init", "validate", "plan", "run", "status", "resume", "extend", "report", "replay", "schema")
 
 
 class _Commands(click.Group):
@@ -125,6 +125,12 @@ _study: Decorator = click.argument("study", metavar="STUDY")
 _folder: Decorator = click.argument("folder", metavar="[RUN]", required=False)
 _as_json = click.option("--json", is_flag=True, help="One JSON document on stdout.")
 _set = click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Change one value of the study.")
+_cluster = click.option(
+    "--cluster",
+    metavar="SPEC",
+    help="local; slurm:QUEUE,jobs=4,walltime=02:00:00 or pbs:QUEUE (jobs of a batch system); tcp://HOST:PORT, or "
+    "tls://HOST:PORT,ca=FILE,cert=FILE,key=FILE (a Dask scheduler that is there).",
+)
 _workers = click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Worker processes; 0 for none.")
 
 
@@ -225,7 +231,7 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _conclude(finished: Any, json: bool, again: str) -> None:
+def _conclude(finished: Any, json: bool) -> None:
     """Write the answer, the next command, and end with the run's exit code."""
     if json:
         _json(finished.summary)
@@ -234,44 +240,15 @@ def _conclude(finished: Any, json: bool, again: str) -> None:
 
         for line in [finished.lines] if isinstance(finished.lines, str) else finished.lines:
             click.echo(fitted(line) if sys.stdout.isatty() else line)
-    near = os.path.relpath(finished.folder)
-    folder = shlex.quote(str(finished.folder) if near.startswith("..") else near)
-    following = {
-        0: lambda: f"uqmsm report {folder} --open",
-        3: lambda: _replaying(finished.folder, folder),
-        4: lambda: _extending(finished.summary, again) or f"uqmsm report {folder} --open",
-        130: lambda: f"uqmsm resume {folder}",
-    }
-    _next(following.get(finished.exit_code, lambda: f"uqmsm status {folder}")())
+    _next(following(finished))
     click.get_current_context().exit(finished.exit_code)
-
-
-def _replaying(run: Path, folder: str) -> str:
-    """Return the command that shows a member that failed as most of the failed did."""
-    from uqmsm import results
-    from uqmsm.errors import StudyError
-    from uqmsm.report.terminal import typical_failure
-
-    try:
-        address = typical_failure(results.load(run))
-    except StudyError:
-        address = ""
-    return f"uqmsm replay {folder} {shlex.quote(address)}" if address else f"uqmsm status {folder}"
-
-
-def _extending(summary: dict[str, Any], again: str) -> str:
-    """Return the command with the largest number of rows that a complaint names, or nothing if none does."""
-    said = " ".join(map(str, summary.get("not_converged", [])))
-    named = re.findall(r"--set members\.rows=(\d+)|needs? (\d+) complete rows", said)
-    wanted = [int(rows or least) for rows, least in named]
-    return f"{again} --set members.rows={max(wanted)}" if wanted else ""
 
 
 @_command("run")
 @_study
 @click.option("--out", type=click.Path(), metavar="DIR", help="The run folder; runs/... if not given.")
 @_workers
-@click.option("--cluster", metavar="SPEC", help="local, or the address of a Dask scheduler.")
+@_cluster
 @_set
 @_as_json
 def run(
@@ -290,8 +267,7 @@ def run(
             finished = conduct.run(checked, out=folder, workers=workers, cluster=cluster, observer=watch)
         finally:
             watch.finished()
-    kept = [f"--set {shlex.quote(one)}" for one in settings if not one.startswith("members.rows=")]
-    _conclude(finished, json, " ".join(["uqmsm run", shlex.quote(study), *kept]))
+    _conclude(finished, json)
 
 
 @_command("status")
@@ -310,23 +286,12 @@ def status(folder: str | None, json: bool) -> None:
     _next(following.get(state["state"], f"uqmsm resume {name}"))
 
 
-def _origin(run: Path) -> str:
-    """Return the study that a run was made from, or the run's own copy of it where that is not known."""
-    from uqmsm.conduct.overview import read_lock
-    from uqmsm.errors import StudyError
-
-    try:
-        source = read_lock(run).get("source")
-    except StudyError:
-        source = None
-    return os.path.relpath(source) if source else str(run / "study.yaml")
-
-
 @_command("resume")
 @_folder
 @_workers
+@_cluster
 @_as_json
-def resume(folder: str | None, workers: int | None, json: bool) -> None:
+def resume(folder: str | None, workers: int | None, cluster: str | None, json: bool) -> None:
     """Go on where a run stopped."""
     from uqmsm import conduct
     from uqmsm.cli.display import observer
@@ -334,10 +299,39 @@ def resume(folder: str | None, workers: int | None, json: bool) -> None:
     found, watch = _run_folder(folder), observer()
     with _stoppable():
         try:
-            finished = conduct.resume(found, workers=workers, observer=watch)
+            finished = conduct.resume(found, workers=workers, cluster=cluster, observer=watch)
         finally:
             watch.finished()
-    _conclude(finished, json, f"uqmsm run {shlex.quote(_origin(found))}")
+    _conclude(finished, json)
+
+
+_count = click.IntRange(min=1)
+
+
+@_command("extend")
+@click.argument("folder", type=click.Path(), metavar="RUN")
+@click.option("--members", "rows", type=_count, metavar="ROWS", help="Rows of members there shall be.")
+@click.option("--band-draws", type=_count, metavar="N", help="Epistemic draws there shall be for a probability's band.")
+@click.option("--band-inner", type=_count, metavar="N", help="Members there shall be for each of these draws.")
+@click.option("--at-most", type=_count, metavar="ROWS", help="Rows at which the study's stop rules shall end.")
+@_workers
+@_cluster
+@_as_json
+def extend(folder: str, rows: int | None, json: bool, **numbers: Any) -> None:
+    """Add members to a run; the first ones stay as they are.
+
+    Without a number, the  members:  that the study file says now are taken.
+    """
+    from uqmsm import conduct
+    from uqmsm.cli.display import observer
+
+    watch = observer()
+    with _stoppable():
+        try:
+            finished = conduct.extend(folder, rows, **numbers, observer=watch)
+        finally:
+            watch.finished()
+    _conclude(finished, json)
 
 
 @_command("report")

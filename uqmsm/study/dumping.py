@@ -43,7 +43,7 @@ def dump(study: Study) -> str:
     body["members"] = _without_none(written(study.members))
     if study.refinements:
         body["refinements"] = [_refinement(one, stages[one.stage], folder) for one in study.refinements]
-    body["run"] = _without_none(written(study.run))
+    body["run"] = _without_none(written(study.run, folder=folder))
     return emit(body)
 
 

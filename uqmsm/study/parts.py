@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
+from uqmsm.execution.limits import Limits
 from uqmsm.quantity import Unit
 from uqmsm.stochastic import Operator
+from uqmsm.study.cluster import Cluster
 
 __all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study", "Until"]
 
@@ -224,14 +226,18 @@ class RunSettings:
     workers
         Worker processes; as many as there are cores if not given, 0 for none beside the main process.
     cluster
-        ``local``, or the address of a Dask scheduler such as ``tcp://host:8786``.
+        ``local``; the address of a Dask scheduler such as ``tls://host:8786``; a batch system and what to ask of it, as
+        in ``slurm:debug,jobs=4,walltime=00:30:00``; or the same as a block.
     tolerate_failures
         Fraction of failed members (``2%`` or 0.02) above which the study ends with exit code 3.
+    limits
+        What one call may cost: time limits, retries of what the machine lost, and when stragglers are stopped.
     """
 
     workers: int | None = None
-    cluster: str = "local"
+    cluster: Cluster = "local"
     tolerate_failures: Annotated[float, Unit("1")] = 0.02
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no machine can do."""
