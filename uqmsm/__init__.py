@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uqmsm.conduct import resume, run, status
+    from uqmsm.conduct import extend, resume, run, status
     from uqmsm.promises import check
     from uqmsm.results import load as open  # noqa: A004  # the name of the contract
     from uqmsm.results import unstack
     from uqmsm.study import dump, load
 
-__all__ = ["check", "dump", "load", "open", "resume", "run", "status", "unstack"]
+__all__ = ["check", "dump", "extend", "load", "open", "resume", "run", "status", "unstack"]
 
 # name -> (module, name there); looked up when first used, so that `import uqmsm` is quick
 _PUBLIC = {
@@ -27,6 +27,7 @@ _PUBLIC = {
     "dump": ("uqmsm.study", "dump"),
     "run": ("uqmsm.conduct", "run"),
     "resume": ("uqmsm.conduct", "resume"),
+    "extend": ("uqmsm.conduct", "extend"),
     "status": ("uqmsm.conduct", "status"),
     "open": ("uqmsm.results", "load"),
     "unstack": ("uqmsm.results", "unstack"),

@@ -25,7 +25,7 @@ from uqmsm.errors import EnvironmentFault, MemberFailed, NotConverged, StudyErro
 OPERATORS = Path(__file__).parents[1] / "study_operators.py"
 pytestmark = pytest.mark.usefixtures("here")  # every test in a folder of its own
 
-COMMANDS = ["init", "validate", "plan", "run", "status", "resume", "report", "schema"]
+COMMANDS = ["init", "validate", "plan", "run", "status", "resume", "extend", "report", "schema"]
 STUDY = """\
 study: a small chain
 seed: 7
@@ -329,16 +329,21 @@ def test_init_run_status_report_resume_is_one_conversation(here):
     assert again.exit_code == 0, again.stderr
     assert again.stdout == result.stdout
     with (here / "first" / "study.yaml").open("a") as study:
-        study.write("# a change\n")
+        study.write("# a comment changes nothing\n")
+    assert call("resume", "there", "--workers", "0").exit_code == 0
+    study = here / "first" / "study.yaml"
+    study.write_text(study.read_text().replace("seed: 1", "seed: 2"))
     changed = call("resume", "there")
     assert changed.exit_code == 2
-    assert "+# a change" in changed.stderr
+    assert "seed: 1 -> 2" in changed.stderr
+    study.write_text(study.read_text().replace("seed: 2", "seed: 1"))
     twice = call("run", "first", *smaller, "--out", "there")
     assert twice.exit_code == 2
     assert "holds a finished run" in twice.stderr
     assert last_line(twice) == "next: uqmsm report there --open"
     lock = json.loads((here / "there" / "study.lock.json").read_text())
     lock["versions"]["uqmsm"] = "0.0.0"
+    lock["study"] += "training: 3\n"
     (here / "there" / "study.lock.json").write_text(json.dumps(lock))
     with (here / "there" / "study.yaml").open("a") as study:
         study.write("training: 3\n")
@@ -400,10 +405,10 @@ def test_failed_members_are_counted_with_their_reason_and_the_next_command_repla
 
 
 def test_a_run_that_missed_its_target_says_how_many_rows_reach_it(monkeypatch):
-    said = ["shares of y: ...; needs about 75 rows: --set members.rows=75", "shares of log y: --set members.rows=90"]
+    said = ["shares of y: ...; needs about 75 rows: uqmsm extend RUN --members 75", "y: uqmsm extend RUN --members 90"]
     conducted(monkeypatch, Finished(exit_code=4, summary={"not_converged": said}))
     result = call("run", "small", "--set", "members.rows=16", "--set", "seed=3")
-    assert last_line(result) == "next: uqmsm run small --set seed=3 --set members.rows=90"
+    assert last_line(result) == "next: uqmsm extend runs/x --members 90"
 
 
 def test_a_ledger_that_is_all_refused_says_why_once(here):
@@ -415,9 +420,12 @@ def test_a_ledger_that_is_all_refused_says_why_once(here):
     assert sum("need 16 complete rows, there are 8" in line for line in ledger) == 1
     assert "refused" not in "".join(ledger)
     assert "warning: members.rows = 8" in result.stderr
-    assert last_line(result).startswith("next: uqmsm run few")
+    assert last_line(result) == "next: uqmsm extend there --members 16"
     again = call("resume", "there", "--workers", "0")
-    assert last_line(again).startswith("next: uqmsm run few/study.yaml")
+    assert last_line(again) == last_line(result)
+    extended = call(*shlex.split(last_line(again).removeprefix("next: uqmsm ")), "--workers", "0")
+    assert extended.exit_code in {0, 4}, extended.stderr
+    assert "32 of 32 members" in extended.stdout
 
 
 def test_few_rows_are_warned_of(here):

@@ -133,6 +133,8 @@ def _resume(arguments: dict[str, Any], began: float) -> str:
     """Return the line that resumes what this command was running, or nothing if it had not begun a run."""
     if "study" in arguments and "workers" not in arguments:
         return ""  # validate and plan run nothing
+    if "band_draws" in arguments:
+        return _extension(arguments)
     if "study" not in arguments and "workers" in arguments:
         folder = arguments.get("folder")
         return f"uqmsm resume {shlex.quote(str(folder))}" if folder else "uqmsm resume"
@@ -144,6 +146,13 @@ def _resume(arguments: dict[str, Any], began: float) -> str:
         candidates += [one for one in runs.glob("*") if one.is_dir()] if runs.is_dir() else []
     mine = [one for one in candidates if (one / "study.yaml").is_file() and _changed(one) >= began - 1.0]
     return f"uqmsm resume {shlex.quote(str(max(mine, key=_changed)))}" if mine else ""
+
+
+def _extension(arguments: dict[str, Any]) -> str:
+    """Return the same extension again: where it was taken up already, it goes on."""
+    options = {"rows": "--members", "band_draws": "--band-draws", "band_inner": "--band-inner", "at_most": "--at-most"}
+    given = [f"{option} {arguments[key]}" for key, option in options.items() if arguments.get(key) is not None]
+    return " ".join(["uqmsm extend", shlex.quote(str(arguments["folder"])), *given])
 
 
 def _changed(folder: Path) -> float:
