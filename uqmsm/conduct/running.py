@@ -157,7 +157,8 @@ def conducted(study: Study, folder: RunFolder, lock: Lock, backend: Backend, obs
             def go(plan: Plan) -> Outcomes:
                 partial = live.partial(chain, plan, backend.slots)
                 table = plan.members.table
-                return execute(chain, study.seed, table, folder, backend=backend, observer=live, partial=partial)
+                watched: dict[str, Any] = {"observer": live, "partial": partial, "limits": study.run.limits}
+                return execute(chain, study.seed, table, folder, backend=backend, **watched)
 
             grown = grow(study, chain, folder, lock, go, live.said)
             refined = {
@@ -215,4 +216,5 @@ def _refined(
     finer = chain.replaced(one.stage, replace(operator, **settings))
     table = members.members.table[members.pairs[: one.pairs]]
     watch = None if observer is None else _Labelled(observer, f"{name} refined")
-    return execute(finer, study.seed, table, folder, backend=backend, observer=watch, purpose=name)
+    limits = study.run.limits
+    return execute(finer, study.seed, table, folder, backend=backend, observer=watch, purpose=name, limits=limits)

@@ -12,7 +12,6 @@ with limits and without.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -143,15 +142,3 @@ class Limits:
         """Return the longest time for a call of a stage [s], infinite where there is no limit."""
         own = [one.time for one in self.stages if one.stage == stage]
         return own[0] if own else np.inf if self.time is None else self.time
-
-    def fit(self, stages: Iterable[str]) -> None:
-        """Refuse limits for stages that a chain has not.
-
-        Raises
-        ------
-        StudyError
-            When there are such.
-        """
-        known = list(stages)
-        strange = [one.stage for one in self.stages if one.stage not in known]
-        _demand(not strange, f"limits for {', '.join(strange)}; the stages of this chain are {', '.join(known)}")

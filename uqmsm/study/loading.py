@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.reading import Document, Faulty, Problem, Route, read, read_file
 from uqmsm.study.operators import did_you_mean
@@ -132,9 +133,20 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
         parts["ask"] = asks(door, asked, chain, parts["members"])
         parts["members"] = stops(door, parts["members"], parts["ask"], chain)
         parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known}, parts["members"])
+        _limits_fit(door, parts["run"], chain)
     if door.problems or chain is None:
         raise Faulty(door.problems, file.name)
     return Study(chain=chain, text=text, path=file, **parts)
+
+
+def _limits_fit(door: Door, run: RunSettings | None, chain: Chain) -> None:
+    limits = run.limits if run is not None else None
+    for at, one in enumerate(limits.stages if limits is not None else ()):
+        if one.stage not in chain.names:
+            route = ("run", "limits", "stages", at, "stage")
+            door.fault(
+                route, f"there is no stage {one.stage!r} to limit", advice=did_you_mean(one.stage, list(chain.names))
+            )
 
 
 def _check_keys(door: Door, body: dict[str, Any]) -> None:
