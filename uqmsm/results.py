@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,13 @@ from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port
 
-__all__ = ["Table", "answers", "load", "members", "outcomes", "save", "tree", "unstack"]
+__all__ = ["FORMAT", "Table", "answers", "load", "members", "outcomes", "save", "tree", "unstack"]
+
+
+FORMAT = 1
+"""Number of the format of ``results.nc``, its attribute ``format``."""
+STEPS: dict[int, Callable[[xr.DataTree], xr.DataTree]] = {}
+"""Old format -> what makes the next one of a tree that was read; as `execution.formats` for the other files."""
 
 
 class Table(Protocol):
@@ -137,14 +143,28 @@ def load(run: str | os.PathLike[str]) -> xr.DataTree:
     Raises
     ------
     StudyError
-        When the folder holds no results yet.
+        When the folder holds no results yet, or those of a newer version.
     """
     path = Path(run)
     file = path / "results.nc" if path.is_dir() else path
     if not file.is_file():
         raise StudyError(f"{path} holds no results.nc; finish the run first: uqmsm resume {path}")
     with xr.open_datatree(file, engine="h5netcdf") as opened:
-        return opened.load()
+        return _as_of_now(opened.load(), file)
+
+
+def _as_of_now(tree: xr.DataTree, file: Path) -> xr.DataTree:
+    """Return a tree as this version would have written it; a file without a format (a posterior) is of the first."""
+    said = str(tree.attrs.get("format", "1"))
+    number = int(said) if said.isdecimal() else 0
+    if not 1 <= number <= FORMAT:
+        raise StudyError(
+            f"{file} has format {said}, and this uqmsm reads formats up to {FORMAT}: open it with the version named in "
+            "study.lock.json, or make it anew with this one: uqmsm resume RUN"
+        )
+    for old in range(number, FORMAT):
+        tree = STEPS[old](tree)
+    return tree
 
 
 def unstack(results: xr.DataTree, stage: str) -> xr.Dataset:

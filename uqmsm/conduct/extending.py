@@ -81,7 +81,7 @@ def extend(
             keep(there, lock)  # from here on it is the new run
             write_whole(there.path / "study.yaml", after.text)
             there.note("extended", rows=size.rows, draws=size.draws, inner=size.inner)
-            say(f"extended from {sizes[-1]} to {size}")
+            say(f"extended from {sizes[-1]} to {size}" if size != sizes[-1] else "the ends of its rounds are moved")
         return conducted(after, there, lock, backend, observer)
 
 

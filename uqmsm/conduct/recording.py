@@ -172,7 +172,7 @@ def _attributes(study: Study, chain: Chain, outcomes: Outcomes, seconds: float) 
         "target_se": str(study.members.target_se),
         "tolerated_failures": str(study.run.tolerate_failures),
         "command": f"uqmsm run {study.path}",
-        "format": "1",
+        "format": str(results.FORMAT),
     }
 
 
