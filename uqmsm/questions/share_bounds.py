@@ -10,9 +10,12 @@ excess over m is the closed variance of the event "missing" itself:
 
 So a source that does not decide who fails is less in doubt. Among all d allowed, the least and the largest share
 (A - x)^2/((A - x)^2 + (B + y)^2), x^2 + y^2 = |d|^2, is met where the answers' angle turns most, or where x is spent.
-A = sqrt(C_u) and B = sqrt(V - C_u) are those of the filled table, which is complete. All are replicates over rows, so
-that the bounds have sampling errors. Ranks lie in (0, 1) by themselves, so their bounds need no range; in turn every
-rank moves with the missing ones, by up to m.
+A = sqrt(C_u) and B = sqrt(V - C_u) are those of the filled table, which is complete. Two more facts cut both ends:
+
+    E Var(y | u) >= E[(y - y')^2/2, both seen], pairs that share u;    Var y <= E[(y - c)^2, seen] + m max(b-c, c-a)^2
+
+All are replicates over rows, so that the bounds have sampling errors. Ranks lie in (0, 1) by themselves, so their
+bounds need no range; in turn every rank moves with the missing ones, by up to m.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from uqmsm.members import Design
 from uqmsm.questions.lines import NONE, Line
 from uqmsm.questions.missing import ANY, Reach, Worst, assumed
 from uqmsm.questions.rectangles import Estimate, Moments, jackknife, replicates
+from uqmsm.questions.row_sums import quotient
 from uqmsm.questions.scatter import Scale
 from uqmsm.questions.shares import Shares
 
@@ -99,6 +103,11 @@ class ShareBounds:
         self.reach = Reach(0.0, 1.0, "given") if scale == "rank" else assumed(values, _on_scale(within, scale))
         self.level, self._radius = level, (self.reach.high - self.reach.low) / 2.0
         self._drift = 1.0 if scale == "rank" else 0.0
+        self.design, self._values = design, values
+        center = float(values[~missing].mean())
+        farthest = max(self.reach.high - center, center - self.reach.low)
+        square = np.where(missing, farthest**2, (values - center) ** 2)
+        self._variance = replicates(square.reshape(design.rows, -1).mean(axis=1))
         self._full = Shares(design, np.where(missing, self.reach.low + self._radius, values))
         self._event = Shares(design, missing.astype(np.float64))
         self._share = replicates(missing.reshape(design.rows, -1).mean(axis=1))
@@ -106,21 +115,39 @@ class ShareBounds:
     def first_order(self, part: frozenset[str]) -> Worst:
         """Return bounds of the closed share of a set of sources."""
         own, event = self._full.net(part), self._event.net(part)
-        return self._worst(own.C_u, own, event.C_u)
+        return self._worst(own.C_u, own, event.C_u, self._within(part, share=True))
 
     def total(self, part: frozenset[str]) -> Worst:
         """Return bounds of the total share: one less the closed share of the rest."""
         own, event = self._full.net(part), self._event.net(part)
-        rest = self._worst(own.C_rest, own, event.C_rest)
+        rest = self._worst(own.C_rest, own, event.C_rest, self._within(part, share=False))
         return Worst(_one_less(rest.most), _one_less(rest.least))
 
-    def _worst(self, closed: Floats, own: Moments, event: Floats) -> Worst:
+    def _within(self, part: frozenset[str], *, share: bool) -> Floats:
+        """Return the least E Var(y | part), or given the rest, from pairs that share it and are both there.
+
+        Ranks move with the missing, and noise that is rolled anew belongs to one side: no pair tells of them.
+        """
+        found = self.design.find(part)
+        if found is None or self._drift or self._full.noise:
+            return 0.0 * self._share
+        number, first = found
+        y00, y10, y01, y11 = np.moveaxis(self._values[self.design.rectangles(self.design.splits[number])], -1, 0)
+        pairs = ((y00, y01), (y10, y11)) if share == first else ((y00, y10), (y01, y11))
+        squares = [np.nan_to_num((one - other) ** 2) / 2.0 for one, other in pairs]
+        return replicates(np.mean(squares, axis=(0, 2)))
+
+    def _worst(self, closed: Floats, own: Moments, event: Floats, within: Floats) -> Worst:
         m, drift = self._share, self._drift * self._share
         whole = np.sqrt(self._radius**2 * m + (1.0 - m) * drift**2)
-        along = self._radius * np.sqrt(np.maximum(event, 0.0) + m**2) + drift
+        along = np.minimum(self._radius * np.sqrt(np.maximum(event, 0.0) + m**2) + drift, whole)
         A, B = (np.sqrt(np.maximum(part, 0.0)) for part in (closed, own.V - closed))
-        least, most = turned(A, B, np.minimum(along, whole), whole)
-        return Worst(_within(jackknife(least, self.level)), _within(jackknife(most, self.level)))
+        least, most = turned(A, B, along, whole)
+        if not self._drift:
+            lowest, highest = np.maximum(A - along, 0.0) ** 2, (A + along) ** 2
+            least = np.maximum(least, np.minimum(quotient(lowest, self._variance), most))
+            most = np.maximum(np.minimum(most, quotient(highest, highest + within)), least)
+        return Worst(_cut(jackknife(least, self.level)), _cut(jackknife(most, self.level)))
 
 
 def _on_scale(within: tuple[float, float], scale: Scale) -> tuple[float, float]:
@@ -135,7 +162,7 @@ def _one_less(each: Estimate) -> Estimate:
     return Estimate(1.0 - each.value, each.se, 1.0 - each.hi, 1.0 - each.lo, each.dof)
 
 
-def _within(each: Estimate) -> Estimate:
+def _cut(each: Estimate) -> Estimate:
     lo, hi = (float(np.clip(limit, 0.0, 1.0)) for limit in (each.lo, each.hi))
     return Estimate(each.value, each.se, lo, hi, each.dof)
 
