@@ -140,7 +140,7 @@ class _Answering:
 
     def _spread(self, one: Answer) -> xr.Dataset:
         # members of a row share indices: only rows are independent
-        part = spread(self._in_rows(one), self.plan.design.row_of_member)
+        part = spread(self._in_rows(one), self.plan.design.row_of_member, within=one.ask.within)
         names = {"quantiles": "quantile_value", "quantile": "probability"}
         names |= {f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")}
         table = part.dataset(one.unit, one.sources).rename(names).drop_attrs(deep=False)
@@ -167,11 +167,11 @@ class _Answering:
             if not there.size:
                 self.complaints.append(f"shares of {one.name}: no member gave it; see why in /members")
             elif np.isinf(there).any() or np.std(there) > ROUNDING * np.max(np.abs(there)):
-                question = partial(ledgers, design, {one.name: values})
+                question = partial(ledgers, design, {one.name: values}, within={one.name: one.ask.within})
                 able |= {one.name: values} if self._tried(f"shares of {one.name}", question) is not None else {}
         if not able:
             return None, None
-        table = ledgers(design, able)
+        table = ledgers(design, able, within={one.name: one.ask.within for one in self.found})
         self.complaints += shortfalls(table, design.rows, self.target_se)
         return table, checks(design, able)
 

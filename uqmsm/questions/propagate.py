@@ -113,6 +113,7 @@ def spread(
     if any(not 0.0 < p < 1.0 for p in probabilities):
         raise StudyError(f"quantiles {list(probabilities)}; probabilities lie between 0 and 1, ends excluded")
     there = np.isfinite(values)
+    values = np.where(there, values, np.nan)  # an infinite answer is none
     _, row = np.unique(row_of_member[there], return_inverse=True)
     y = values[there]
     count = per_row(row, np.ones(len(y)))

@@ -7,7 +7,7 @@ missing member counted as one that did not show the event, and as one that did. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -226,7 +226,16 @@ def probability_band(events: Floats, *, levels: Sequence[float] = (0.05, 0.5, 0.
         int(count[used].sum()),
         events.size,
         Worst(none[0], every[0]),
-        {q: Worst(none[1][q], every[1][q]) for q in quantiles},
+        {q: _widest(each, none[1][q], every[1][q]) for q, each in quantiles.items()},
+    )
+
+
+def _widest(*each: Estimate) -> Worst:
+    """Return the least and the largest: a wider law may have a lower quantile though no probability is lower."""
+    least, most = min(each, key=lambda one: one.value), max(each, key=lambda one: one.value)
+    return Worst(
+        replace(least, lo=min(one.lo for one in each)),
+        replace(most, hi=max(one.hi for one in each)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,9 @@ class Ask:
         or rising above, is answered too, or both. Its epistemic band needs `Members.band`.
     ledger
         Whether to ask where its scatter comes from; ``false`` for a quantity that hardly scatters.
+    least, most
+        What the quantity cannot leave by its nature, in the answer's unit (a strength: ``least: 0 MPa``). Where members
+        are missing, worst cases of mean, sd and shares rest on it; an answer beyond is refused.
     """
 
     answer: str
@@ -53,6 +57,16 @@ class Ask:
     below: float | None = None
     above: float | None = None
     ledger: bool = True
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def within(self) -> tuple[float, float]:
+        """The range that the answer cannot leave, infinite where it is not known."""
+        return (
+            -math.inf if self.least is None else self.least,
+            math.inf if self.most is None else self.most,
+        )
 
 
 @dataclass(frozen=True)

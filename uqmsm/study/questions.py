@@ -32,6 +32,8 @@ class Asked:
     below: float | str | None = None
     above: float | str | None = None
     ledger: bool = True
+    least: float | str | None = None
+    most: float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,14 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
         door.fault((*route, "unit"), f"{stage}.{port.name} is in {port.unit}, not in {unit}", f"{fault}.", advice)
         return None
     before = len(door.problems)
-    below, above = (amount(door, (*route, key), getattr(one, key), unit) for key in ("below", "above"))
-    return Ask(one.answer, one.unit, below, above, one.ledger) if len(door.problems) == before else None
+    below, above, least, most = (
+        amount(door, (*route, key), getattr(one, key), unit) for key in ("below", "above", "least", "most")
+    )
+    if least is not None and most is not None and not least < most:
+        what = f"{one.answer} is said to lie between {least:g} and {most:g} {unit}, and nothing does"
+        door.fault((*route, "least"), what, advice="Write the smaller as least, or remove one.")
+    found = Ask(one.answer, one.unit, below, above, one.ledger, least, most)
+    return found if len(door.problems) == before else None
 
 
 def amount(door: Door, route: tuple[str | int, ...], value: float | str | None, unit: str) -> float | None:
