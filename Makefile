@@ -30,9 +30,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
-# make slow   the tests that take minutes, and those that render pages
+# make slow   the tests that take minutes, those that render pages, and those that start a SLURM of their own
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "slow or browser"
+	$(BIN)/python -m pytest -m "slow or browser or slurm"
 
 # make lint   formatting, types, and the floors of the house
 lint: $(VENV)/.installed-test
