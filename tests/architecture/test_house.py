@@ -23,6 +23,7 @@ DOORS = {
     "dask": ("execution/clusters/",),
     "distributed": ("execution/clusters/",),
     "dask_jobqueue": ("execution/clusters/jobqueue.py",),
+    "tornado": ("execution/dashboard/",),
     "pydantic": ("study/",),
     "pint": ("quantity.py",),
     "ruamel": ("reading.py", "study/overrides.py"),

@@ -37,8 +37,11 @@ class Page:
 
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            command, preexec_fn=wire,  # noqa: PLW1509  # dup2 alone
-            close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            preexec_fn=wire,  # noqa: PLW1509  # dup2 alone
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(down)
         os.close(up)

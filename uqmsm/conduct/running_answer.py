@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite, nan, sqrt
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 KINDS = ("epistemic", "aleatoric", "numerical")
 SHARE = 0.03
 """Part of the time of a run that may go into looking at it."""
-POINTS = 60
+POINTS = 40
 """Points of the history of a mean."""
 
 
@@ -123,37 +123,31 @@ def standing(ask: Ask, chain: Chain, plan: Plan, outcomes: Outcomes, through: ND
     values = converted(outcomes.member_values(stage, port.name), port.unit, unit)
     values = np.where(through, values, np.nan)[plan.rows]
     there = np.isfinite(values)
-    mean, mean_se, sd = _spread(values, plan)
+    spread, history = _over_rows(values, plan)
     fractions, shares = _shares(values, plan) if ask.ledger else ({}, None)
     counts = (int(there.sum()), int(through[plan.rows].sum()), len(values))
-    return Standing(ask.answer, unit, mean, mean_se, sd, *counts, fractions, shares, _history(values, plan))
+    return Standing(ask.answer, unit, *spread, *counts, fractions, shares, history)
 
 
-def _history(values: Floats, plan: Plan) -> tuple[tuple[int, float, float], ...]:
-    """Return the mean and its error after the first 3, ... rows; rows are independent, their members are not."""
+def _over_rows(values: Floats, plan: Plan) -> tuple[tuple[float, float, float], tuple[tuple[int, float, float], ...]]:
+    """Return mean, its error and sd as `questions.propagate.spread` gives them, and the mean after fewer rows."""
+    from uqmsm.questions.row_sums import moments_over_rows, per_row
+
     there = np.isfinite(values)
     _, row = np.unique(plan.design.row_of_member[there], return_inverse=True)
-    count = np.bincount(row)
-    if len(count) < 3:
-        return ()
-    center = float(values[there].mean())
-    of_row = np.bincount(row, values[there] - center) / count
-    after = np.unique(np.linspace(3, len(of_row), POINTS).astype(np.int64))
-    mean, square = np.cumsum(of_row)[after - 1] / after, np.cumsum(of_row**2)[after - 1] / after
-    se = np.sqrt(np.maximum(square - mean**2, 0.0) / (after - 1))
-    return tuple(zip(after.tolist(), (center + mean).tolist(), se.tolist(), strict=True))
-
-
-def _spread(values: Floats, plan: Plan) -> tuple[float, float, float]:
-    from uqmsm.questions.propagate import spread
-
-    there = values[np.isfinite(values)]
-    try:
-        found = spread(values, plan.design.row_of_member)
-    except StudyError:  # too few rows for a standard error
-        some = there.size > 1
-        return (float(there.mean()), nan, float(there.std(ddof=1))) if some else (nan, nan, nan)
-    return found.mean.value, found.mean.se, found.sd.value
+    y = values[there]
+    rows = int(row.max(initial=-1)) + 1
+    if rows < 3:  # too few for a standard error
+        return ((float(y.mean()), nan, float(y.std(ddof=1))) if y.size > 1 else (nan, nan, nan)), ()
+    center = float(y.mean())
+    sums = (per_row(row, np.ones(len(y))), per_row(row, y - center), per_row(row, (y - center) ** 2))
+    history = []
+    for some in np.unique(np.linspace(3, rows, POINTS).astype(np.int64)).tolist():
+        means, variances = moments_over_rows(*(part[:some] for part in sums))
+        jackknife = sqrt((some - 1.0) * float(np.var(means[1:])))
+        history.append((some, center + float(means[0]), jackknife))
+    _, mean_now, se_now = history[-1]
+    return (mean_now, se_now, sqrt(max(float(variances[0]), 0.0))), tuple(history)
 
 
 def _shares(values: Floats, plan: Plan) -> tuple[dict[str, tuple[float, float]], Shares | None]:
@@ -171,8 +165,8 @@ def _shares(values: Floats, plan: Plan) -> tuple[dict[str, tuple[float, float]],
             return {}, None
         shown = scales(values)[0]
         ledger = raw if shown == "raw" else Ledger(plan.design, values, scale=shown)
-        lines = (tuple(ledger.list_lines("source")), tuple(ledger.list_lines("stage")))
-        return _fractions(raw), Shares(shown, ledger.rows, *lines)
+        sources = tuple(line for line in ledger.list_lines("source") if line.of == "source")
+        return _fractions(raw), Shares(shown, ledger.rows, sources, tuple(ledger.list_lines("stage")))
     except StudyError:  # a question that the finished run refuses, too, with its reason
         return {}, None
 
@@ -192,21 +186,27 @@ class Looks:
         What is asked.
     answer
         Takes the first answer in one line.
-    clock
-        Seconds, for tests.
+    clock, effort
+        Seconds on the wall, and seconds that this thread has computed; for tests.
 
     Attributes
     ----------
     standings
         How the answers stand, replaced as a whole at each look.
     spent
-        Seconds that all looks took.
+        Seconds of computing that all looks took.
     """
 
-    def __init__(self, study: Study, answer: Callable[[str], None], clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        study: Study,
+        answer: Callable[[str], None],
+        clock: Callable[[], float] = perf_counter,
+        effort: Callable[[], float] = thread_time,
+    ) -> None:
         self.standings: tuple[Standing, ...] = ()
         self.spent = 0.0
-        self._study, self._answer, self._clock = study, answer, clock
+        self._study, self._answer, self._clock, self._effort = study, answer, clock, effort
         self._began, self._due = clock(), 0.0
 
     def due(self, through: NDArray[np.bool_]) -> bool:
@@ -216,9 +216,9 @@ class Looks:
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Count what is done in the context as a look; all looks, the next one included, stay under their share."""
-        began = self._clock()
+        began, before = self._clock(), self._effort()
         yield
-        took = self._clock() - began
+        took = self._effort() - before
         self.spent += took
         self._due = max(began + took / SHARE, self._began + (self.spent + took) / SHARE)
 

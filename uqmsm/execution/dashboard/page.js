@@ -169,15 +169,16 @@ function ledger(node, one, state) {
     node.querySelector(".stack").setAttribute("aria-hidden", "true");
   }
   const sure = found.widest_se === null ? "" : `, shares known to ± ${Math.max(100 * found.widest_se, 0.1).toFixed(found.widest_se < 0.01 ? 1 : 0)} points or better, asked ± ${Number((100 * state.target_se).toPrecision(2))}`;
-  write(node.querySelector(".note"), `Where ${found.of} comes from, after ${many(found.rows)} complete rows${sure}`);
-  const lines = found.lines.filter(line => line.name !== "others");
+  const early = !state.closing && found.lines.every(line => line.verdict === "refused") ? "; single sources can be told after 16" : "";
+  write(node.querySelector(".note"), `Where ${found.of} comes from, after ${many(found.rows)} complete rows${sure}${early}`);
+  const lines = found.lines;
   const width = v => Math.max(v || 0, 0), whole = lines.reduce((s, line) => s + width(line.alone) + width(line.others), 0) || 1;
   const parts = lines.flatMap(line => [[`${line.name} a`, [`k-${line.kind}`, width(line.alone)]], [`${line.name} b`, [`hatch k-${line.kind}`, width(line.others)]]]);
   keep(node.querySelector(".stack"), parts, () => make("i"), (part, [name, share]) => {
     part.className = name;
     requestAnimationFrame(() => { part.style.width = `${100 * share / whole}%`; });
   });
-  keep(node.querySelector(".lines"), lines.map((line, k) => [line.name, {...line, first: !k || lines[k - 1].stage !== line.stage}]), built, filled);
+  keep(node.querySelector(".lines"), lines.map((line, k) => [line.name, {...line, said: early ? "not yet" : line.said, first: !k || lines[k - 1].stage !== line.stage}]), built, filled);
 }
 function entry(legend, name, words) {
   const item = make("span");
