@@ -234,8 +234,8 @@ def _widest(*each: Estimate) -> Worst:
     """Return the least and the largest: a wider law may have a lower quantile though no probability is lower."""
     least, most = min(each, key=lambda one: one.value), max(each, key=lambda one: one.value)
     return Worst(
-        replace(least, lo=min(one.lo for one in each)),
-        replace(most, hi=max(one.hi for one in each)),
+        replace(least, lo=float(np.fmin.reduce([one.lo for one in each]))),
+        replace(most, hi=float(np.fmax.reduce([one.hi for one in each]))),
     )
 
 

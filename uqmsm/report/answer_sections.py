@@ -12,6 +12,7 @@ from uqmsm.report.answer_pictures import draw_distribution, draw_probability
 from uqmsm.report.digits import amount, change, joined, number, percent, unbroken, written
 from uqmsm.report.facts import Answer, group, plain
 from uqmsm.report.ledger_facts import Ledger
+from uqmsm.report.missing_section import chance_clause
 from uqmsm.report.words import headline, remedy, split_sentence
 
 __all__ = ["answer_items", "distributions", "probabilities"]
@@ -23,8 +24,9 @@ def answer_items(
     words: Mapping[str, str],
     shifts: Sequence[Mapping[str, str]],
     failed: Mapping[str, Any],
+    missing: Mapping[str, str] | None = None,
 ) -> list[dict[str, str]]:
-    """Return, per answer, its headline and what is said about it in sentences."""
+    """Return, per answer, its headline and what is said about it in sentences; `missing` adds to its note."""
     items = []
     again = (failed.get("rows") or [{"replay": ""}])[0]["replay"]
     for answer in given:
@@ -43,6 +45,8 @@ def answer_items(
         )
         command = _command(answer, own, again)
         note = "" if not answer.used else f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
+        lacking = (missing or {}).get(answer.name, "")
+        note += f" {lacking}." if lacking else ""
         text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
         items.append(
             {
@@ -110,7 +114,7 @@ def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[st
         answer = next((each for each in given if each.name == name), None)
         words, units = (answer.words, answer.units) if answer else (plain(name), "")
         event = f"{words} {side} {written(limit)} {units}".rstrip()
-        text = f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}. "
+        text = f"{event[:1].upper()}{event[1:]} has the probability {_chance(one)}{chance_clause(one)}. "
         if "band" in one:
             more, picture = _band(one, event, f"p{k}")
         else:

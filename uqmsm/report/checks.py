@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from uqmsm.report.digits import number, percent, written
-from uqmsm.report.facts import Answer, answers, group, notes, plain
+from uqmsm.report.facts import Answer, answers, group, notes, plain, source_words
 from uqmsm.report.ledger_facts import Ledger, ledgers
+from uqmsm.report.missing_section import doubts
 from uqmsm.report.words import INTERVAL_ROWS, enough
 
 __all__ = ["Check", "checks", "overall", "verdict"]
@@ -82,6 +83,7 @@ def checks(results: xr.DataTree) -> list[Check]:
     """Return every check that the tree allows: members, means, shares, posteriors, biases, probabilities."""
     given = answers(results)
     found = [_members(results, given)]
+    found += _chance(results, given)
     found += [check for answer in given if (check := _mean(answer))]
     target = _setting(results, "target_se", _TARGET_SE)
     found += _ledgers(results, given, target)
@@ -118,6 +120,14 @@ def _members(results: xr.DataTree, given: Sequence[Answer]) -> Check:
     said = f"{used} of {of} members succeeded" + (f", {percent(lost, small=1)} failed" if lost else "")
     state = _light(lost > limit, lost > 0.5 * limit)
     return Check(state, "Members", said, f"at most {percent(limit)} failed", todo, lost / limit if limit else 0.0)
+
+
+def _chance(results: xr.DataTree, given: Sequence[Answer]) -> list[Check]:
+    """Return a light, once, if something speaks against chance as the reason why members are missing."""
+    words = source_words(results)
+    said = next(filter(None, (doubts(results, answer, words) for answer in given)), "")
+    todo = "read the worst cases under what is missing; mend what fails"
+    return [Check("care", "Members missing by chance", said, "nothing against it", todo, advice=True)] if said else []
 
 
 def _mean(answer: Answer) -> Check | None:

@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 
 from uqmsm.report.comparison_picture import draw_comparisons
-from uqmsm.report.digits import amount, change, number, written
-from uqmsm.report.facts import Answer, group, notes, plain
+from uqmsm.report.digits import amount, change, joined, number, written
+from uqmsm.report.facts import Answer, group, notes, plain, stages
 
 __all__ = ["comparison_items", "failures", "shift_rows"]
 
@@ -83,10 +83,31 @@ def failures(results: xr.DataTree, folder: Path) -> dict[str, Any]:
     failed = np.flatnonzero(status != "done")
     reasons = np.asarray(table["reason"].values).astype(str)
     addresses = np.asarray(table["address"].values).astype(str)
+    ladder = [str(stage["name"]) for stage in stages(results)]
     counts = Counter(str(reasons[i]) or str(status[i]) for i in failed)
     first = {why: next(i for i in failed if (reasons[i] or status[i]) == why) for why in counts}
     rows = [
-        {"why": why, "n": n, "replay": shlex.join(["uqmsm", "replay", str(folder), addresses[first[why]]])}
+        {
+            **_place(why, ladder),
+            "why": why,
+            "n": n,
+            "replay": shlex.join(["uqmsm", "replay", str(folder), addresses[first[why]]]),
+        }
         for why, n in counts.most_common()
     ]
-    return {"known": True, "failed": len(failed), "of": len(status), "rows": rows[:12], "more": max(len(rows) - 12, 0)}
+    per_stage = Counter(_place(why, ladder)["stage"] for why in counts.elements())
+    by_stage = [f"{per_stage[stage]} in {plain(stage)}" for stage in ladder if per_stage[stage]]
+    return {
+        "known": True,
+        "by_stage": joined(by_stage),
+        "failed": len(failed),
+        "of": len(status),
+        "rows": rows[:12],
+        "more": max(len(rows) - 12, 0),
+    }
+
+
+def _place(why: str, ladder: Sequence[str]) -> dict[str, str]:
+    """Return the stage that a reason names first, empty if none, and what happened there."""
+    stage, _, what = why.partition(": ")
+    return {"stage": stage, "what": what} if stage in ladder else {"stage": "", "what": why}

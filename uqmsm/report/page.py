@@ -16,6 +16,7 @@ from uqmsm.report.digits import seconds, unbroken
 from uqmsm.report.ledger_facts import ledgers
 from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.legend import LEDGER
+from uqmsm.report.missing_section import missing_items, missing_note
 from uqmsm.report.posterior_section import posteriors
 from uqmsm.report.style import FIGURE_STYLE, THEME
 
@@ -63,13 +64,14 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
     shifts = evidence_sections.shift_rows(results, given)
     lights = checks(results)
     failed = evidence_sections.failures(results, folder)
+    lacking = {answer.name: missing_note(results, answer) for answer in given}
     compared, comparison_picture = evidence_sections.comparison_items(results)
     return {
         "style": THEME + FIGURE_STYLE,
         "run": folder.name,
         "title": results.attrs.get("title") or "Report",
         "about": results.attrs.get("about", ""),
-        "answers": answer_sections.answer_items(given, found, words, shifts, failed),
+        "answers": answer_sections.answer_items(given, found, words, shifts, failed, lacking),
         "checks": [replace(one, found=unbroken(one.found), asked=unbroken(one.asked)) for one in lights],
         "overall": "bad" if overall(lights) == "bad" else "good",
         "together": verdict(lights),
@@ -83,6 +85,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "posteriors": posteriors(results),
         **_chain(results, ladder),
         "failures": failed,
+        "missing": missing_items(results, given, words),
         **_provenance(results),
     }
 

@@ -8,8 +8,9 @@ from shutil import get_terminal_size
 
 import xarray as xr
 
-from uqmsm.report.facts import Answer, answers, plain
+from uqmsm.report.facts import Answer, answers, plain, source_words
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
+from uqmsm.report.missing_section import doubts, missing_note
 from uqmsm.report.words import headline, share
 
 __all__ = ["failures_text", "ledger_text", "typical_failure"]
@@ -46,6 +47,8 @@ def ledger_text(results: xr.DataTree, *, width: int | None = None) -> list[str]:
     lines: list[str] = []
     for answer in answers(results):
         lines.append(f"{headline(answer)}   ({answer.used} of {answer.of} members)")
+        lacking = missing_note(results, answer)
+        lines += [f"  {lacking}"] if lacking else []
         own = [ledger for ledger in found if ledger.answer == answer.name and not ledger.title.endswith(" failed")]
         lines += _rows(own[0], answer, width) if own else [f"  no ledger: {_why(answer)}"]
         lines.append("")
@@ -94,7 +97,10 @@ def failures_text(results: xr.DataTree, tolerated: float) -> str:
         ((top, times),) = reasons.most_common(1)
         others = f", and {len(reasons) - 1} other reasons" if len(reasons) > 2 else ", and another" * (len(reasons) - 1)
         why = f": {top} ({times}x){others}"
-    return f"{failed} of {count} members failed{why}; tolerated are {100.0 * tolerated:g} %"
+    words = source_words(results)
+    doubt = next(filter(None, (doubts(results, answer, words) for answer in answers(results))), "")
+    doubt = f"; {doubt}" if doubt else ""
+    return f"{failed} of {count} members failed{why}; tolerated are {100.0 * tolerated:g} %{doubt}"
 
 
 def typical_failure(results: xr.DataTree) -> str:
