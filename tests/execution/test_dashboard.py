@@ -13,7 +13,8 @@ import pytest
 
 from uqmsm.execution import dashboard
 from uqmsm.execution.clusters import open_backend
-from uqmsm.execution.dashboard import KEPT, Feed, link_beside, page
+from uqmsm.execution.dashboard import Feed, feeding, link_beside, page
+from uqmsm.execution.dashboard.serving import KEPT
 
 
 @pytest.fixture(scope="module")
@@ -86,24 +87,24 @@ def test_a_state_arrives_within_seconds_and_the_last_one_at_once(one):
     feed.follow(lambda: dict(said))
     until(lambda: state_of(feed.link)["state"] == {"count": 0})
     said["count"] = 7
-    until(lambda: state_of(feed.link)["state"] == {"count": 7}, 3 * dashboard.PERIOD_SECONDS)
+    until(lambda: state_of(feed.link)["state"] == {"count": 7}, 3 * feeding.PERIOD_SECONDS)
     said["count"] = 8
     began = time.monotonic()
     feed.close()
     assert state_of(feed.link)["state"] == {"count": 8}
     # somebody looked a moment ago, so the end waits for one more question, and no longer
-    assert dashboard.PERIOD_SECONDS < time.monotonic() - began < dashboard.PATIENCE_SECONDS + 1.0
+    assert feeding.PERIOD_SECONDS < time.monotonic() - began < feeding.PATIENCE_SECONDS + 1.0
     unseen = opened(one, "unseen")
     unseen.follow(lambda: {"count": 1})
     began = time.monotonic()
     unseen.close()
-    assert time.monotonic() - began < dashboard.PERIOD_SECONDS
+    assert time.monotonic() - began < feeding.PERIOD_SECONDS
     assert unseen.trouble is None
 
 
 def test_silence_is_told_from_a_state_that_does_not_change(one, monkeypatch):
-    monkeypatch.setattr(dashboard, "PERIOD_SECONDS", 0.1)
-    monkeypatch.setattr(dashboard, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(feeding, "PERIOD_SECONDS", 0.1)
+    monkeypatch.setattr(feeding, "BEAT_SECONDS", 0.3)
     feed = opened(one, "fourth")
     feed.follow(lambda: {"still": True})
     until(lambda: state_of(feed.link)["age"] > 1.0)

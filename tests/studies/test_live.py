@@ -14,7 +14,8 @@ from uqmsm import conduct
 from uqmsm.conduct import live as live_room
 from uqmsm.conduct.answering import planned
 from uqmsm.conduct.live_facts import Pace
-from uqmsm.conduct.running_answer import SHARE, Looks, standing
+from uqmsm.conduct.looks import SHARE, Looks
+from uqmsm.conduct.running_answer import standing
 from uqmsm.errors import EnvironmentFault
 from uqmsm.execution.taskfile import Status
 from uqmsm.report.facts import answers
@@ -64,11 +65,13 @@ def test_what_is_shown_at_the_end_is_what_the_report_says(kept, tmp_path):
     finished = uqmsm.run(uqmsm.load(EXACT), tmp_path / "run", workers=0)
     state = json.loads(json.dumps(kept[0].state(), allow_nan=False))
     (shown,) = state["answers"]
-    by_kind = same_as_report(shown, uqmsm.open(finished.folder), "y")
+    tree = uqmsm.open(finished.folder)
+    by_kind, sd_se = same_as_report(shown, tree, "y"), answers(tree)[0].sd.se
     for kind, variance in (("epistemic", 0.70), ("aleatoric", 0.27), ("numerical", 0.03)):
-        error = 0.5 * (by_kind[kind]["share_se"] / variance + 2 * (2 / 128) ** 0.5) * variance**0.5
-        assert abs(by_kind[kind]["sd"] - variance**0.5) < 5 * error
-        assert abs(by_kind[kind]["sd"] - (variance + 1.2) ** 0.5) > 5 * error  # negative control
+        one = by_kind[kind]
+        error = one["sd"] * (0.5 * one["share_se"] / one["share"] + sd_se / shown["sd"])
+        assert abs(one["sd"] - variance**0.5) < 5 * error
+        assert abs(one["sd"] - (1.0 - variance) ** 0.5) > 5 * error  # negative control: that of the others
     assert (state["phase"], state["closing"], state["left"]) == ("finished", "good", 0.0)
     assert state["next"].startswith("uqmsm report ")
     assert state["members"][0] == state["members"][1] == 2560 + 64 * 64

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uqmsm.conduct.live_facts import Pace, seen_in
 from uqmsm.conduct.live_words import answer_words
-from uqmsm.conduct.running_answer import Looks
+from uqmsm.conduct.looks import Looks
 from uqmsm.errors import EnvironmentFault, StudyError
 
 if TYPE_CHECKING:
