@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from uqmsm.chain import Chain, Stage
 from uqmsm.conduct.lock import as_run, read_lock
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.execution.calls import calls_of
+from uqmsm.execution.endings import ending_of
 from uqmsm.execution.learning import learnt_before
 from uqmsm.members import Address
 from uqmsm.stochastic import evaluate_batch
@@ -25,7 +27,10 @@ Tell = Callable[[str], None]
 
 
 def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str, dict[str, NDArray[Any]]]:
-    """Run one member of a run again in this very process; nothing is written.
+    """Run one member of a run again in this very process, without limits; nothing is written.
+
+    Where a call of the member did not end well in the run, how it ended there and the last lines that it printed are
+    told first: a call that timed out takes as long here, until Ctrl-C.
 
     Parameters
     ----------
@@ -61,9 +66,23 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
         )
     chain = learnt_before(study.chain, study.seed, path / "posterior")
     known: dict[str, dict[str, NDArray[Any]]] = {}
+    calls = calls_of(chain, study.seed, np.array([[indices[source.label] for source in chain.sources]]))
     for stage in chain.stages:
+        _tell_ending(path, stage.name, calls[stage.name].keys[0].tobytes(), tell)
         known[stage.name] = _step(chain, stage, indices, study.seed, known, tell)
     return known
+
+
+def _tell_ending(path: Path, stage: str, key: bytes, tell: Tell) -> None:
+    ending = ending_of(path, stage, key)
+    if ending is None:
+        return
+    status, reason, log = ending
+    tell(f"{stage}: in the run it ended as {status.word}: {reason}")
+    if log:
+        tell("  the last lines that it printed there:")
+        for line in log.splitlines():
+            tell(f"  | {line}")
 
 
 def _step(

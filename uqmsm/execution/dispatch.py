@@ -291,20 +291,22 @@ class _Run:
 
         Where a warden has left notes, they say which it is, and the others go on together.
         """
-        notes = {note.row: note for note in read_notes(self._watch(name, ticket).note) if 0 <= note.row < len(rows)}
+        found = sorted(read_notes(self._watch(name, ticket).note), key=lambda note: note.timed_out)
+        notes = {note.row: note for note in found if 0 <= note.row < len(rows)}
         late = [at for at, note in notes.items() if note.timed_out]
         suspects = [at for at, note in notes.items() if not note.timed_out]
         if late:
             told = [(overtime(notes[at].kind, notes[at].seconds), notes[at].log, notes[at].seconds) for at in late]
             self._settle(name, rows[late], Status.TIMED_OUT, told)
-        if not notes:
+        if not notes and not self.retries.innocent(name, int(rows[0])):
             suspects = list(range(len(rows)))
             self.watch.said(f"{name}: a task of {len(rows)} calls was lost ({why}); each is tried again alone")
         elif suspects:
             self.watch.said(f"{name}: a worker died ({why}); the call that it ran is tried again alone")
         for at in suspects:
             if not self.retries.granted(name, int(rows[at])):
-                tries = f" after {self.retries.limit} more tries alone" if self.retries.limit else ""
+                times = self.retries.limit
+                tries = f" after {times} more {'try' if times == 1 else 'tries'} alone" if times else ""
                 log = notes[at].log if at in notes else ""
                 self._settle(name, rows[[at]], Status.LOST, [(f"lost{tries}: {why}", log, np.nan)])
                 self._note_lost(name, int(rows[at]), f"lost{tries}: {why}")

@@ -8,6 +8,7 @@ progress display writes to the same terminal, it is what Python code prints, war
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import sys
@@ -87,7 +88,9 @@ class _Descriptors(Printed):
         cls = _Descriptors
         with cls._lock:
             if cls._shared is None:
-                cls._shared = tempfile.TemporaryFile("a+b", buffering=0)
+                cls._shared = tempfile.TemporaryFile(buffering=0)
+                flags = fcntl.fcntl(cls._shared, fcntl.F_GETFL)
+                fcntl.fcntl(cls._shared, fcntl.F_SETFL, flags | os.O_APPEND)  # it is emptied while others write
             self.file = cls._shared
             if cls._users == 0:
                 _flush()

@@ -6,6 +6,8 @@ from collections import Counter, deque
 
 __all__ = ["Retries"]
 
+PATIENCE = 3
+
 
 class Retries:
     """Calls to be tried again, one at a time.
@@ -25,6 +27,7 @@ class Retries:
         self.limit = limit
         self._queue: deque[tuple[str, int]] = deque()
         self._tries: Counter[tuple[str, int]] = Counter()
+        self._unexplained: Counter[tuple[str, int]] = Counter()
         self._ticket = ""
 
     def granted(self, stage: str, row: int) -> bool:
@@ -34,6 +37,15 @@ class Retries:
         self._tries[stage, row] += 1
         self._queue.append((stage, row))
         return True
+
+    def innocent(self, stage: str, row: int) -> bool:
+        """Tell whether a task that begins with this call, lost without a note, may be taken for a bystander.
+
+        When a worker dies, the tasks that waited there are lost with it, too; its warden leaves a note for the one that
+        it ran. A whole machine that dies leaves none, so patience with such losses ends.
+        """
+        self._unexplained[stage, row] += 1
+        return self._unexplained[stage, row] <= PATIENCE
 
     def next(self) -> tuple[str, int] | None:
         """Take the call to be tried now; none while another is."""

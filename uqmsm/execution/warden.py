@@ -111,6 +111,7 @@ class _Warden:
         self.memory = mmap.mmap(slots, SLOTS * PAGE, prot=mmap.PROT_READ)
         self.looked: dict[int, float] = {}
         self.straggler: dict[int, float] = {}
+        self.pruned = 0
 
     def watch(self) -> None:
         """Look at every call until the worker ends, by itself or by us."""
@@ -119,17 +120,22 @@ class _Warden:
             if ready or os.getppid() != self.parent:
                 self._mourn()
                 return
-            for at in range(SLOTS):
-                slot = self._slot(at)
-                if slot.token and self._over(slot) and self._slot(at) == slot:
-                    self._end(at, slot)
+            calls = {at: slot for at in range(SLOTS) if (slot := self._slot(at)).token}
+            for at, slot in calls.items():
+                late = self._late(slot)
+                if late > slot.grace and self._end(at, slot):
+                    return
+                if late > slot.grace / 2 and len(calls) == 1 and slot.token != self.pruned:
+                    self.pruned = slot.token  # a call that waits for a program wakes when that ends
+                    _end_children(self.parent)
 
     def _slot(self, at: int) -> Slot:
         return unpack(self.memory[at * PAGE : (at + 1) * PAGE])
 
-    def _over(self, slot: Slot) -> bool:
+    def _late(self, slot: Slot) -> float:
+        """Return the time since a call should have ended [s], negative while it should not."""
         age = time.monotonic() - slot.began
-        return age > slot.limit + slot.grace or age > self._straggler(slot, age) + slot.grace
+        return age - min(slot.limit, self._straggler(slot, age))
 
     def _straggler(self, slot: Slot, age: float) -> float:
         if not slot.straggling or age < slot.least:
@@ -140,16 +146,17 @@ class _Warden:
             self.straggler = {slot.token: straggler_limit(slot)}
         return self.straggler[slot.token]
 
-    def _end(self, at: int, slot: Slot) -> None:
+    def _end(self, at: int, slot: Slot) -> bool:
+        """End the worker, unless the call came back at the last moment."""
         where = self._where()
-        if self._slot(at).token != slot.token:
-            return  # it came back at the last moment
+        if self._slot(at) != slot:
+            return False
         straggler = self.straggler.get(slot.token, math.inf)
         kind = "straggler" if straggler < slot.limit else "limit"
         self._note(slot, kind, min(straggler, slot.limit), where)
-        for pid in _descendants(self.parent) - {os.getpid()}:
-            _kill(pid)
-        _kill(self.parent)
+        _end_children(self.parent)
+        os.kill(self.parent, signal.SIGKILL)
+        return True
 
     def _mourn(self) -> None:
         """Say what was under way when the worker died."""
@@ -188,9 +195,11 @@ class _Warden:
             pass  # the run folder is gone or full: the worker is ended all the same, and its call counts as lost
 
 
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def _end_children(pid: int) -> None:
+    """End what a process started, but for this process."""
+    for child in _descendants(pid) - {os.getpid()}:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> set[int]:
