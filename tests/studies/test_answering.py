@@ -126,7 +126,7 @@ def test_members_that_all_fail_leave_a_table_and_words():
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [(2, "2 rows"), (4, "members.rows = 4 gives no ledger"), (12, "16 complete rows"), (16, "uqmsm extend RUN --members ")],
+    [(2, "2 rows"), (4, "members.rows = 4 gives no ledger"), (12, "16 complete rows"), (16, "extend RUN --members ")],
 )
 def test_too_few_rows_are_not_converged(rows, words):
     _, complaints = run(Ask("T"), rows=rows, target_se=0.01)
