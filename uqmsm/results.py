@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port
+from uqmsm.trust import refuse_foreign_data, refuse_links
 
 __all__ = ["FORMAT", "Table", "answers", "load", "members", "outcomes", "save", "tree", "unstack"]
 
@@ -149,6 +150,9 @@ def load(run: str | os.PathLike[str]) -> xr.DataTree:
     file = path / "results.nc" if path.is_dir() else path
     if not file.is_file():
         raise StudyError(f"{path} holds no results.nc; finish the run first: uqmsm resume {path}")
+    if path.is_dir():
+        refuse_links(path)
+    refuse_foreign_data(file)
     with xr.open_datatree(file, engine="h5netcdf") as opened:
         return _as_of_now(opened.load(), file)
 

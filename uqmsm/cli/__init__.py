@@ -25,6 +25,7 @@ import click
 
 from uqmsm.cli.following import following
 from uqmsm.cli.refusals import Told, explained
+from uqmsm.trust import never_world_writable
 
 if TYPE_CHECKING:
     from uqmsm.study import Study
@@ -64,7 +65,8 @@ class _Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         began = time.time()
         try:
-            return super().invoke(ctx)
+            with never_world_writable():
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except BaseException as fault:

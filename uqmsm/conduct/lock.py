@@ -15,6 +15,7 @@ from uqmsm.execution.journal import write_whole
 from uqmsm.fingerprint import digest, versions
 from uqmsm.members import Size
 from uqmsm.study import Study, dump, loads
+from uqmsm.trust import refuse_links
 
 if TYPE_CHECKING:
     from uqmsm.execution.journal import RunFolder
@@ -64,6 +65,7 @@ def read_lock(path: Path) -> Lock:
     StudyError
         When it is no run folder, a damaged one, or one of a newer version.
     """
+    refuse_links(path)
     file = path / _FILE
     begun = (path / "journal.jsonl").exists()
     if not file.is_file() and not begun:

@@ -17,6 +17,7 @@ from uqmsm.conduct.lock import Lock, as_run, first_lock, read_lock, recorded, se
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.study import Study, dump
+from uqmsm.trust import never_world_writable
 
 if TYPE_CHECKING:
     from uqmsm.chain import Chain
@@ -124,13 +125,12 @@ def place_of(study: Study, workers: int | None, cluster: str | None, observer: O
     wanted = workers if workers is not None else study.run.workers
     place = cluster or study.run.cluster
     say = observer.said if observer is not None else None
-    backend = open_backend(
-        wanted if wanted is not None else (os.cpu_count() or 1), "" if place == "local" else place, say
-    )
-    try:
-        yield backend
-    finally:
-        backend.close()
+    with never_world_writable():
+        backend = open_backend(wanted if wanted is not None else (os.cpu_count() or 1), place, say)
+        try:
+            yield backend
+        finally:
+            backend.close()
 
 
 def conducted(study: Study, folder: RunFolder, lock: Lock, backend: Backend, observer: Observer | None) -> Finished:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.entries import believable
 from uqmsm.execution.formats import JOURNAL
 from uqmsm.execution.taskfile import (
     CorruptFile,
@@ -24,6 +25,7 @@ from uqmsm.execution.taskfile import (
     read_task,
     sync_folder,
 )
+from uqmsm.trust import plain_bytes, refuse_links
 
 __all__ = ["RunFolder", "in_use", "progress", "read_journal", "write_whole"]
 
@@ -45,15 +47,15 @@ def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     entries: list[dict[str, Any]] = []
     trouble: list[str] = []
     said: Any = 1
-    lines = (path / "journal.jsonl").read_bytes().split(b"\n")
+    lines = _content(path / "journal.jsonl").split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line) if line else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if number == len(lines):
             trouble += [f"journal.jsonl:{number} was cut off; its task counts as not journalled"] if line else []
-        elif isinstance(entry, dict):
+        elif isinstance(entry, dict) and believable(entry):
             opening = entry.get("kind") == "run"
             said = entry.get("format") if opening else said
             now = JOURNAL.read(entry, said, path / "journal.jsonl")
@@ -61,6 +63,13 @@ def read_journal(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         else:
             trouble.append(f"journal.jsonl:{number} is not readable; its task counts as not journalled")
     return entries, trouble
+
+
+def _content(journal: Path) -> bytes:
+    try:
+        return plain_bytes(journal)
+    except OSError as fault:
+        raise StudyError(f"{journal} cannot be read: {fault.strerror}; a journal is a plain file") from fault
 
 
 def progress(path: Path, purpose: str = "") -> dict[str, tuple[int, int, int]]:
@@ -116,6 +125,7 @@ class RunFolder:
         self.members = path / "members"
         self.notes = path / "notes"
         self.posterior = path / "posterior"
+        refuse_links(path)
         self._lock = _locked(path)
         self._journal = -1
 

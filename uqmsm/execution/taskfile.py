@@ -11,13 +11,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.errors import EnvironmentFault
+from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.formats import TASK
+from uqmsm.trust import plain_bytes
 
 __all__ = ["LASTING", "CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
 
@@ -178,18 +179,19 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
         When a newer version wrote it.
     """
     try:
-        data = path.read_bytes()
+        data = plain_bytes(path)
     except OSError as fault:
         raise CorruptFile(f"{path.name} cannot be read: {fault.strerror}") from fault
     if not checksum or not sha256(data).hexdigest().startswith(checksum):
         raise CorruptFile(f"{path.name} does not match its checksum")
     try:
+        _refuse_packed(data)
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             read = {"about": about, **{name: arrays[name] for name in arrays.files if name != "about"}}
         found = TASK.read(read, about["format"], path.name)
         about = found["about"]
-        return TaskRecord(
+        record = TaskRecord(
             stage=about["stage"],
             keys=found["keys"],
             status=found["status"],
@@ -200,5 +202,41 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
             values={name.removeprefix("out."): found[name] for name in found if name.startswith("out.")},
             sizes={name.removeprefix("size."): found[name] for name in found if name.startswith("size.")},
         )
-    except (KeyError, ValueError, BadZipFile) as fault:
+        _refuse_misfits(record)
+    except StudyError:
+        raise
+    except Exception as fault:  # bytes of somebody else make NumPy, zipfile and json raise whatever there is
         raise CorruptFile(f"{path.name} is not a file of outcomes: {fault}") from fault
+    return record
+
+
+def _refuse_packed(data: bytes) -> None:
+    """Refuse what could grow when it is unpacked: our own files are stored as they are."""
+    with ZipFile(BytesIO(data)) as packed:
+        for part in packed.infolist():
+            if part.compress_type != ZIP_STORED or part.file_size > len(data):
+                raise ValueError(f"{part.filename} is packed")
+
+
+def _refuse_misfits(record: TaskRecord) -> None:
+    """Refuse arrays that do not have one row per call."""
+    calls = len(record.keys)
+    if record.keys.shape != (calls, 32) or record.keys.dtype != np.uint8 or calls == 0:
+        raise ValueError("its keys are no keys")
+    rows: list[NDArray[Any]] = [record.status, record.seconds, *record.values.values(), *record.sizes.values()]
+    if any(array.ndim == 0 or len(array) != calls for array in rows) or record.status.ndim != 1:
+        raise ValueError("its arrays differ in length")
+    if record.status.dtype != np.uint8 or record.seconds.dtype.kind != "f" or record.status.max() > max(Status):
+        raise ValueError("its states are no states")
+    if not isinstance(record.stage, str) or not isinstance(record.host, str):
+        raise TypeError("its stage or host is no name")
+    told = {**record.reasons, **record.logs}
+    if not all(0 <= row < calls and isinstance(text, str) for row, text in told.items()):
+        raise ValueError("its reasons belong to no call")
+    for port, sizes in record.sizes.items():
+        if (
+            sizes.dtype.kind not in "iu"
+            or sizes.shape != (calls, record.values[port].ndim - 1)
+            or sizes.min(initial=0) < 0
+        ):
+            raise ValueError(f"the sizes of {port} are none")

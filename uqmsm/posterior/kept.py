@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.posterior.judging import Diagnostics
 from uqmsm.posterior.sampling import Chains
+from uqmsm.trust import refuse_foreign_data
 
 __all__ = ["Observed", "Posterior", "Row", "keep"]
 
@@ -198,6 +199,7 @@ class Posterior:
             When the file is none.
         """
         try:
+            refuse_foreign_data(path)
             with xr.open_datatree(path, engine="h5netcdf") as opened:
                 tree = opened.load()
             names = json.loads(tree.attrs["names"])

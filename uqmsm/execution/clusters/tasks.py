@@ -22,6 +22,7 @@ from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution import worker
 from uqmsm.execution.backends import Finished
 from uqmsm.stochastic import Operator
+from uqmsm.trust import CLOSED
 
 __all__ = ["SILENCE_SECONDS", "WORKER_DEATHS", "Cluster", "DaskBackend", "Supply", "scheduler_settings"]
 
@@ -32,14 +33,15 @@ WORKER_DEATHS = 1  # how often a task may take its worker down before Dask retur
 class _Preparation(WorkerPlugin):
     """Prepares every worker, also those that are started again after a loss."""
 
-    def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str]) -> None:
-        self.name = name
+    def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str], umask: int) -> None:
+        self.name, self._umask = name, umask
         self._pickles, self._paths = dict(pickles), paths
 
     def setup(self, worker: Any) -> None:
         """Take in the operators; find the modules that the client finds."""
         del worker
         sys.path.extend(path for path in self._paths if path not in sys.path and os.path.isdir(path))  # noqa: PTH112
+        os.umask(self._umask)  # the client's: what its workers write is for those who may read what it writes
         _know(self._pickles)
 
 
@@ -122,7 +124,9 @@ class DaskBackend:
         self._known.update(new)
         name = f"uqmsm-operators-{os.getpid()}-{len(self._known)}"
         paths = [path for path in sys.path if path]
-        self._client.register_plugin(_Preparation(name, pickles, paths), name=name)
+        umask = os.umask(CLOSED)
+        os.umask(umask)
+        self._client.register_plugin(_Preparation(name, pickles, paths, umask | CLOSED), name=name)
 
     def warm_up(self, fingerprints: Iterable[str]) -> None:
         """Compile kernels once on every machine; different operators at the same time on different workers."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from uqmsm.scales.strength.evidence import FormPrior, half_normal
 from uqmsm.scales.strength.yields import YieldRow
+from uqmsm.trust import refuse_foreign_data
 
 __all__ = ["SHAPE", "keep"]
 
@@ -91,6 +92,7 @@ def _save(tree: xr.DataTree, path: Path) -> None:
 
 def _fingerprint_of(path: Path) -> str:
     try:
+        refuse_foreign_data(path)
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return str(tree.attrs.get("fingerprint", ""))
     except (OSError, ValueError):

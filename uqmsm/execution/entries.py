@@ -1,0 +1,46 @@
+"""What a line of the journal must be before it is believed: the right keys, of the right kind, naming no way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["believable"]
+
+_FILE = re.compile(r"[\w%~-][\w.%~-]*\.npz")  # as `quote` writes the name of a stage: no slash, no leading point
+_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(three, list) and len(three) == 3 and all(map(_count, three)) for three in value.values()
+    )
+
+
+_WANTED: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+    "task": {
+        "stage": _text,
+        "file": lambda value: isinstance(value, str) and _FILE.fullmatch(value) is not None,
+        "sha256": lambda value: isinstance(value, str) and _DIGITS.fullmatch(value) is not None,
+        "calls": _count,
+        "done": _count,
+    },
+    "execute": {"purpose": _text, "counts": _counts},
+    "executed": {"purpose": _text, "counts": _counts},
+}
+
+
+def believable(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of the journal has what its kind needs; kinds that are read by nobody are let pass."""
+    kind = entry.get("kind")
+    wanted = _WANTED.get(kind, {}) if isinstance(kind, str) else {}
+    return all(key in entry and fits(entry[key]) for key, fits in wanted.items())
