@@ -1,0 +1,177 @@
+"""What the shipped reference set consists of: which cells of which material, at which settings, and in which order.
+
+Volumes are fractions of the all-electron PBE volume of the element (Bosoni et al., Nat. Rev. Phys. 6, 45, 2024), wide
+enough for the minima of all functionals of the BEEF-vdW ensemble. Elements of group 5 (V, Nb, Ta) have flat bands at
+the Fermi level and need denser k-points than those of group 6 (Mo, W) for the same accuracy of C44.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.dft.calculations import Calculation, Settings, bcc_cell, bcc_elastic, bcc_volumes, refined
+from uqmsm.physics.dft.engine import Cell
+from uqmsm.physics.dft.quasirandom import quasirandom
+
+__all__ = [
+    "CENTRAL_VOLUME_A3",
+    "DIVISIONS",
+    "SHEAR_DIVISIONS",
+    "alloy_equation",
+    "alloys",
+    "element_settings",
+    "equation",
+    "everything",
+    "shears",
+]
+
+CENTRAL_VOLUME_A3 = {"Mo": 15.792581, "Nb": 18.141501, "Ta": 18.291992, "V": 13.460765, "W": 16.145475}
+"""All-electron PBE volume per atom, average of two codes (Bosoni et al. 2024, unaries, bcc)."""
+
+VOLUMES = (0.88, 0.94, 0.97, 1.00, 1.03, 1.07, 1.14)
+SHEARED = (1.00, 0.94, 1.07)
+"""Volumes of the equation of state and, the most important first, of the shear moduli."""
+
+ALLOY_VOLUMES = (1.00, 1.06, 0.95, 1.13, 0.89)
+SPARSE = (0.94, 1.00, 1.07)
+COARSE = {"Mo": 10, "W": 10, "Nb": 16, "Ta": 16, "V": 16}
+"""Of the checks: volumes of equations of state, divisions of shears."""
+
+BINARIES = (("Mo", "Ta"), ("Nb", "W"), ("Mo", "Nb"), ("Ta", "W"), ("Mo", "W"), ("Nb", "Ta"))
+
+SIZE = 0.03
+LARGE = 0.045
+"""Sizes of the strains; the large one, at the central volume, measures the fourth-order term."""
+
+DIVISIONS = {"Mo": 14, "W": 14, "Nb": 16, "Ta": 16, "V": 16}
+SHEAR_DIVISIONS = {"Mo": 14, "W": 14, "Nb": 20, "Ta": 20, "V": 20}
+"""Divisions of the primitive cell's reciprocal vectors for equations of state and for shears."""
+
+
+def element_settings(element: str, functional: str = "BEEF-vdW", divisions: dict[str, int] = DIVISIONS) -> Settings:
+    """Return the settings of an element's cells.
+
+    Raises
+    ------
+    StudyError
+        When the reference set has no such element.
+    """
+    if element not in divisions:
+        raise StudyError(f"element {element!r} is not in the reference set; it has {', '.join(divisions)}")
+    n = divisions[element]
+    return Settings(functional, 400.0, (n, n, n), "methfessel-paxton", 0.2, (14, 14, 14))
+
+
+def equation(element: str, functional: str = "BEEF-vdW") -> list[Calculation]:
+    """Return the equation of state of an element, the volumes nearest to the central one first."""
+    order = sorted(VOLUMES, key=lambda ratio: abs(ratio - 1.01))
+    volumes = [ratio * CENTRAL_VOLUME_A3[element] for ratio in order]
+    return bcc_volumes(element, volumes, element_settings(element, functional))
+
+
+def shears(element: str, ratio: float, sizes: tuple[float, ...] = (SIZE,)) -> list[Calculation]:
+    """Return an element unstrained and strained at one of the volumes of `SHEARED`, by the sizes given."""
+    settings, volume = element_settings(element, divisions=SHEAR_DIVISIONS), ratio * CENTRAL_VOLUME_A3[element]
+    strains = dict.fromkeys(("orthorhombic", "monoclinic"), sizes)
+    return bcc_volumes(element, [volume], settings) + bcc_elastic(element, volume, strains, settings)
+
+
+def alloys() -> dict[str, Cell]:
+    """Return the cells of alloys at one cubic angstrom an atom: quasirandom MoNbTaW and MoNbTaVW, and the B2 binaries.
+
+    Atoms rest on the sites of the perfect lattice, where forces tell what they would do.
+    """
+    # all arrangements of so few atoms are tried: the generator is never asked
+    rng = np.random.default_rng(0)
+    cells = {
+        f"{''.join(names)}-{len(names)}": quasirandom(dict.fromkeys(names, 1), rng).cell(1.0)
+        for names in (("Mo", "Nb", "Ta", "W"), ("Mo", "Nb", "Ta", "V", "W"))
+    }
+    places = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
+    for pair in BINARIES:
+        cells["".join(pair) + "-B2"] = Cell(pair, np.eye(3) * 2.0 ** (1.0 / 3.0), places)
+    return cells
+
+
+def alloy_equation(name: str, divisions: int) -> list[Calculation]:
+    """Return the equation of state of one of `alloys`, with forces and stress, the central volume first.
+
+    Parameters
+    ----------
+    name
+        One of `alloys`.
+    divisions
+        k-points as dense as so many divisions of an element's primitive cell.
+    """
+    cell = alloys()[name]
+    centre = float(np.mean([CENTRAL_VOLUME_A3[element] for element in cell.symbols]))
+    lengths = np.linalg.norm(cell.vectors, axis=1) * centre ** (1.0 / 3.0)
+    # the length of the reciprocal vectors, against that of an element's of the same volume
+    reciprocal = np.linalg.norm(np.linalg.inv(cell.vectors), axis=0)
+    element = np.linalg.norm(np.linalg.inv(bcc_cell("W", 1.0).vectors), axis=0)[0]
+    n = [max(1, int(np.ceil(divisions * ratio - 1e-9))) for ratio in reciprocal / element]
+    # points of the grid a fifth of an angstrom apart, in products of small primes
+    g = [_smooth(length / 0.2) for length in lengths]
+    settings = Settings("BEEF-vdW", 400.0, (n[0], n[1], n[2]), "methfessel-paxton", 0.2, (g[0], g[1], g[2]))
+    return [
+        Calculation(name, "volume", 0.0, _scaled(cell, ratio * centre), settings, forces=True, stress=True)
+        for ratio in ALLOY_VOLUMES
+    ]
+
+
+def _scaled(cell: Cell, volume_A3: float) -> Cell:
+    return Cell(cell.symbols, cell.vectors * (volume_A3 / cell.volume) ** (1.0 / 3.0), cell.scaled)
+
+
+def _smooth(wanted: float) -> int:
+    """Return the smallest even number not below, whose only primes are 2, 3, 5 and 7."""
+    number = 2 * int(np.ceil(wanted / 2.0))
+    while not _only_small_primes(number):
+        number += 2
+    return number
+
+
+def _only_small_primes(number: int) -> bool:
+    for prime in (2, 3, 5, 7):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+def everything(names: tuple[str, ...] = ("W", "Nb", "Mo", "Ta", "V")) -> list[Calculation]:
+    """Return the whole campaign in the order of its worth: equations, the alloy, shears, their slopes, the rest.
+
+    A cell may be listed twice; it is computed once.
+    """
+    equations = {name: equation(name) for name in names}
+    wanted = [one for name in names for one in equations[name][:5]]
+    wanted += alloy_equation("MoNbTaW-4", 8)
+    wanted += [one for name in names for one in shears(name, SHEARED[0])]
+    wanted += [one for pair in BINARIES for one in alloy_equation("".join(pair) + "-B2", 14)]
+    wanted += [one for name in names for one in equations[name][5:]]
+    wanted += [one for ratio in SHEARED[1:] for name in names for one in shears(name, ratio)]
+    wanted += [one for name in names for one in shears(name, SHEARED[0], (LARGE,))]
+    return wanted + alloy_equation("MoNbTaVW-5", 8)
+
+
+def checks() -> list[Calculation]:
+    """Return what tells the numerical errors: the same cells at other settings, the most telling first.
+
+    Equations of state at three volumes: denser k-points (group 6; those of group 5 are part of the shears), narrower
+    smearing, higher cutoff, and PBE on its own density instead of that of BEEF-vdW. Shears: at coarser k-points, which
+    bounds the error from above.
+    """
+    wanted: list[Calculation] = []
+    for name in ("W", "Mo", "Nb", "Ta", "V"):
+        volumes = [ratio * CENTRAL_VOLUME_A3[name] for ratio in SPARSE]
+        curve = bcc_volumes(name, volumes, element_settings(name))
+        if name in ("W", "Mo"):
+            wanted += refined(curve, kpoints=(18, 18, 18))
+        wanted += refined(curve, cutoff_eV=550.0)
+        wanted += refined(curve, width_eV=0.1)
+        wanted += refined(curve, functional="PBE")
+        wanted += refined(shears(name, SHEARED[0]), kpoints=(COARSE[name],) * 3)
+    alloy = alloy_equation("MoNbTaW-4", 8)[:1] + alloy_equation("MoTa-B2", 14)[:1]
+    wanted += refined(alloy[:1], kpoints=(10, 6, 6)) + refined(alloy[1:], kpoints=(14, 14, 14))
+    return wanted

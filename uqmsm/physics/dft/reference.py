@@ -1,0 +1,200 @@
+"""What first principles say of crystals, functional by functional: lattice, bulk modulus, elastic constants, formation.
+
+One row of `Reference.ensemble` is one functional of the BEEF-vdW ensemble, the same for every column: columns of
+different elements are correlated because one functional errs on all of them. `named` holds BEEF-vdW itself and, beside
+it as the spread between forms, PBE and PBEsol. `numerical_sd` is what k-points, cutoff and smearing leave behind; it
+says nothing about functionals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm import tables
+from uqmsm.errors import StudyError
+from uqmsm.physics.dft.calculations import OTHERS
+from uqmsm.physics.dft.crystal import Equilibrium, elastic, equilibrium
+from uqmsm.physics.dft.engine import Cell
+from uqmsm.physics.dft.strains import STRAINS, cubic_constants
+from uqmsm.physics.dft.table import Row, Table, read
+
+__all__ = ["NAMED", "QUANTITIES", "Quantity", "Reference", "materials", "reference", "shipped"]
+
+Floats = NDArray[np.float64]
+
+NAMED = ("BEEF-vdW", *OTHERS)
+"""The functionals that have a name."""
+
+QUANTITIES = {
+    "lattice_parameter": "angstrom",
+    "bulk_modulus": "GPa",
+    "bulk_derivative": "1",
+    "C11": "GPa",
+    "C12": "GPa",
+    "C44": "GPa",
+    "formation_energy": "eV",
+}
+"""Quantities and their units; the lattice parameter of an alloy is that of the bcc lattice of the same volume."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One column: of which material, what, in which unit."""
+
+    material: str
+    name: str
+
+    @property
+    def unit(self) -> str:
+        """Return the unit."""
+        return QUANTITIES[self.name]
+
+    @property
+    def label(self) -> str:
+        """Return ``material.quantity``."""
+        return f"{self.material}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Numbers of all functionals.
+
+    Attributes
+    ----------
+    quantities
+        The columns.
+    ensemble
+        Shape (functionals, columns). A functional without equilibrium within the computed volumes has NaN there.
+    named
+        Shape (3, columns), in the order of `NAMED`; their energies are on the density of BEEF-vdW.
+    numerical_sd
+        Shape (columns,), in the unit of the column.
+    """
+
+    quantities: tuple[Quantity, ...]
+    ensemble: Floats
+    named: Floats
+    numerical_sd: Floats
+
+    def column(self, label: str) -> int:
+        """Return the place of a column by its label.
+
+        Raises
+        ------
+        StudyError
+            When there is no such column.
+        """
+        labels = [quantity.label for quantity in self.quantities]
+        if label not in labels:
+            raise StudyError(f"no first-principles {label!r}; there are {', '.join(labels)}")
+        return labels.index(label)
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Return which functionals have every quantity, shape (functionals,)."""
+        return np.asarray(np.isfinite(self.ensemble).all(axis=1))
+
+    def covariance(self) -> Floats:
+        """Return the covariance over functionals that have every quantity, shape (columns, columns)."""
+        return np.atleast_2d(np.cov(self.ensemble[self.whole].T))
+
+
+@cache
+def shipped() -> Table:
+    """Return the table that comes with uqmsm."""
+    return read(tables.path("dft") / "reference.nc")
+
+
+def materials(path: Path | None = None) -> dict[str, Cell]:
+    """Return the materials of the table and a cell of each: elements by symbol, cells of alloys by name."""
+    table = shipped() if path is None else read(path)
+    return {row.calculation.material: row.calculation.cell for row in reversed(table.rows)}
+
+
+def reference(
+    materials: Sequence[str],
+    quantities: Sequence[str] = ("lattice_parameter", "bulk_modulus", "C11", "C12", "C44"),
+    *,
+    functionals: Sequence[int] | None = None,
+    path: Path | None = None,
+) -> Reference:
+    """Return what first principles say of crystals, functional by functional.
+
+    Parameters
+    ----------
+    materials
+        Elements, or names of alloy cells; `materials` lists them.
+    quantities
+        Of `QUANTITIES`. Elements have no formation energy, and alloy cells no elastic constants: those are left out.
+    functionals
+        Numbers of the functionals of the ensemble that are wanted; all by default.
+    path
+        Another table than the shipped one.
+
+    Raises
+    ------
+    StudyError
+        When a material or quantity is not in the table.
+    """
+    table = shipped() if path is None else read(path)
+    unknown = [name for name in quantities if name not in QUANTITIES]
+    if unknown:
+        raise StudyError(f"first-principles quantity {unknown[0]!r} is unknown; choose of {', '.join(QUANTITIES)}")
+    shifts = table.shifts if functionals is None else table.shifts[np.asarray(functionals, dtype=np.int64)]
+    columns: list[tuple[Quantity, Floats, float]] = []
+    for material in materials:
+        found = _properties(table, material, shifts)
+        columns += [(Quantity(material, name), *found[name]) for name in quantities if name in found]
+    values = np.stack([column for _, column, _ in columns], axis=1)
+    sd = np.array([sd for _, _, sd in columns])
+    return Reference(tuple(q for q, _, _ in columns), values[len(NAMED) :], values[: len(NAMED)], sd)
+
+
+def _properties(table: Table, material: str, shifts: Floats) -> dict[str, tuple[Floats, float]]:
+    """Return values (named functionals, then the ensemble) and numerical errors of everything known of a material."""
+    rows = _rows(table, material)
+    rest = equilibrium(rows, shifts)
+    state, (_, volume_sd, bulk_sd, derivative_sd) = rest.state, rest.numerical_sd
+    sites = 2.0  # atoms in the cubic cell of bcc
+    lattice = (sites * state.volume_A3) ** (1.0 / 3.0)
+    found = {
+        "lattice_parameter": (lattice, float(lattice[0] * volume_sd / (3.0 * state.volume_A3[0]))),
+        "bulk_modulus": (state.bulk_modulus_GPa, bulk_sd),
+        "bulk_derivative": (state.bulk_derivative, derivative_sd),
+    }
+    if any(row.calculation.role in STRAINS for row in rows):
+        shear = elastic(rows, shifts, state.volume_A3)
+        c11, c12 = cubic_constants(state.bulk_modulus_GPa, shear.tetragonal)
+        found["C11"] = (c11, float(np.hypot(bulk_sd, 4.0 / 3.0 * shear.tetragonal_sd)))
+        found["C12"] = (c12, float(np.hypot(bulk_sd, 2.0 / 3.0 * shear.tetragonal_sd)))
+        found["C44"] = (shear.C44, shear.C44_sd)
+    symbols = rows[0].calculation.cell.symbols
+    if len(set(symbols)) > 1:
+        found["formation_energy"] = _formation(table, rest, symbols, shifts)
+    return found
+
+
+def _formation(table: Table, rest: Equilibrium, symbols: tuple[str, ...], shifts: Floats) -> tuple[Floats, float]:
+    """Return the energy per atom against the elements in the same lattice and the same functional."""
+    energy, square = rest.state.energy_eV.copy(), rest.numerical_sd[0] ** 2
+    for element in sorted(set(symbols)):
+        share = symbols.count(element) / len(symbols)
+        pure = equilibrium(_rows(table, element), shifts)
+        energy -= share * pure.state.energy_eV
+        square += (share * pure.numerical_sd[0]) ** 2
+    return energy, float(np.sqrt(square))
+
+
+def _rows(table: Table, material: str) -> list[Row]:
+    """Return the rows of a material that hold the ensemble."""
+    rows = [r for r in table.rows if r.calculation.material == material and np.isfinite(r.parts_eV).all()]
+    if not rows:
+        known = sorted({row.calculation.material for row in table.rows})
+        raise StudyError(f"no first-principles calculations of {material!r}; there are {', '.join(known)}")
+    return rows
