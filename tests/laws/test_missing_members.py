@@ -1,8 +1,8 @@
 """Members missing at random leave every number unbiased and every interval honest; imputing them does not.
 
 Lost are 5 or 20 % of the members, one by one, or of the calls of stage 2 with all that share them. The streams are
-fixed. A mean over 150 repeats is off by over four of its standard errors in 1 of 16 000 unbiased tests, so a false
-alarm of all 36 is under 1 in 400. Coverages of single lines scatter by 2.5 points, their mean over a chain by 1.3.
+fixed. A mean over 100 repeats is off by over four of its standard errors in 1 of 16 000 unbiased tests, so a false
+alarm of all 36 is under 1 in 400. Coverages of single lines scatter by 3 points, their mean over a chain by 1.6.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _check(how: str, rate: float, repeats: int, rows: int, window: tuple[float, 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 @pytest.mark.parametrize("how", list(LOSSES))
 def test_at_random_nothing_is_biased_and_intervals_cover(how: str, rate: float) -> None:
-    _check(how, rate, repeats=150, rows=64, window=(0.85, 0.95))
+    _check(how, rate, repeats=100, rows=64, window=(0.85, 0.95))
 
 
 def test_imputing_and_whole_rows_are_worse() -> None:
@@ -76,7 +76,7 @@ def test_imputing_and_whole_rows_are_worse() -> None:
     """
     design = Design.of(CHAIN, 64, by=("source",))
     variance, total, ours, whole = [], [], [], []
-    for seed in range(60):
+    for seed in range(40):
         y = LINEAR.values(design.members, seed)
         left = np.where(by_member(design, seed, 0.1), np.nan, y)
         imputed = np.where(np.isnan(left), np.nanmean(left), left)

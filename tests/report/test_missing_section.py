@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
-from specimens import LABELS, SOURCES, ancestors, first_yield, groups, normals, whole
+from specimens import LABELS, SOURCES, ancestors, attributes, first_yield, groups, normals, whole
 
 from uqmsm import results
 from uqmsm.members import Design
@@ -24,22 +24,21 @@ from uqmsm.report.terminal import failures_text
 WITHIN = (-200.0, 600.0)
 
 
-def _decided(rows: int = 64, within: tuple[float, float] = (-np.inf, np.inf)) -> xr.DataTree:
+def _decided(rows: int = 48, within: tuple[float, float] = (-np.inf, np.inf)) -> xr.DataTree:
     """Return a run in which the strength's own form decides who fails: its draws over 1.5 are unstable."""
     design = Design.of(SOURCES, rows, ancestors=ancestors())
     table = design.members.table
     lost = normals("strength.strength_form", table[:, LABELS.index("strength.strength_form")], 7) > 1.5
     y = np.where(lost, np.nan, first_yield(table))
-    found = whole(rows)
-    found["answers"]["first_yield"].values[:] = y
+    plain = groups(rows)
     one = spread(y, design.row_of_member, within=within)
     names = {"quantiles": "quantile_value", "quantile": "probability"}
     names |= {f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")}
     summary = one.dataset("MPa").rename(names).assign(n_used=one.succeeded, n_of=one.members).drop_attrs()
     summary = summary.expand_dims(answer=["first_yield"]).assign_coords(unit=("answer", ["MPa"]))
     parts = {
-        **groups(rows),
-        "answers": found["answers"].to_dataset()[["first_yield"]],
+        **plain,
+        "answers": plain["answers"][["first_yield"]].assign(first_yield=plain["answers"]["first_yield"].copy(data=y)),
         "summary": summary,
         "ledger": ledgers(design, {"first_yield": y}, within={"first_yield": within}),
         "members": results.members(
@@ -50,7 +49,7 @@ def _decided(rows: int = 64, within: tuple[float, float] = (-np.inf, np.inf)) ->
             ["node"] * len(y),
         ),
     }
-    return results.tree(parts, found.attrs)
+    return results.tree(parts, attributes())
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,7 @@ def test_worst_cases_are_those_of_the_tree(decided):
 
 
 def test_a_range_that_the_study_gives_is_named():
-    tree = _decided(32, WITHIN)
+    tree = _decided(24, WITHIN)
     rows = {row["what"]: row for row in missing_items(tree, answers(tree), source_words(tree))["rows"]}
     assert "the study says" in rows["mean"]["rests"]
     assert "\u2212200 to 600 MPa" in rows["mean"]["rests"]
@@ -124,10 +123,10 @@ def test_losses_by_chance_raise_no_doubt():
 
 
 def test_a_probability_says_what_the_missing_could_make_of_it():
-    design = Design.of(SOURCES, 32, ancestors=ancestors())
+    design = Design.of(SOURCES, 16, ancestors=ancestors())
     y = first_yield(design.members.table)
     lost = np.where(np.arange(len(y)) % 20 == 0, np.nan, y)
-    tree = whole(32)
+    tree = whole(16)
     event = {"answer": "first_yield", "threshold": 100.0, "direction": "below", "unit": "MPa"}
     for values, told in ((lost, True), (y, False)):
         table = probability(below(values, 100.0), design.row_of_member).expand_dims(event=["first_yield below 100 MPa"])

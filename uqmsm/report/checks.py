@@ -116,7 +116,7 @@ def _members(results: xr.DataTree, given: Sequence[Answer]) -> Check:
         used, of = min((answer.used, answer.of) for answer in given)
     lost = 1.0 - used / of if of else 1.0
     limit = _setting(results, "tolerated_failures", _TOLERATED)
-    todo = "see the failures below; shares are given success" if lost else ""
+    todo = "see what is missing, below; shares are given success" if lost else ""
     said = f"{used} of {of} members succeeded" + (f", {percent(lost, small=1)} failed" if lost else "")
     state = _light(lost > limit, lost > 0.5 * limit)
     return Check(state, "Members", said, f"at most {percent(limit)} failed", todo, lost / limit if limit else 0.0)

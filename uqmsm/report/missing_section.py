@@ -105,7 +105,8 @@ def _summary_rows(answer: Answer, row: xr.Dataset | None) -> list[dict[str, str]
         return []
     who = str(row["missing_assumed"].values)
     low, high = (scalar(row, f"missing_{end}") for end in ("low", "high"))
-    within = f"{_RESTS.get(who, who)}, {written(low)} to {written(high)} {answer.units}".rstrip()
+    ends = (written(low), written(high)) if who == "given" else (number(low), number(high))
+    within = f"{_RESTS.get(who, who)} ({' to '.join(ends)} {answer.units}".rstrip() + ")"
     found: list[dict[str, str]] = []
 
     def say(what: str, one: xr.Dataset, key: str, value: str, rests: str) -> None:
