@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import subprocess
+import sys
 import time
 from importlib.resources import files
 from urllib.parse import urlsplit
@@ -119,6 +121,33 @@ def test_runs_on_one_scheduler_have_a_page_each_and_the_oldest_goes_first(one):
     assert asked(link_beside(one.dashboard))[2].count(f"study {KEPT}".encode()) == 2
     assert asked(feeds[1].link)[2].count(b"study 1<") == 2
     assert asked(feeds[0].link)[0] == 404
+
+
+FOREIGN = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_scheduler_elsewhere_serves_it_and_keeps_the_last_word(tmp_path):
+    script = tmp_path / "foreign.py"
+    script.write_text(FOREIGN, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(script)], stdin=-1, stdout=-1, stderr=-3, text=True) as foreign:
+        joined = open_backend(0, foreign.stdout.readline().strip())
+        try:
+            feed = opened(joined, "abroad", "far away")
+            feed.follow(lambda: {"phase": "finished"})
+            feed.close()
+        finally:
+            joined.close()
+        assert b"far away" in asked(feed.link)[2]
+        assert state_of(feed.link)["state"] == {"phase": "finished"}  # the client is gone
+        foreign.stdin.close()
+        foreign.wait(30)
 
 
 def test_what_cannot_be_told_leaves_the_run_alone(one):

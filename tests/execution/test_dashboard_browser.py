@@ -150,7 +150,7 @@ def test_a_run_is_watched_from_its_first_rows_to_its_end(tmp_path):
     run, link = begun(tmp_path, 40, 0.15)
     page = Page(link, tmp_path / "profile")
     try:
-        page.until("last && last.answers.length && last.answers[0].ledger && last.failures.length > 1", 120)
+        page.until("last && last.answers.length && last.answers[0].ledger?.rows > 16 && last.failures.length > 1", 180)
         state = same(page, link)
         assert state["phase"] == "running"
         assert 0 < state["members"][0] < state["members"][1]

@@ -46,7 +46,7 @@ function about(seconds) {  // a guess has no more digits than it deserves
 }
 function short(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 1e-3) return `${(seconds * 1e6).toPrecision(2)} µs`;
+  if (seconds < 1e-3) return `${Number((seconds * 1e6).toPrecision(2))} µs`;
   if (seconds < 1) return `${Number((seconds * 1e3).toPrecision(2))} ms`;
   return seconds < 100 ? `${Number(seconds.toPrecision(2))} s` : `${Math.round(seconds / 60)} min`;
 }
