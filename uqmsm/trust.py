@@ -49,8 +49,8 @@ def refuse_links(folder: Path) -> None:
         if links:
             target = str(Path(links[0]).readlink())
             raise StudyError(
-                f"{links[0]} is a symbolic link to {target!r}; a run folder holds plain files only: put the file itself "
-                "there, or move the whole run folder"
+                f"{links[0]} is a symbolic link to {target!r}; a run folder holds plain files only: put the file "
+                "itself there, or move the whole run folder"
             )
 
 

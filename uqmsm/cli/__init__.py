@@ -189,19 +189,24 @@ def init(name: str, template: str) -> None:
 @_as_json
 def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
     """Check all that needs no computing."""
+    from uqmsm.study.foreign import foreign_code
+
     checked = _load(study, settings)
-    chain = checked.chain
+    chain, code = checked.chain, foreign_code(checked)
     kinds = [str(source.kind) for source in chain.sources]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     if json:
         sources = [{"label": source.label, "kind": str(source.kind)} for source in chain.sources]
-        answers = [ask.answer for ask in checked.ask]
-        _json({"valid": True, "study": checked.title, "stages": chain.names, "sources": sources, "answers": answers})
+        about: dict[str, Any] = {"valid": True, "study": checked.title, "stages": chain.names, "sources": sources}
+        _json(about | {"answers": [ask.answer for ask in checked.ask], "code": code})
     else:
         click.echo(f"{checked.path} is sound: {checked.title}")
         click.echo(f"  stages   {' -> '.join(chain.names)}")
         click.echo(f"  sources  {len(kinds)}{f' ({counts})' if counts else ''}")
         click.echo(f"  answers  {', '.join(ask.answer for ask in checked.ask)}")
+        click.echo(
+            "\n".join(f"  {'' if row else 'code':<8} {line}" for row, line in enumerate(code or ["none of its own"]))
+        )
     _warn_of_few_rows(checked)
     _next("uqmsm plan", shlex.quote(study))
 
