@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uqmsm.conduct import extend, resume, run, status
     from uqmsm.promises import check
+    from uqmsm.results import field, unstack
     from uqmsm.results import load as open  # noqa: A004  # the name of the contract
-    from uqmsm.results import unstack
     from uqmsm.study import dump, load
 
-__all__ = ["check", "dump", "extend", "load", "open", "resume", "run", "status", "unstack"]
+__all__ = ["check", "dump", "extend", "field", "load", "open", "resume", "run", "status", "unstack"]
 
 # name -> (module, name there); looked up when first used, so that `import uqmsm` is quick
 _PUBLIC = {
@@ -29,6 +29,7 @@ _PUBLIC = {
     "resume": ("uqmsm.conduct", "resume"),
     "extend": ("uqmsm.conduct", "extend"),
     "status": ("uqmsm.conduct", "status"),
+    "field": ("uqmsm.results", "field"),
     "open": ("uqmsm.results", "load"),
     "unstack": ("uqmsm.results", "unstack"),
     "check": ("uqmsm.promises", "check"),

@@ -11,13 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
+from uqmsm.fields import INDEX, Placed, read_index, read_row
 from uqmsm.quantity import Port
 from uqmsm.trust import refuse_foreign_data, refuse_links
 
-__all__ = ["FORMAT", "Table", "answers", "load", "members", "outcomes", "save", "tree", "unstack"]
+__all__ = ["FORMAT", "Table", "answers", "field", "load", "members", "outcomes", "save", "tree", "unstack"]
 
 
 FORMAT = 1
@@ -47,7 +50,11 @@ def _index(
 
 
 def outcomes(
-    chain: Chain, stage: str, values: Mapping[str, NDArray[Any]], projections: NDArray[np.int64]
+    chain: Chain,
+    stage: str,
+    values: Mapping[str, NDArray[Any]],
+    projections: NDArray[np.int64],
+    digests: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> xr.Dataset:
     """Label what one stage produced.
 
@@ -61,17 +68,27 @@ def outcomes(
         Port -> array (calls, ...).
     projections
         Shape (calls, ancestor sources), in the order of ``chain.ancestors[stage]``.
+    digests
+        Port -> SHA-256 of each outcome, shape (calls, 32), for ports whose outcomes stay in files (`uqmsm.fields`).
 
     Returns
     -------
     xarray.Dataset
-        Dim ``<stage>_call``; one integer coordinate per ancestor source; physical dims named ``<stage>_<dim>``.
+        Dim ``<stage>_call``; one integer coordinate per ancestor source; physical dims named ``<stage>_<dim>``. A port
+        that stays in files has its checksums as ``<port>_digest``; `load` adds the port itself, read when asked for.
     """
     call, labels = f"{stage}_call", chain.ancestors[stage]
-    variables = {}
+    variables: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, str]]] = {}
+    by_file = digests or {}
     for port in chain[stage].operator.outputs:
         dims = (call, *(f"{stage}_{dim}" for dim in port.dims))
-        variables[port.name] = (dims, values[port.name], _attributes(port, labels))
+        words = _attributes(port, labels)
+        if port.name in by_file:
+            field = {"field_dims": ", ".join(dims[1:]), "field_units": port.unit, "field_long_name": words["long_name"]}
+            words |= {"units": "1", "long_name": f"SHA-256 of {port.name}, which stays in files", **field}
+            variables[f"{port.name}_digest"] = ((call, f"{stage}_{port.name}_byte"), by_file[port.name], words)
+        else:
+            variables[port.name] = (dims, values[port.name], words)
     coords = {label: _index(label, projections[:, i], call) for i, label in enumerate(labels)}
     return xr.Dataset(variables, coords, {"stage": stage})
 
@@ -154,7 +171,88 @@ def load(run: str | os.PathLike[str]) -> xr.DataTree:
         refuse_links(path)
     refuse_foreign_data(file)
     with xr.open_datatree(file, engine="h5netcdf") as opened:
-        return _as_of_now(opened.load(), file)
+        tree = _as_of_now(opened.load(), file)
+    return _with_fields(tree, path) if path.is_dir() else tree
+
+
+def field(run: str | os.PathLike[str], name: str) -> xr.DataArray:
+    """Return the fields that a port gave, read from their files when asked for, call by call.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    name
+        ``stage.port``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``<stage>_call`` and those of the port; ``.isel`` reads no more than it must, ``.load()`` reads all.
+
+    Raises
+    ------
+    StudyError
+        When the stage gives no such port.
+    """
+    stage, _, port = name.partition(".")
+    tree = load(run)
+    known = [f"{one}.{other}" for one, node in tree["outcomes"].children.items() for other in node.data_vars]
+    if name not in known:
+        raise StudyError(f"{run} has no outcomes {name!r}; it has {', '.join(sorted(known))}")
+    return xr.DataArray(tree[f"outcomes/{stage}"].to_dataset()[port])
+
+
+class _Field(BackendArray):
+    """The outcomes of a port that stays in files, as an array that reads them when it is indexed."""
+
+    def __init__(
+        self, members: Path, placed: Placed, digests: NDArray[np.uint8], sizes: NDArray[np.int64] | None
+    ) -> None:
+        self._members, self._placed, self._digests, self._sizes = members, placed, digests, sizes
+        self.shape = (len(placed.row), *placed.shape)
+        whole = np.dtype(placed.dtype).kind == "f" or (sizes is None and bool((placed.row >= 0).all()))
+        self.dtype = np.dtype(placed.dtype) if whole else np.dtype(np.float64)  # no integer says "missing"
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        calls = np.arange(self.shape[0])[key[0]]
+        if np.ndim(calls) == 0:
+            return np.asarray(self._call(int(calls))[key[1:]])
+        rows = [self._call(int(call))[key[1:]] for call in calls]
+        return np.stack(rows) if rows else np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *key[1:])]
+
+    def _call(self, call: int) -> NDArray[Any]:
+        """Return the field of one call, padded to the largest; NaN where there is none."""
+        found = np.full(self.shape[1:], np.nan if self.dtype.kind == "f" else 0, dtype=self.dtype)
+        row = int(self._placed.row[call])
+        if row >= 0:
+            file = self._placed.files[self._placed.file[call]]
+            values = read_row(self._members, file, row, self._digests[call].tobytes())
+            size = values.shape if self._sizes is None else self._sizes[call].tolist()
+            inside = tuple(map(slice, size))
+            found[inside] = values[inside]
+        return found
+
+
+def _with_fields(tree: xr.DataTree, run: Path) -> xr.DataTree:
+    """Return the tree with the ports that stay in files beside their checksums."""
+    for name, (placed, digests) in read_index(run).items():
+        stage, _, port = name.partition(".")
+        found = tree[f"outcomes/{stage}"].to_dataset()
+        known = found[f"{port}_digest"]
+        if not np.array_equal(known.values, digests):
+            raise StudyError(f"{run / INDEX} and results.nc are of different runs; make both anew: uqmsm resume {run}")
+        words = {key: known.attrs[f"field_{key}"] for key in ("units", "long_name")} | {
+            "sources": known.attrs["sources"]
+        }
+        dims = (str(known.dims[0]), *filter(None, known.attrs["field_dims"].split(", ")))
+        sizes = found[f"{port}_size"].values if f"{port}_size" in found else None
+        lazy = indexing.LazilyIndexedArray(_Field(run / "members", placed, digests, sizes))
+        tree[f"outcomes/{stage}"] = xr.DataTree(found.assign({port: xr.Variable(dims, lazy, words)}))
+    return tree
 
 
 def _as_of_now(tree: xr.DataTree, file: Path) -> xr.DataTree:
@@ -174,6 +272,8 @@ def _as_of_now(tree: xr.DataTree, file: Path) -> xr.DataTree:
 def unstack(results: xr.DataTree, stage: str) -> xr.Dataset:
     """Return the outcomes of a stage as dense arrays over its sources, NaN where the design made no call.
 
+    Ports whose outcomes stay in files are left out: take those call by call from the tree.
+
     Raises
     ------
     StudyError
@@ -183,6 +283,7 @@ def unstack(results: xr.DataTree, stage: str) -> xr.Dataset:
         known = ", ".join(results["outcomes"].children) if "outcomes" in results else "none"
         raise StudyError(f"no outcomes of stage {stage!r}; there are {known}")
     flat = results[f"outcomes/{stage}"].to_dataset()
+    flat = flat.drop_vars([name for name in flat.data_vars if f"{name}_digest" in flat])
     call = f"{stage}_call"
     labels = [str(name) for name, coord in flat.coords.items() if coord.dims == (call,)]
     if not labels:

@@ -62,11 +62,15 @@ def finish(
     """
     from uqmsm import results
     from uqmsm.conduct.recording import record
+    from uqmsm.fields import write_index
     from uqmsm.report import ledger_text, write
     from uqmsm.report.terminal import failures_text
 
+    places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
+    fields = {f"{s}.{port}": one for s, found in zip(chain.names, places, strict=True) for port, one in found}
     tree, late, fault = record(study, chain, grown, refined, learnt=folder.posterior, seconds=seconds)
     results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
+    write_index(folder.path, fields)
     if fault is not None:
         raise fault
     write(tree, folder.path)

@@ -57,7 +57,8 @@ def record(
     plan, outcomes = grown.plan, grown.outcomes
     for stage in chain.names:
         found = outcomes[stage]
-        groups[f"outcomes/{stage}"] = results.outcomes(chain, stage, found.values, found.calls.indices)
+        labelled = results.outcomes(chain, stage, found.values, found.calls.indices, found.digests)
+        groups[f"outcomes/{stage}"] = labelled
         groups[f"outcomes/{stage}"] = _with_sizes(groups[f"outcomes/{stage}"], chain, stage, found.sizes)
     groups["members"] = _fates(plan, outcomes)
     attributes = _attributes(study, chain, outcomes, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.chain import Chain
-from uqmsm.errors import UqmsmError
+from uqmsm.errors import EnvironmentFault, UqmsmError
 from uqmsm.execution.backends import Backend, Finished
 from uqmsm.execution.calls import calls_of
+from uqmsm.execution.giving import bytes_given, bytes_made, giving
 from uqmsm.execution.journal import RunFolder
 from uqmsm.execution.limits import Limits
 from uqmsm.execution.notes import clear_notes, overtime, read_notes, write_straggler_limit
@@ -23,10 +25,11 @@ from uqmsm.execution.retries import Retries
 from uqmsm.execution.taskfile import LASTING, CorruptFile, Receipt, Status, TaskRecord, write_task
 from uqmsm.execution.watchdog import GRACE_SECONDS, Watch
 from uqmsm.execution.worker import Task, run_task
+from uqmsm.fields import DamagedField
 
 __all__ = ["Observer", "Partial", "execute"]
 
-LOOK_AHEAD = 4096  # calls looked at when the next task is chosen
+DAMAGES = 3  # times that the same field's file may be damaged before the disk is not trusted any more
 PARTIAL_SECONDS = 2.0
 
 Partial = Callable[[Outcomes, NDArray[np.bool_]], None]
@@ -125,6 +128,7 @@ class _Run:
         self.limits, self.retries = limits, Retries(limits.retries)
         self.stragglers: dict[str, float] = {}
         self.timed_out: set[str] = set()
+        self.damages: Counter[str] = Counter()
         self.tickets = 0
         self.told = time.monotonic()
         self.said: dict[str, dict[str, int]] = {}
@@ -148,8 +152,7 @@ class _Run:
             self._tell_states()
             if not self.under_way:
                 break
-            for end in self.backend.finished(wait=True):
-                self._take(end)
+            self._take_all(self.backend.finished(wait=True))
             self._tell_partial(last=False)
         self._tell_partial(last=True)
 
@@ -170,21 +173,21 @@ class _Run:
         if best is None:
             return False
         _, _, name, ready = best
-        each = max(self._bytes_given(name), self._bytes_gives(name))
+        each = max(bytes_given(self.outcomes, name), bytes_made(self.outcomes, name))
         size = self.pace[name].size(len(ready), self.backend.slots, each)
         self._submit(name, ready[:size])
         return True
 
     def _ready(self, name: str) -> NDArray[np.int64]:
         """Return waiting calls whose parents have ended well; those below a failure fail here, without running."""
-        asked = self.asked[name]
+        asked, look = self.asked[name], self.pace[name].ahead(self.backend.slots)
         while True:
             low = self.low[name]
-            ahead = low + np.flatnonzero(~asked[low : low + LOOK_AHEAD])
+            ahead = low + np.flatnonzero(~asked[low : low + look])
             if len(ahead):
                 self.low[name] = int(ahead[0])
-            elif low + LOOK_AHEAD < len(asked):
-                self.low[name] = low + LOOK_AHEAD
+            elif low + look < len(asked):
+                self.low[name] = low + look
                 continue
             well = np.ones(len(ahead), dtype=np.bool_)
             ended = well.copy()
@@ -208,24 +211,9 @@ class _Run:
         self.asked[name][rows] = True
         self._tell(name)
 
-    def _bytes_given(self, name: str) -> int:
-        joins = self.outcomes.chain.joins[name].values()
-        return sum(self.outcomes[join.stage].bytes_per_call(join.port) for join in joins)
-
-    def _bytes_gives(self, name: str) -> int:
-        found = self.outcomes[name]
-        return sum(found.bytes_per_call(port.name) for port in found.ports)
-
     def _submit(self, name: str, rows: NDArray[np.int64]) -> str:
         calls = self.outcomes[name].calls
-        given = {
-            port: self.outcomes[join.stage].taken(join.port, calls.parents[join.stage][rows], join.factor)
-            for port, join in self.outcomes.chain.joins[name].items()
-        }
-        padded = {
-            port: self.outcomes[join.stage].sizes_taken(join.port, calls.parents[join.stage][rows])
-            for port, join in self.outcomes.chain.joins[name].items()
-        }
+        receives = giving(self.outcomes, name, rows)
         self.tickets += 1
         ticket = f"{name}-{calls.keys[rows[0]].tobytes().hex()[:16]}{self.tickets:08x}"
         task = Task(
@@ -235,10 +223,12 @@ class _Run:
             sources=calls.own,
             indices=calls.own_indices[rows],
             keys=calls.keys[rows],
-            given=given,
+            given=receives.given,
             members=str(self.folder.members),
             watch=self._watch(name, ticket),
-            sizes={port: sizes for port, sizes in padded.items() if sizes is not None},
+            sizes=receives.sizes,
+            fields=receives.fields,
+            shelf=self.folder.shelf(),
         )
         self.asked[name][rows] = True
         self.under_way[ticket] = (name, rows)
@@ -252,26 +242,58 @@ class _Run:
 
     # --- what has ended
 
-    def _take(self, end: Finished) -> None:
+    def _take_all(self, ends: list[Finished]) -> None:
+        """Enter what has ended, and journal it with one wait for the disk."""
+        receipts: list[Receipt] = []
+        try:
+            for end in ends:
+                receipt = self._take(end)
+                receipts += [receipt] if receipt is not None else []
+        finally:
+            if receipts:
+                self.folder.record(*receipts)
+
+    def _take(self, end: Finished) -> Receipt | None:
+        """Enter what a task gave; return what is to be journalled of it."""
         ticket = str(end.ticket)
         name, rows = self.under_way.pop(ticket)
         self.retries.ended(ticket)
+        if isinstance(end.result, DamagedField):
+            self._damaged(name, rows, end.result)
+            return None
         if isinstance(end.result, UqmsmError):
             raise end.result
         if end.lost:
             self._lost(ticket, name, rows, end.lost)
-            return
+            return None
         receipt: Receipt = end.result
         try:
             record = self.folder.read(receipt)
         except CorruptFile as fault:
             self._lost(ticket, name, rows, str(fault))
-            return
-        self.folder.record(receipt)
+            return None
         self._put(name, rows, record)
         self.pace[name].learn(receipt.calls, receipt.seconds)
         self._limit_stragglers(name)
         self._tell(name)
+        return receipt
+
+    def _damaged(self, name: str, rows: NDArray[np.int64], fault: DamagedField) -> None:
+        """Run the calls again that gave a damaged field, and then those that wait for it: none of them has failed."""
+        self._again(name, rows)
+        self.damages[fault.file] += 1
+        if self.damages[fault.file] > DAMAGES:
+            raise EnvironmentFault(f"{fault}, again and again; mend the disk, then resume the run") from fault
+        for parent, found in self.outcomes.stages.items():
+            lost = found.lost_with(fault.file)
+            if len(lost):
+                self.watch.said(f"{fault}; {len(lost)} calls of {parent} are run again")
+                self._again(parent, lost)
+                self._tell(parent)
+
+    def _again(self, name: str, rows: NDArray[np.int64]) -> None:
+        self.asked[name][rows] = False
+        self.low[name] = min(self.low[name], int(rows.min()))
 
     def _put(self, name: str, rows: NDArray[np.int64], record: TaskRecord) -> None:
         """Enter what a task gave; calls that the machine failed are tried again."""
@@ -312,8 +334,7 @@ class _Run:
                 self._note_lost(name, int(rows[at]), f"lost{tries}: {why}")
         mates = np.delete(rows, [*late, *suspects])
         if len(mates):
-            self.asked[name][mates] = False
-            self.low[name] = min(self.low[name], int(mates.min()))
+            self._again(name, mates)
 
     def _settle(self, name: str, rows: NDArray[np.int64], status: Status, told: list[tuple[str, str, float]]) -> None:
         """Write down calls whose worker did not live to do so; `told` are their reasons, logs and seconds."""

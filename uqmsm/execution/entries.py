@@ -8,7 +8,8 @@ from typing import Any
 
 __all__ = ["believable"]
 
-_FILE = re.compile(r"[\w%~-][\w.%~-]*\.npz")  # as `quote` writes the name of a stage: no slash, no leading point
+# a shelf, and as `quote` writes the name of a stage: no other slash, no leading point
+_FILE = re.compile(r"(?:[0-9]{4,}/)?[\w%~-][\w.%~-]*\.npz")
 _DIGITS = re.compile(r"[0-9a-f]{8,64}")
 
 

@@ -83,6 +83,11 @@ def _task_1(found: dict[str, Any]) -> dict[str, Any]:
     return found | {"about": found["about"] | {"format": 2, "logs": {}}}
 
 
+def _task_2(found: dict[str, Any]) -> dict[str, Any]:
+    """Format 3 knows outcomes that lie in files of their own."""
+    return found | {"about": found["about"] | {"format": 3, "fields": {}}}
+
+
 LOCK = Format("a lock of a study (study.lock.json)", 2, {1: _lock_1})
 JOURNAL = Format("a journal (journal.jsonl)", 1, {})
-TASK = Format("a file of outcomes", 2, {1: _task_1})
+TASK = Format("a file of outcomes", 3, {1: _task_1, 2: _task_2})

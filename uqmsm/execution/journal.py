@@ -6,16 +6,19 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.entries import believable
 from uqmsm.execution.formats import JOURNAL
+from uqmsm.execution.shelves import clear_leftovers, shelf, task_files
 from uqmsm.execution.taskfile import (
     CorruptFile,
     Receipt,
@@ -23,8 +26,8 @@ from uqmsm.execution.taskfile import (
     TaskRecord,
     checksum_of,
     read_task,
-    sync_folder,
 )
+from uqmsm.fields import damaged_rows, sync_folder
 from uqmsm.trust import plain_bytes, refuse_links
 
 __all__ = ["RunFolder", "in_use", "progress", "read_journal", "write_whole"]
@@ -128,6 +131,8 @@ class RunFolder:
         refuse_links(path)
         self._lock = _locked(path)
         self._journal = -1
+        self._tasks = 0
+        self._verified: set[str] = set()
 
     @classmethod
     def create(cls, path: Path, texts: Mapping[str, str] | None = None) -> RunFolder:
@@ -207,31 +212,35 @@ class RunFolder:
         if formats[-1:] != [JOURNAL.newest]:  # what follows is in the format of this version
             self.note("run", format=JOURNAL.newest)
         self.members.mkdir(exist_ok=True)
-        self._adopt({str(entry.get("file")) for entry in entries if entry.get("kind") == "task"}, say)
+        known = [str(entry.get("file")) for entry in entries if entry.get("kind") == "task"]
+        self._tasks = len(known)
+        self._adopt(set(known), say)
 
     def _adopt(self, known: set[str], say: Say) -> None:
         """Journal files that were finished when the client was killed; their names hold their checksums."""
-        for leftover in self.members.glob(".*.part"):
-            leftover.unlink(missing_ok=True)
-        for path in sorted(self.members.glob("*.npz")):
-            if path.name in known:
+        clear_leftovers(self.members)
+        for name in task_files(self.members):
+            if name in known:
                 continue
-            _, digits = checksum_of(path.name)
+            _, digits = checksum_of(Path(name).name)
             try:
-                record = read_task(path, digits)
+                record = read_task(self.members / name, digits)
             except CorruptFile as fault:
                 say(f"{fault}; its calls are run again")
                 continue
             done = int((record.status == Status.DONE).sum())
             self.record(
-                Receipt(
-                    record.stage, path.name, digits, len(record.keys), done, float(record.seconds.sum()), record.host
-                )
+                Receipt(record.stage, name, digits, len(record.keys), done, float(record.seconds.sum()), record.host)
             )
 
-    def record(self, receipt: Receipt) -> None:
-        """Journal one finished task; on return the line is on the disk."""
-        self.note("task", **asdict(receipt))
+    def shelf(self) -> str:
+        """Return the folder within `members` for the file of the next task (see `shelves`)."""
+        return shelf(self.members, self._tasks)
+
+    def record(self, *receipts: Receipt) -> None:
+        """Journal finished tasks; on return their lines are on the disk."""
+        self._tasks += len(receipts)
+        self._append([{"kind": "task", **asdict(receipt)} for receipt in receipts])
 
     def note(self, kind: str, **content: Any) -> None:
         """Append one line to the journal and wait until it is on the disk.
@@ -241,8 +250,18 @@ class RunFolder:
         EnvironmentFault
             When the line cannot be written; the journal is then as it was before.
         """
+        self._append([{"kind": kind, **content}])
+
+    def _append(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Append lines to the journal and wait, once, until they are on the disk.
+
+        Raises
+        ------
+        EnvironmentFault
+            When the line cannot be written; the journal is then as it was before.
+        """
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps({"kind": kind, **content, "at": stamp}).encode() + b"\n"
+        line = b"".join(json.dumps({**entry, "at": stamp}).encode() + b"\n" for entry in entries)
         before = os.fstat(self._journal).st_size
         try:
             written = os.write(self._journal, line)
@@ -269,10 +288,24 @@ class RunFolder:
             if entry.get("kind") != "task":
                 continue
             try:
-                yield read_task(self.members / entry["file"], entry["sha256"])
+                record = read_task(self.members / entry["file"], entry["sha256"])
             except CorruptFile as fault:
                 if say is not None:
                     say(f"{fault}; its {entry['calls']} calls of {entry['stage']} are run again")
+            else:
+                yield self._sound(record, say) if record.fields else record
+
+    def _sound(self, record: TaskRecord, say: Say | None) -> TaskRecord:
+        """Return a record in which calls wait again whose fields are missing or not as they were written."""
+        status = record.status.copy()
+        for one in record.fields.values():
+            if one.file not in self._verified:
+                bad = damaged_rows(self.members, one, np.flatnonzero(record.status == Status.DONE))
+                status[bad] = Status.PENDING
+                self._verified |= set() if len(bad) else {one.file}
+                if len(bad) and say is not None:
+                    say(f"{one.file} is missing or damaged; {len(bad)} calls of {record.stage} are run again")
+        return replace(record, status=status)
 
     def read(self, receipt: Receipt) -> TaskRecord:
         """Read the file of one receipt, verified.

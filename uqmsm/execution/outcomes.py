@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,18 @@ from numpy.typing import NDArray
 
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
-from uqmsm.execution.calls import KEY_BYTES, StageCalls
+from uqmsm.execution.calls import StageCalls
+from uqmsm.execution.held import Held
 from uqmsm.execution.taskfile import Status, TaskRecord
 from uqmsm.execution.worker import two_types
+from uqmsm.fields import Placed, Reference
 from uqmsm.quantity import Port
 
 __all__ = ["STATES", "Outcomes", "StageOutcomes"]
 
 STATES = ("waiting", "running", "done", "failed", "unstable", "timed out", "lost")
 """Every state of a call, as people read it."""
+_TOGETHER = 4096  # small outcomes of a port of fields that are written to one file
 
 
 class StageOutcomes:
@@ -46,7 +50,9 @@ class StageOutcomes:
         self._host_names: list[str] = []
         self._raw: dict[str, NDArray[Any]] = {}
         self._sizes: dict[str, NDArray[np.int64]] = {}
+        self._held: dict[str, Held] = {}
         self._order: NDArray[np.int64] | None = None
+        self._heads: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
 
     @property
     def done(self) -> NDArray[np.bool_]:
@@ -71,12 +77,18 @@ class StageOutcomes:
         return np.array([*self._host_names, ""])[self._host]
 
     @property
+    def by_file(self) -> frozenset[str]:
+        """Ports whose outcomes are so large that they stay in files (`uqmsm.fields`), at least those of some calls."""
+        return frozenset(self._held)
+
+    @property
     def values(self) -> Mapping[str, NDArray[Any]]:
         """Return port -> outcomes, shape (calls, ...); NaN where there is none, and behind the end of a shorter one.
 
-        Whole numbers are int64 when every call gave as many, else float64, because no integer says "missing".
+        Whole numbers are int64 when every call gave as many, else float64, because no integer says "missing". Ports
+        whose outcomes stay in files are left out.
         """
-        return {port.name: self._present(port) for port in self.ports}
+        return {port.name: self._present(port) for port in self.ports if port.name not in self._held}
 
     def _present(self, port: Port) -> NDArray[Any]:
         if port.name not in self._raw:  # nothing was ever given: the sizes of its dims are not known
@@ -97,7 +109,13 @@ class StageOutcomes:
     def sizes(self) -> Mapping[str, NDArray[np.int64]]:
         """Return port -> sizes of each outcome, shape (calls, dims), for ports whose sizes differ between calls."""
         found = {port: sizes for port, sizes in self._sizes.items() if sizes.shape[1]}
-        return {port: sizes for port, sizes in found.items() if (sizes[self.done] != self._raw[port].shape[1:]).any()}
+        return {port: sizes for port, sizes in found.items() if (sizes[self.done] != self._widest(port)).any()}
+
+    def _widest(self, port: str) -> tuple[int, ...]:
+        held, raw = self._held.get(port), self._raw.get(port)
+        shapes = [held.shape] if held is not None else []
+        shapes += [raw.shape[1:]] if raw is not None else []
+        return tuple(np.max(shapes, axis=0).astype(int).tolist())
 
     def sizes_taken(self, port: str, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return the sizes of the outcomes of some calls where `taken` had to pad them, else None."""
@@ -109,10 +127,50 @@ class StageOutcomes:
         values = np.ascontiguousarray(self._raw[port][rows])
         return values if factor == 1.0 else np.asarray(values * factor)
 
+    def handed(self, port: str, rows: NDArray[np.int64], factor: float) -> list[Reference | NDArray[Any]]:
+        """Return the outcomes of finished calls at a port of `by_file`: where each lies, or itself if it is small."""
+        held, sizes = self._held[port], self._sizes[port]
+        found: list[Reference | NDArray[Any]] = []
+        for row in rows.tolist():
+            size = tuple(sizes[row].tolist())
+            if held.has(row):
+                found.append(held.reference(row, size, factor))
+            else:
+                value = self._raw[port][row][tuple(map(slice, size))]
+                found.append(value.copy() if factor == 1.0 else value * factor)
+        return found
+
+    def lost_with(self, file: str) -> NDArray[np.int64]:
+        """Forget the calls whose outcomes lie in a damaged file, as if they had not been run; return them."""
+        rows = np.unique(
+            np.concatenate([held.rows_in(file) for held in self._held.values()] or [np.empty(0, np.int64)])
+        )
+        self.status[rows] = Status.PENDING
+        for held in self._held.values():
+            held.forget(rows)
+        return rows
+
+    @property
+    def digests(self) -> Mapping[str, NDArray[np.uint8]]:
+        """Return port -> SHA-256 of each outcome, shape (calls, 32), for the ports of `by_file`."""
+        return {port: held.digests for port, held in self._held.items()}
+
+    def placed(self, members: Path) -> dict[str, tuple[Placed, NDArray[np.uint8]]]:
+        """Return where the fields of each port of `by_file` lie, and their digests, shape (calls, 32).
+
+        Outcomes of such a port that were small enough to come home are written to a file now, like the others.
+        """
+        for port, held in self._held.items():
+            here = np.flatnonzero(self.done & ~held.there)
+            for first in range(0, len(here), _TOGETHER):
+                rows = here[first : first + _TOGETHER]
+                held.put(rows, self._raw[port][rows], members, self.calls.stage, port)
+        return {port: (held.placed(), held.digests) for port, held in self._held.items()}
+
     def bytes_per_call(self, port: str) -> int:
         """Return the bytes of one outcome at a port, 0 while none is known."""
-        raw = self._raw.get(port)
-        return 0 if raw is None else raw[:1].nbytes
+        raw, held = self._raw.get(port), self._held.get(port)
+        return max(0 if raw is None else raw[:1].nbytes, 0 if held is None else held.bytes_per_call)
 
     def put(self, record: TaskRecord, only: NDArray[np.bool_] | None = None) -> int:
         """Enter the outcomes of a task, call by call by their keys; return how many belong to this study.
@@ -139,6 +197,11 @@ class StageOutcomes:
             self._raw[port][place] = values[known]
             sizes = record.sizes.get(port)
             self._sizes[port][rows] = values.shape[1:] if sizes is None else sizes[known]
+        for port, stored in record.fields.items():
+            self._keep_type(port, np.dtype(stored.dtype))
+            self._held.setdefault(port, Held(len(self.calls), stored.dtype)).enter(rows, stored, known)
+            sizes = record.sizes.get(port)
+            self._size_table(port, len(stored.shape))[rows] = stored.shape if sizes is None else sizes[known]
         self.status[rows] = record.status[known]
         self.seconds[rows] = record.seconds[known]
         if record.host not in self._host_names:
@@ -155,13 +218,12 @@ class StageOutcomes:
 
     def _store(self, port: str, values: NDArray[Any]) -> None:
         """Make room: for the first outcomes of a port, and for outcomes larger than all before."""
+        self._keep_type(port, values.dtype)
         empty = np.nan if values.dtype.kind == "f" else 0
         raw = self._raw.get(port)
         if raw is None:
             raw = np.full((len(self.calls), *values.shape[1:]), empty, dtype=values.dtype)
-            self._sizes[port] = np.zeros((len(self.calls), values.ndim - 1), dtype=np.int64)
-        if raw.dtype != values.dtype:
-            raise StudyError(two_types(self.calls.stage, port, raw.dtype, values.dtype))
+            self._size_table(port, values.ndim - 1)
         widest = np.maximum(raw.shape[1:], values.shape[1:]).astype(int).tolist()
         if list(raw.shape[1:]) != widest:
             wider = np.full((len(self.calls), *widest), empty, dtype=values.dtype)
@@ -169,21 +231,40 @@ class StageOutcomes:
             raw = wider
         self._raw[port] = raw
 
+    def _size_table(self, port: str, dims: int) -> NDArray[np.int64]:
+        if port not in self._sizes:
+            self._sizes[port] = np.zeros((len(self.calls), dims), dtype=np.int64)
+        return self._sizes[port]
+
+    def _keep_type(self, port: str, dtype: np.dtype[Any]) -> None:
+        known = [self._raw[port].dtype] if port in self._raw else []
+        known += [np.dtype(self._held[port].dtype)] if port in self._held else []
+        for one in known:
+            if one != dtype:
+                raise StudyError(two_types(self.calls.stage, port, one, dtype))
+
     def _rows(self, keys: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Return the call of each key, or -1, shape (keys,)."""
-        mine = _sortable(self.calls.keys)
         if self._order is None:
-            self._order = np.argsort(mine).astype(np.int64)
-        wanted = _sortable(keys)
-        at = np.minimum(np.searchsorted(mine, wanted, sorter=self._order), len(mine) - 1)
-        rows = self._order[at]
-        return np.where(mine[rows] == wanted, rows, -1).astype(np.int64)
+            heads = _heads(self.calls.keys)
+            self._order = np.argsort(heads, kind="stable")
+            self._heads = heads[self._order]
+        wanted = _heads(keys)
+        at = np.searchsorted(self._heads, wanted)
+        rows = np.full(len(keys), -1, dtype=np.int64)
+        while True:  # once, but for keys that agree in their first eight bytes
+            inside = np.minimum(at, len(self._heads) - 1)
+            same = (at < len(self._heads)) & (self._heads[inside] == wanted) & (rows < 0)
+            if not same.any():
+                return rows
+            found = self._order[inside]
+            rows = np.where(same & (self.calls.keys[found] == keys).all(axis=1), found, rows)
+            at = at + 1
 
 
-def _sortable(keys: NDArray[np.uint8]) -> NDArray[Any]:
-    # the digits as text: NumPy's byte strings drop trailing zero bytes, and a void has no order
-    text = np.ascontiguousarray(keys).tobytes().hex().encode()
-    return np.frombuffer(text, dtype=f"S{2 * KEY_BYTES}")
+def _heads(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each key as a number: keys are hashes, so they differ there already."""
+    return np.ascontiguousarray(keys[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
 
 
 class Outcomes:
@@ -217,8 +298,19 @@ class Outcomes:
         return {name: found.counts() for name, found in self.stages.items()}
 
     def member_values(self, stage: str, port: str) -> NDArray[Any]:
-        """Return one value per member, shape (members, ...); NaN where the member failed on the way."""
+        """Return one value per member, shape (members, ...); NaN where the member failed on the way.
+
+        Raises
+        ------
+        StudyError
+            When the port's outcomes stay in files.
+        """
         found = self.stages[stage]
+        if port in found.by_file:
+            raise StudyError(
+                f"{stage}.{port} is a field of many numbers per member, which stay in files; ask for a number that a "
+                f"stage makes of it, or read it row by row: uqmsm.field(run, '{stage}.{port}')"
+            )
         return np.asarray(found.values[port][found.calls.of_member])
 
     def member_status(self) -> NDArray[np.uint8]:

@@ -12,6 +12,9 @@ TASK_SECONDS = 0.5  # long against the milliseconds that a task costs, short aga
 LEAST_SECONDS = 0.1  # work is not cut finer than this to keep all workers busy
 GROWTH = 8  # a task holds at most so many times the calls of the largest task of its stage before
 TASK_BYTES = 64_000_000  # of inputs or outcomes in one task
+FEED_SECONDS = 4e-3  # twice what client and scheduler need for one task (see docs/scale.md): no slot waits for them
+LOOK_AHEAD = 4096  # calls looked at, at least, when the next task is chosen
+MOST_AHEAD = 65_536
 
 
 class Pace:
@@ -27,12 +30,20 @@ class Pace:
         each = seconds / calls
         self.seconds = each if self.seconds == 0 else 0.5 * (self.seconds + each)
 
+    def ahead(self, slots: int) -> int:
+        """Return how many calls to look at for the next task: enough that all slots could have one of full length."""
+        if self.fixed is not None or self.seconds == 0:
+            return LOOK_AHEAD
+        longest = max(TASK_SECONDS, FEED_SECONDS * slots)
+        return min(max(LOOK_AHEAD, slots * int(longest / self.seconds)), MOST_AHEAD)
+
     def size(self, ready: int, slots: int, bytes_each: int) -> int:
         """Return the calls of the next task, when `ready` could run."""
         if self.fixed is not None:
             return self.fixed
         if self.seconds == 0:
             return 1
-        share = max(-(-ready // slots), int(LEAST_SECONDS / self.seconds))
-        size = min(int(TASK_SECONDS / self.seconds), share, GROWTH * max(1, self.largest))
+        least, longest = max(LEAST_SECONDS, FEED_SECONDS * slots), max(TASK_SECONDS, FEED_SECONDS * slots)
+        share = max(-(-ready // slots), int(least / self.seconds))
+        size = min(int(longest / self.seconds), share, GROWTH * max(1, self.largest))
         return max(1, min(size, TASK_BYTES // max(1, bytes_each)))

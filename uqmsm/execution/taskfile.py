@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from hashlib import sha256
 from io import BytesIO
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.formats import TASK
+from uqmsm.fields import DIGEST_BYTES, FIELD_BYTES, Stored, store, sync_folder
 from uqmsm.trust import plain_bytes
 
 __all__ = ["LASTING", "CorruptFile", "Receipt", "Status", "TaskRecord", "checksum_of", "read_task", "write_task"]
 
 _NAME_DIGITS = 24
+_FIELD_FILE = re.compile(r"(?:[0-9]{4,}/)?[\w%~-][\w.%~-]*\.npy")  # no way out of the folder
 
 
 class Status(IntEnum):
@@ -77,6 +80,8 @@ class TaskRecord:
         Port -> sizes of each outcome, shape (calls, dims), for ports whose sizes differ; their stack is padded.
     logs
         Position of a failed call -> the last lines that it printed.
+    fields
+        Port -> where its outcomes lie, for ports too large to be in `values`.
     """
 
     stage: str
@@ -88,6 +93,7 @@ class TaskRecord:
     values: dict[str, NDArray[Any]] = field(default_factory=dict)
     sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     logs: dict[int, str] = field(default_factory=dict)
+    fields: dict[str, Stored] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ class Receipt:
 
 
 def _packed(record: TaskRecord) -> bytes:
-    about = {"format": TASK.newest, "stage": record.stage, "host": record.host}
+    fields = {port: {"file": one.file, "dtype": one.dtype, "shape": one.shape} for port, one in record.fields.items()}
+    about = {"format": TASK.newest, "stage": record.stage, "host": record.host, "fields": fields}
     words = {"reasons": record.reasons, "logs": record.logs}
     text = json.dumps(about | {kind: {str(row): why for row, why in found.items()} for kind, found in words.items()})
     arrays: dict[str, NDArray[Any]] = {
@@ -114,52 +121,65 @@ def _packed(record: TaskRecord) -> bytes:
         "seconds": record.seconds,
         **{f"out.{port}": values for port, values in record.values.items()},
         **{f"size.{port}": sizes for port, sizes in record.sizes.items()},
+        **{f"digest.{port}": one.digests for port, one in record.fields.items()},
     }
     packed = BytesIO()
     np.savez(packed, **arrays)  # type: ignore[arg-type]  # the keyword allow_pickle is not among the arrays
     return packed.getvalue()
 
 
-def write_task(members: Path, record: TaskRecord) -> Receipt:
+def write_task(members: Path, record: TaskRecord, shelf: str = "") -> Receipt:
     """Write the outcomes of one task atomically and return the receipt.
 
     The name holds the checksum of the content: the same task run twice (after the loss of a worker) never overwrites
-    a file that the journal knows, and a file without a journal line can still be verified.
+    a file that the journal knows, and a file without a journal line can still be verified. Ports with more than
+    `fields.FIELD_BYTES` per call are written first, to files of their own.
+
+    Parameters
+    ----------
+    members
+        The folder of the run.
+    record
+        What the task gave.
+    shelf
+        Folder within `members`, which is there; `members` itself if not given.
 
     Raises
     ------
     EnvironmentFault
         When the folder is not there or cannot be written (disk full, quota, permissions).
     """
-    data = _packed(record)
-    checksum = sha256(data).hexdigest()
-    name = f"{quote(record.stage, safe='')}-{checksum[:_NAME_DIGITS]}.npz"
-    passing = members / f".{name}.{os.getpid()}.part"
+    place = members / shelf
     try:
-        with passing.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        passing.replace(members / name)
-        sync_folder(members)
+        record = _with_fields_stored(members, record, shelf)
+        data = _packed(record)
+        checksum = sha256(data).hexdigest()
+        name = f"{quote(record.stage, safe='')}-{checksum[:_NAME_DIGITS]}.npz"
+        passing = place / f".{name}.{os.getpid()}.part"
+        try:
+            with passing.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            passing.replace(place / name)
+        finally:
+            passing.unlink(missing_ok=True)
+        sync_folder(place)
     except OSError as fault:
         raise EnvironmentFault(
-            f"{members / name}: {fault.strerror} on {record.host}; what was finished is kept: free space or mend the "
-            "access (workers need the same run folder), then resume"
+            f"{place}: {fault.strerror} on {record.host}; what was finished is kept: free space or mend the access "
+            "(workers need the same run folder), then resume"
         ) from fault
-    finally:
-        passing.unlink(missing_ok=True)
+    path = f"{shelf}/{name}" if shelf else name
     done = int(np.count_nonzero(record.status == Status.DONE))
-    return Receipt(record.stage, name, checksum, len(record.keys), done, float(record.seconds.sum()), record.host)
+    return Receipt(record.stage, path, checksum, len(record.keys), done, float(record.seconds.sum()), record.host)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _with_fields_stored(members: Path, record: TaskRecord, shelf: str) -> TaskRecord:
+    large = {port: stack for port, stack in record.values.items() if stack[:1].nbytes > FIELD_BYTES}
+    small = {port: stack for port, stack in record.values.items() if port not in large}
+    stored = {port: store(members, shelf, record.stage, port, stack) for port, stack in large.items()}
+    return replace(record, values=small, fields=record.fields | stored)
 
 
 def checksum_of(name: str) -> tuple[str, str]:
@@ -201,6 +221,10 @@ def read_task(path: Path, checksum: str) -> TaskRecord:
             logs={int(row): log for row, log in about["logs"].items()},
             values={name.removeprefix("out."): found[name] for name in found if name.startswith("out.")},
             sizes={name.removeprefix("size."): found[name] for name in found if name.startswith("size.")},
+            fields={
+                port: Stored(words["file"], words["dtype"], tuple(words["shape"]), found[f"digest.{port}"])
+                for port, words in about["fields"].items()
+            },
         )
         _refuse_misfits(record)
     except StudyError:
@@ -234,9 +258,11 @@ def _refuse_misfits(record: TaskRecord) -> None:
     if not all(0 <= row < calls and isinstance(text, str) for row, text in told.items()):
         raise ValueError("its reasons belong to no call")
     for port, sizes in record.sizes.items():
-        if (
-            sizes.dtype.kind not in "iu"
-            or sizes.shape != (calls, record.values[port].ndim - 1)
-            or sizes.min(initial=0) < 0
-        ):
+        dims = len(record.fields[port].shape) if port in record.fields else record.values[port].ndim - 1
+        if sizes.dtype.kind not in "iu" or sizes.shape != (calls, dims) or sizes.min(initial=0) < 0:
             raise ValueError(f"the sizes of {port} are none")
+    for port, one in record.fields.items():
+        fits = _FIELD_FILE.fullmatch(one.file) and np.dtype(one.dtype).kind in "fi" and port not in record.values
+        fits = fits and all(isinstance(size, int) and size >= 0 for size in one.shape)
+        if not fits or one.digests.dtype != np.uint8 or one.digests.shape != (calls, DIGEST_BYTES):
+            raise ValueError(f"the fields of {port} are none")

@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from uqmsm.execution.notes import overtime, read_notes
 from uqmsm.execution.printed import told_of
 from uqmsm.execution.taskfile import Receipt, Status, TaskRecord, write_task
 from uqmsm.execution.watchdog import SEVERAL, Overtime, Watch, Watching, attended
+from uqmsm.fields import Reference, read_row
 from uqmsm.stochastic import BatchOperator, Operator, evaluate_batch, failure
 from uqmsm.streams import Streams
 
@@ -68,11 +70,15 @@ class Task:
     given
         Input port -> stacked values, shape (calls, ...).
     members
-        Folder to write to.
+        Folder to write to, and to read fields from.
     watch
         By what its calls are watched.
     sizes
         Input port -> sizes of each value, shape (calls, dims), where they differ; the stack is padded.
+    fields
+        Input port -> one entry per call: where its field lies, or a small value itself. Such ports are not in `given`.
+    shelf
+        Folder within `members` for the files of this task.
     """
 
     stage: str
@@ -85,11 +91,38 @@ class Task:
     members: str
     watch: Watch
     sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    fields: dict[str, list[Reference | NDArray[Any]]] = field(default_factory=dict)
+    shelf: str = ""
 
     def received(self, row: int) -> dict[str, NDArray[Any]]:
-        """Return what one call receives, as arrays of its own: what it writes into them is lost on its mates."""
+        """Return what one call receives, as arrays of its own: what it writes into them is lost on its mates.
+
+        Raises
+        ------
+        DamagedField
+            When a field's file is missing or not as it was written: its giver must run again, and no call has failed.
+        """
         cut = {port: tuple(map(slice, sizes[row].tolist())) for port, sizes in self.sizes.items()}
-        return {port: np.array(values[row][cut.get(port, ())]) for port, values in self.given.items()}
+        own = {port: np.array(values[row][cut.get(port, ())]) for port, values in self.given.items()}
+        return own | {port: _fetched(Path(self.members), entries[row]) for port, entries in self.fields.items()}
+
+
+_FETCHED: OrderedDict[bytes, NDArray[Any]] = OrderedDict()
+_FETCHED_BYTES = 128_000_000
+
+
+def _fetched(members: Path, entry: Reference | NDArray[Any]) -> NDArray[Any]:
+    """Return a field as an array of the caller's own, read once for mates that receive the same."""
+    if not isinstance(entry, Reference):
+        return np.array(entry)
+    row = _FETCHED.pop(entry.digest, None)
+    if row is None:
+        row = read_row(members, entry.file, entry.row, entry.digest)
+    _FETCHED[entry.digest] = row
+    while len(_FETCHED) > 1 and sum(one.nbytes for one in _FETCHED.values()) > _FETCHED_BYTES:
+        _FETCHED.popitem(last=False)
+    inside = row[tuple(map(slice, entry.size))]
+    return np.array(inside) if entry.factor == 1.0 else np.asarray(inside * entry.factor)
 
 
 def know(operators: Mapping[str, Operator | bytes]) -> None:
@@ -131,7 +164,7 @@ def run_task(task: Task) -> Receipt | UqmsmError:
         operator = _operator(task.operator)
         with attended(task.watch) as watching:
             ended = _ended(operator, task, watching)
-        return write_task(Path(task.members), _record(task, ended))
+        return write_task(Path(task.members), _record(task, ended), task.shelf)
     except (EnvironmentFault, StudyError) as fault:
         return fault
 
