@@ -144,12 +144,10 @@ def everything(names: tuple[str, ...] = ("W", "Nb", "Mo", "Ta", "V")) -> list[Ca
 
     A cell may be listed twice; it is computed once.
     """
-    equations = {name: equation(name) for name in names}
-    wanted = [one for name in names for one in equations[name][:5]]
+    wanted = [one for name in names for one in equation(name)]
     wanted += alloy_equation("MoNbTaW-4", 8)
     wanted += [one for name in names for one in shears(name, SHEARED[0])]
     wanted += [one for pair in BINARIES for one in alloy_equation("".join(pair) + "-B2", 14)]
-    wanted += [one for name in names for one in equations[name][5:]]
     wanted += [one for ratio in SHEARED[1:] for name in names for one in shears(name, ratio)]
     wanted += [one for name in names for one in shears(name, SHEARED[0], (LARGE,))]
     return wanted + alloy_equation("MoNbTaVW-5", 8)

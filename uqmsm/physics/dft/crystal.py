@@ -175,7 +175,7 @@ def _interpolated(moduli: Mapping[float, Floats], volume_A3: Floats) -> Floats:
 def _coarser(
     groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str, moduli: Mapping[float, Floats]
 ) -> float:
-    """Return the root sum of squares over kinds of settings of the largest change of a modulus; NaN if none was tried."""
+    """Return the root sum of squares over kinds of settings of the largest change of a modulus; NaN without any."""
     none = np.empty((0, 32))
     found: dict[str, float] = {}
     for settings, group in groups.items():

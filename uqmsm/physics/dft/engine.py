@@ -6,11 +6,13 @@ them beside the numbers; GPAW, Quantum ESPRESSO or an empirical potential answer
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,8 @@ class Engine:
     name
         As ASE spells it: ``"gpaw"``, ``"espresso"``, ``"emt"`` ...
     options
-        Keyword arguments of the calculator, plain data (JSON).
+        Keyword arguments of the calculator, plain data (JSON). A `profile` (program, folder of pseudopotentials,
+        both as absolute paths) is a mapping too. Without a `directory`, files go to a folder that is removed.
     """
 
     name: str
@@ -181,11 +184,13 @@ def answer(
         When the calculator fails in another way, or its energy is not finite.
     """
     began = time.perf_counter()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="uqmsm-") as scratch:
         # what engines say of their own parameters' future is no concern of a number
         warnings.simplefilter("ignore")
         atoms = _atoms(cell)
         atoms.calc = _calculator(engine)
+        if "directory" not in engine.options and hasattr(atoms.calc, "directory"):
+            atoms.calc.directory = Path(scratch)  # programs that talk through files leave none behind
         try:
             energy = float(atoms.get_potential_energy())
             free = _free_energy(atoms, energy)

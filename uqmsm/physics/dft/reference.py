@@ -2,8 +2,8 @@
 
 One row of `Reference.ensemble` is one functional of the BEEF-vdW ensemble, the same for every column: columns of
 different elements are correlated because one functional errs on all of them. `named` holds BEEF-vdW itself and, beside
-it as the spread between forms, PBE and PBEsol. `numerical_sd` is what k-points, cutoff and smearing leave behind; it
-says nothing about functionals.
+it as the spread between forms, PBE and PBEsol. `numerical_sd` is what k-points, cutoff, smearing and the data sets for
+the cores leave behind; it says nothing about functionals.
 """
 
 from __future__ import annotations
@@ -75,12 +75,16 @@ class Reference:
         Shape (3, columns), in the order of `NAMED`; their energies are on the density of BEEF-vdW.
     numerical_sd
         Shape (columns,), in the unit of the column.
+    inside
+        Whether the minima of all materials lie between the volumes that were computed, shape (functionals,). The
+        others are extrapolated along the equation of state: the tails of the ensemble, not errors.
     """
 
     quantities: tuple[Quantity, ...]
     ensemble: Floats
     named: Floats
     numerical_sd: Floats
+    inside: NDArray[np.bool_]
 
     def column(self, label: str) -> int:
         """Return the place of a column by its label.
@@ -148,23 +152,34 @@ def reference(
         raise StudyError(f"first-principles quantity {unknown[0]!r} is unknown; choose of {', '.join(QUANTITIES)}")
     shifts = table.shifts if functionals is None else table.shifts[np.asarray(functionals, dtype=np.int64)]
     columns: list[tuple[Quantity, Floats, float]] = []
+    inside = np.ones(len(shifts), dtype=bool)
     for material in materials:
-        found = _properties(table, material, shifts)
+        found, bracketed = _properties(table, material, shifts)
+        inside &= bracketed[len(NAMED) :]
         columns += [(Quantity(material, name), *found[name]) for name in quantities if name in found]
     values = np.stack([column for _, column, _ in columns], axis=1)
     sd = np.array([sd for _, _, sd in columns])
-    return Reference(tuple(q for q, _, _ in columns), values[len(NAMED) :], values[: len(NAMED)], sd)
+    return Reference(tuple(q for q, _, _ in columns), values[len(NAMED) :], values[: len(NAMED)], sd, inside)
 
 
-def _properties(table: Table, material: str, shifts: Floats) -> dict[str, tuple[Floats, float]]:
-    """Return values (named functionals, then the ensemble) and numerical errors of everything known of a material."""
+def _properties(
+    table: Table, material: str, shifts: Floats
+) -> tuple[dict[str, tuple[Floats, float]], NDArray[np.bool_]]:
+    """Return values (named functionals, then the ensemble) and numerical errors of all that is known of a material.
+
+    Beside them, for each functional, whether its minimum lies between the computed volumes.
+    """
     rows = _rows(table, material)
     rest = equilibrium(rows, shifts)
     state, (_, volume_sd, bulk_sd, derivative_sd) = rest.state, rest.numerical_sd
     sites = 2.0  # atoms in the cubic cell of bcc
     lattice = (sites * state.volume_A3) ** (1.0 / 3.0)
+    symbols = rows[0].calculation.cell.symbols
+    cores = np.mean([_cores()[symbol] for symbol in symbols], axis=0)
+    lattice_sd = float(lattice[0]) * np.hypot(volume_sd / (3.0 * state.volume_A3[0]), cores[0])
+    bulk_sd = float(np.hypot(bulk_sd, cores[1] * state.bulk_modulus_GPa[0]))
     found = {
-        "lattice_parameter": (lattice, float(lattice[0] * volume_sd / (3.0 * state.volume_A3[0]))),
+        "lattice_parameter": (lattice, float(lattice_sd)),
         "bulk_modulus": (state.bulk_modulus_GPa, bulk_sd),
         "bulk_derivative": (state.bulk_derivative, derivative_sd),
     }
@@ -174,10 +189,24 @@ def _properties(table: Table, material: str, shifts: Floats) -> dict[str, tuple[
         found["C11"] = (c11, float(np.hypot(bulk_sd, 4.0 / 3.0 * shear.tetragonal_sd)))
         found["C12"] = (c12, float(np.hypot(bulk_sd, 2.0 / 3.0 * shear.tetragonal_sd)))
         found["C44"] = (shear.C44, shear.C44_sd)
-    symbols = rows[0].calculation.cell.symbols
     if len(set(symbols)) > 1:
         found["formation_energy"] = _formation(table, rest, symbols, shifts)
-    return found
+    return found, state.bracketed
+
+
+@cache
+def _cores() -> dict[str, tuple[float, float]]:
+    """Return what the data sets for the cores do to lattice parameter and bulk modulus of an element (relative).
+
+    The published difference, in PBE, of the same code with converged settings from all-electron codes.
+    """
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for row in tables.rows("dft/published.csv"):
+        numbers = float(row["lattice_parameter_angstrom"]), float(row["bulk_modulus_GPa"])
+        found[row["element"], row["code"]] = numbers
+    elements = {element for element, _ in found}
+    pairs = {element: (found[element, "GPAW"], found[element, "all-electron"]) for element in elements}
+    return {element: (abs(a[0] / b[0] - 1.0), abs(a[1] / b[1] - 1.0)) for element, (a, b) in pairs.items()}
 
 
 def _formation(table: Table, rest: Equilibrium, symbols: tuple[str, ...], shifts: Floats) -> tuple[Floats, float]:
