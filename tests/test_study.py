@@ -438,10 +438,13 @@ def studies(draw, folder):
         (ask,),
         Members(draw(st.integers(9, 999)), band, draw(st.floats(0.001, 0.9))),
         draw(st.sampled_from([(), (refined,)])),
-        RunSettings(draw(st.none() | st.integers(1, 99)), draw(texts), draw(st.floats(0, 0.99))),
+        RunSettings(draw(st.none() | st.integers(1, 99)), draw(st.sampled_from(PLACES)), draw(st.floats(0, 0.99))),
         draw(texts | awkward),
         path=folder / "study.yaml",
     )
+
+
+PLACES = ["local", "tcp://host:8786", "tls://10.0.0.1:8786", "slurm:debug,jobs=4,walltime=00:30:00", "pbs:work"]
 
 
 @pytest.fixture(scope="module")

@@ -235,7 +235,7 @@ def test_a_tighter_target_turns_the_light(tree):
         other.attrs["target_se"] = str(worst * factor)
         found = light(other, "Shares of first yield")
         assert found.state == state
-        assert ("--set members.rows=" in found.todo) is (state == "bad")
+        assert ("extend RUN --members " in found.todo) is (state == "bad")
         wanted = results.tree({"ledger": ledger.expand_dims("answer")}, {})["ledger"].to_dataset()
         assert bool(shortfalls(wanted, 32, worst * factor)) is (state == "bad"), "the page says what the exit code says"
         said = verdict([found])
@@ -299,5 +299,5 @@ def test_a_ledger_that_says_nothing_prints_no_share(tmp_path):
     for rows, told in ((8, False), (32, True)):
         text = write(whole(rows), tmp_path).read_text(encoding="utf-8")
         assert ("would remove" in text) is told
-        assert ("<pre>uqmsm run STUDY --set members.rows=16</pre>" in text) is not told
+        assert ("<pre>uqmsm extend RUN --members 16</pre>" in text) is not told
         assert "extend the run" not in text

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from subprocess import TimeoutExpired, run
 from typing import TYPE_CHECKING, Any
 
 from uqmsm.conduct.answering import size_of
@@ -37,10 +38,24 @@ def first_lock(study: Study, code: Mapping[str, Any]) -> Lock:
         "replaces": None,
         "grown": [_entry(size_of(study), "run")],
         "versions": versions(),
+        "commit": None if source is None else _commit(source.parent),
         "code": code,
         "source": None if source is None else str(source),
         "source_text": source.read_text(encoding="utf-8") if source is not None and source.is_file() else None,
     }
+
+
+def _commit(folder: Path) -> str | None:
+    """Return the commit of the repository in which a study lies, None where there is none.
+
+    Whether files differ from it is not asked: that would run the filters that the repository's own settings name.
+    """
+    asked = ("git", "-C", str(folder), "rev-parse", "HEAD")
+    try:
+        told = run(asked, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603  # reads references only
+    except (OSError, TimeoutExpired):
+        return None
+    return told.stdout.strip() or None if told.returncode == 0 else None
 
 
 def _said(study: Study) -> Lock:

@@ -34,8 +34,8 @@ def share(line: Line, which: str = "fair") -> str:
 
 
 def enough(rows: int) -> str:
-    """Return the command that runs a study with so many rows."""
-    return f"uqmsm run STUDY --set members.rows={rows}"
+    """Return the command that goes on with a run until it has so many rows."""
+    return f"uqmsm extend RUN --members {rows}"
 
 
 def remedy(ledger: Ledger | None) -> str:
