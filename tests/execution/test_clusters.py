@@ -26,6 +26,7 @@ from uqmsm.execution.backends import InProcess
 from uqmsm.execution.clusters import joined, local, open_backend
 from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.execution.taskfile import Status
+from uqmsm.fingerprint import versions
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +233,15 @@ def test_a_scheduler_that_goes_away_leaves_a_run_to_be_resumed(tmp_path, caplog)
     assert 60 < before < 600
     assert image(run(tmp_path / "run", chain, members)) == image(fresh(tmp_path / "reference", chain, members))
     assert calls_run(tmp_path / "run") == 600
+
+
+def test_workers_with_other_versions_are_refused(two, monkeypatch):
+    real = versions()
+    monkeypatch.setattr("uqmsm.execution.clusters.tasks.versions", lambda: real | {"numpy": "1.0"})
+    with pytest.raises(EnvironmentFault, match=rf"numpy {real['numpy']} for 1\.0.*environment of the client"):
+        two.know({"0" * 64: Lattice(), "1" * 64: Lattice()})
+    monkeypatch.undo()
+    two.know({"2" * 64: Lattice()})  # the negative control: the same versions are welcome
 
 
 def test_what_the_workers_did_can_be_kept_as_a_page(tmp_path, two):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from distributed.scheduler import KilledWorker
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution import worker
 from uqmsm.execution.backends import Finished
+from uqmsm.fingerprint import versions
 from uqmsm.stochastic import Operator
 from uqmsm.trust import CLOSED
 
@@ -35,11 +37,26 @@ class _Preparation(WorkerPlugin):
 
     def __init__(self, name: str, pickles: Mapping[str, bytes], paths: list[str], umask: int) -> None:
         self.name, self._umask = name, umask
-        self._pickles, self._paths = dict(pickles), paths
+        self._pickles, self._paths, self._versions = dict(pickles), paths, versions()
 
     def setup(self, worker: Any) -> None:
-        """Take in the operators; find the modules that the client finds."""
+        """Take in the operators; find the modules that the client finds.
+
+        Raises
+        ------
+        EnvironmentFault
+            When a library that may change digits has another version here.
+        """
         del worker
+        here = versions()
+        other = [
+            f"{name} {here[name]} for {ours}" for name, ours in self._versions.items() if here.get(name, ours) != ours
+        ]
+        if other:
+            raise EnvironmentFault(
+                f"a worker on {socket.gethostname()} has {', '.join(other)}, so its digits may be others; give workers "
+                "the environment of the client, then resume the run"
+            )
         sys.path.extend(path for path in self._paths if path not in sys.path and os.path.isdir(path))  # noqa: PTH112
         os.umask(self._umask)  # the client's: what its workers write is for those who may read what it writes
         _know(self._pickles)
