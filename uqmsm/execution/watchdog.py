@@ -263,6 +263,9 @@ class Watching:
         Overtime
             When it took longer and was stopped.
         """
+        if not self._limited and self._process.memory is None:
+            self.printed.begin()
+            return function()
         call = self._begin(row)
         try:
             try:

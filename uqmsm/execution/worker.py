@@ -7,12 +7,13 @@ import pickle
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault, MemberFailed, StudyError, Unstable, UqmsmError
@@ -22,7 +23,7 @@ from uqmsm.execution.printed import told_of
 from uqmsm.execution.taskfile import Receipt, Status, TaskRecord, write_task
 from uqmsm.execution.watchdog import SEVERAL, Overtime, Watch, Watching, attended
 from uqmsm.fields import Reference, read_row
-from uqmsm.stochastic import BatchOperator, Operator, evaluate_batch, failure
+from uqmsm.stochastic import BatchOperator, Operator, evaluate, evaluate_batch, failure
 from uqmsm.streams import Streams
 
 __all__ = ["ONE_THREAD", "Task", "know", "run_task", "two_types", "warm_up"]
@@ -93,6 +94,10 @@ class Task:
     sizes: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     fields: dict[str, list[Reference | NDArray[Any]]] = field(default_factory=dict)
     shelf: str = ""
+
+    def streams(self, row: int, streams: Streams) -> Mapping[str, Generator]:
+        """Return the streams of one call."""
+        return streams.call(self.stage, dict(zip(self.sources, self.indices[row].tolist(), strict=True)))
 
     def received(self, row: int) -> dict[str, NDArray[Any]]:
         """Return what one call receives, as arrays of its own: what it writes into them is lost on its mates.
@@ -177,16 +182,27 @@ def _ended(operator: Operator, task: Task, watching: Watching) -> list[Ended]:
         for row, note in before.items()
     }
     rows = [row for row in range(len(task.indices)) if row not in known]
-    if isinstance(operator, BatchOperator) and len(rows) > 1 and SEVERAL not in known:
-        known |= _together(operator, task, rows, watching)
-    return [known[row] if row in known else _alone(operator, task, row, watching) for row in range(len(task.indices))]
+    streams, batch = Streams(task.seed), isinstance(operator, BatchOperator)
+    if batch and len(rows) > 1 and SEVERAL not in known:
+        known |= _together(operator, task, rows, streams, watching)
+
+    def alone(row: int) -> Ended:
+        given, own = task.received(row), task.streams(row, streams)
+        if batch:
+            return _alone(lambda: evaluate_batch(operator, [given], [own])[0], row, watching)
+        return _alone(lambda: evaluate(operator, given, own), row, watching)
+
+    return [known[row] if row in known else alone(row) for row in range(len(task.indices))]
 
 
-def _together(operator: Operator, task: Task, rows: list[int], watching: Watching) -> dict[int, Ended]:
+def _together(
+    operator: Operator, task: Task, rows: list[int], streams: Streams, watching: Watching
+) -> dict[int, Ended]:
     """Run calls as a batch; give nothing when it broke or took too long as a whole: each is then run alone, afresh."""
     start = time.perf_counter()
     try:
-        results = watching.run(SEVERAL, lambda: _evaluated(operator, task, rows))
+        givens, owns = [task.received(row) for row in rows], [task.streams(row, streams) for row in rows]
+        results = watching.run(SEVERAL, lambda: evaluate_batch(operator, givens, owns))
     except EnvironmentFault:
         raise
     except (Overtime, Exception):  # noqa: BLE001  # nobody knows whose fault it is
@@ -194,16 +210,15 @@ def _together(operator: Operator, task: Task, rows: list[int], watching: Watchin
     if len(results) != len(rows):
         return {}
     each = (time.perf_counter() - start) / len(rows)
-    ended = zip(rows, (_end(result, each, watching) for result in results), strict=True)
-    return {row: one for row, one in ended if one.status != Status.LOST}
+    return {row: _end(result, each, watching) for row, result in zip(rows, results, strict=True)}
 
 
-def _alone(operator: Operator, task: Task, row: int, watching: Watching) -> Ended:
+def _alone(call: Callable[[], Result], row: int, watching: Watching) -> Ended:
     """Run one call; an exception that nobody foresaw is its failure."""
     start = time.perf_counter()
     result: Result
     try:
-        (result,) = watching.run(row, lambda: _evaluated(operator, task, [row]))
+        result = watching.run(row, call)
     except Overtime as over:
         return Ended(None, over.seconds, Status.TIMED_OUT, overtime(over.kind, over.seconds), watching.printed.tail())
     except EnvironmentFault:
@@ -211,13 +226,6 @@ def _alone(operator: Operator, task: Task, row: int, watching: Watching) -> Ende
     except Exception as fault:  # noqa: BLE001  # a member's failure, of whatever class, is an outcome
         result = failure(fault)
     return _end(result, time.perf_counter() - start, watching)
-
-
-def _evaluated(operator: Operator, task: Task, rows: Sequence[int]) -> list[Result]:
-    streams = Streams(task.seed)
-    addresses = [dict(zip(task.sources, task.indices[row].tolist(), strict=True)) for row in rows]
-    calls = [streams.call(task.stage, address) for address in addresses]
-    return evaluate_batch(operator, [task.received(row) for row in rows], calls)
 
 
 def _end(result: Result, seconds: float, watching: Watching) -> Ended:
