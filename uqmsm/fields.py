@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import EnvironmentFault
+from uqmsm.trust import plain_bytes
 
 __all__ = [
     "DIGEST_BYTES",
@@ -268,7 +269,7 @@ def read_index(run: Path) -> dict[str, tuple[Placed, NDArray[np.uint8]]]:
     found: dict[str, tuple[Placed, NDArray[np.uint8]]] = {}
     number = _INDEX_FORMAT
     try:
-        with np.load(run / INDEX, allow_pickle=False) as arrays:
+        with np.load(BytesIO(plain_bytes(run / INDEX)), allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             number = about["format"]
             for name, words in about["fields"].items():

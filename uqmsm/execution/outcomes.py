@@ -197,9 +197,10 @@ class StageOutcomes:
             self._raw[port][place] = values[known]
             sizes = record.sizes.get(port)
             self._sizes[port][rows] = values.shape[1:] if sizes is None else sizes[known]
+        well = record.status[known] == Status.DONE
         for port, stored in record.fields.items():
             self._keep_type(port, np.dtype(stored.dtype))
-            self._held.setdefault(port, Held(len(self.calls), stored.dtype)).enter(rows, stored, known)
+            self._held.setdefault(port, Held(len(self.calls), stored.dtype)).enter(rows[well], stored, known[well])
             sizes = record.sizes.get(port)
             self._size_table(port, len(stored.shape))[rows] = stored.shape if sizes is None else sizes[known]
         self.status[rows] = record.status[known]
