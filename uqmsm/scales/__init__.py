@@ -8,6 +8,7 @@ from __future__ import annotations
 # scale -> model -> where its operator is written; the first model of a scale is its default.
 # Strings, so that a command that needs one scale does not import the others.
 MODELS: dict[str, dict[str, str]] = {
+    "dft": {"reference": "uqmsm.scales.dft:Dft"},
     "potential": {"zhou": "uqmsm.scales.potential:Potential"},
     "alloy": {"random": "uqmsm.scales.alloy:RandomAlloy"},
     "atomistic": {"statics": "uqmsm.scales.atomistic:Statics", "service": "uqmsm.scales.atomistic:Service"},

@@ -11,15 +11,18 @@ from numpy.random import Generator
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports
+from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import DISCREPANCIES
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic
 
-__all__ = ["LAWS", "Learnt", "Potential", "PotentialDraw", "ZhouPosterior"]
+__all__ = ["LAWS", "JointLearnt", "JointPosterior", "Learnt", "Potential", "PotentialDraw", "ZhouPosterior"]
 
-LAWS = {"zhou_posterior": ZhouPosterior}
+LAWS = {"zhou_posterior": ZhouPosterior, "joint_posterior": JointPosterior}
 """Laws that a study may write in this scale's fields, beside the general ones."""
+
+_POSTERIORS = (ZhouPosterior, Learnt, JointLearnt)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Potential:
         Chemical symbols.
     parameters
         Parameters of the interatomic potential. ``published`` takes the numbers of the literature as if they were
-        certain; the law ``zhou_posterior`` learns them from data.
+        certain; the law ``zhou_posterior`` learns them from data, and ``joint_posterior`` once for every functional of
+        an ensemble, which a stage of scale dft has to hand on.
     """
 
     elements: tuple[str, ...]
@@ -43,10 +47,10 @@ class Potential:
         from uqmsm.physics.potential import facts
 
         facts(self.elements)
-        if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, (ZhouPosterior, Learnt)):
+        if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, _POSTERIORS):
             raise StudyError(
                 f"parameters: the law {type(self.parameters.law).__name__} gives numbers, not a potential; write "
-                "published, or  {epistemic: zhou_posterior, ...}"
+                "published, or  {epistemic: zhou_posterior, ...}  or  {epistemic: joint_posterior, ...}"
             )
         law = getattr(self.parameters, "law", None)
         if isinstance(law, ZhouPosterior) and law.elements != self.elements:
@@ -57,7 +61,10 @@ class Potential:
 
     @property
     def inputs(self) -> Ports:
-        """Nothing: what is known of the potential does not depend on the specimen."""
+        """The functional, where the posterior is one for each; nothing else, whatever the specimen."""
+        law = getattr(self.parameters, "law", self.parameters)
+        if isinstance(law, (JointPosterior, JointLearnt, JointDraw)):
+            return (Port("functional", "1", (), "number of the functional in the ensemble"),)
         return ()
 
     @property
@@ -85,6 +92,8 @@ class Potential:
         draw: Any = self.parameters  # a law until it is settled, then a draw
         if draw == "published":
             draw = PotentialDraw(published(self.elements).values, np.zeros(5), np.zeros(5))
+        if isinstance(draw, JointDraw):
+            draw = draw.of(int(given["functional"]))
         if not isinstance(draw, PotentialDraw):
             raise TypeError(f"{draw!r} is not settled; call operators through uqmsm.stochastic.evaluate")
         return {

@@ -8,15 +8,19 @@ that difference is the doubt which the joint posterior carries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.potential import Arrangement, pure_crystals, undistorted
+from uqmsm.physics.dft.chosen import cells_of, functionals_of
+from uqmsm.physics.dft.engine import Cell
+from uqmsm.physics.dft.reference import Reference, reference
+from uqmsm.physics.potential import Arrangement, arrangement, pure_crystals, undistorted
 
-__all__ = ["KINDS", "FirstPrinciples"]
+__all__ = ["KINDS", "FirstPrinciples", "first_principles"]
 
 Floats = NDArray[np.float64]
 
@@ -105,3 +109,63 @@ class FirstPrinciples:
             for column in np.flatnonzero(self.cell == number):
                 said[:, column] = both[:, self.kind[column]]
         return said
+
+
+def first_principles(elements: Sequence[str], lattice: str, functionals: int) -> FirstPrinciples:
+    """Return what the shipped calculations say of the cells that hold these elements and no others.
+
+    Parameters
+    ----------
+    elements
+        Elements of the potential, in its order.
+    lattice
+        Lattice of the potential.
+    functionals
+        How many functionals of the ensemble, the first ones that have every quantity of these materials.
+
+    Raises
+    ------
+    StudyError
+        When an element was not computed in this lattice, or there are not so many functionals.
+    """
+    if lattice != "bcc":
+        raise StudyError(f"no first-principles calculations in {lattice}, only in bcc; use zhou_posterior")
+    known = cells_of(elements)
+    if not known:
+        raise StudyError(
+            f"no first-principles calculations of cells of {', '.join(elements)}: functionals have nothing to say of "
+            "this alloy beyond its elements; use zhou_posterior, or compute cells (studies/dft_reference)"
+        )
+    names, numbers = list(known), functionals_of(elements, functionals)
+    found = reference([*elements, *names], ("lattice_parameter", "formation_energy"), functionals=numbers.tolist())
+    columns = [_column(found, name, known[name], kind) for name in names for kind in KINDS]
+    return FirstPrinciples(
+        functionals=tuple(int(number) for number in numbers),
+        cells=tuple(_arranged(known[name], elements) for name in names),
+        cell=np.repeat(np.arange(len(names)), len(KINDS)),
+        kind=np.tile(np.arange(len(KINDS)), len(names)),
+        values=np.stack([values for values, _ in columns], axis=1),
+        numerical_sd=np.array([sd for _, sd in columns]),
+        labels=tuple(f"{name}.{kind}" for name in names for kind in KINDS),
+    )
+
+
+def _column(found: Reference, name: str, cell: Cell, kind: str) -> tuple[Floats, float]:
+    """Return one datum in every functional, and its numerical error."""
+    if kind == "formation_energy":
+        k = found.column(f"{name}.formation_energy")
+        return found.ensemble[:, k], float(found.numerical_sd[k])
+    own = found.column(f"{name}.lattice_parameter")
+    parts = [found.column(f"{symbol}.lattice_parameter") for symbol in cell.symbols]  # once for every atom
+    mean = found.ensemble[:, parts].mean(axis=1)
+    # errors of cores and k-points are alike in cell and elements and partly cancel; they are taken as independent
+    of_mean = np.sqrt((found.numerical_sd[parts] ** 2).sum()) / len(parts)
+    relative = np.hypot(found.numerical_sd[own] / found.named[0, own], of_mean / mean.mean())
+    return np.log(found.ensemble[:, own] / mean), float(relative)
+
+
+def _arranged(cell: Cell, elements: Sequence[str]) -> Arrangement:
+    unit = (2.0 * cell.volume / len(cell.symbols)) ** (1.0 / 3.0)
+    vectors = np.asarray(cell.vectors) / unit
+    species = [list(elements).index(symbol) for symbol in cell.symbols]
+    return arrangement("bcc", vectors, np.asarray(cell.scaled) @ vectors, species, len(elements))

@@ -146,7 +146,7 @@ class ZhouPosterior:
         """
         posterior = self._found(seed, stored)
         if posterior is None:
-            posterior = self._shipped() if self.shipped else self.posterior(mapping, seed, tell)
+            posterior = Posterior.load(self.shipped_file()) if self.shipped else self.posterior(mapping, seed, tell)
             posterior.save(stored)
         return self.law_of(posterior)
 
@@ -216,12 +216,18 @@ class ZhouPosterior:
         same = posterior.fingerprint == self.fingerprint and (self.shipped or posterior.facts["seed"] == seed)
         return posterior if same else None
 
-    def _shipped(self) -> Posterior:
+    def shipped_file(self) -> Path:
+        """Return the file that comes with uqmsm and holds just this posterior.
+
+        Raises
+        ------
+        StudyError
+            When there is none.
+        """
         kept = sorted(tables.folder().glob("posterior_*.nc"))
         for path in kept:
-            posterior = Posterior.load(path)
-            if posterior.fingerprint == self.fingerprint:
-                return posterior
+            if Posterior.load(path).fingerprint == self.fingerprint:
+                return path
         raise StudyError(
             f"no shipped posterior ({', '.join(path.name for path in kept) or 'there is none'}) belongs to these "
             f"elements, data and settings in this version of the mathematics (fingerprint {self.fingerprint[:12]}); "

@@ -1,0 +1,130 @@
+"""Electrons: what first principles say of the elements, and which functional says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.dft.chosen import cells_of, functionals_of
+from uqmsm.physics.dft.reference import NAMED, reference
+from uqmsm.quantity import Port, Ports
+from uqmsm.stochastic import Given, Outcome, Source, law_sources
+from uqmsm.uncertainty import Epistemic, Numerical, settled
+
+__all__ = ["LAWS", "BeefEnsemble", "Dft"]
+
+_ASKED = ("lattice_parameter", "bulk_modulus", "C11", "C12", "C44")
+_UNITS = ("angstrom", "GPa", "GPa", "GPa", "GPa")
+
+
+@dataclass(frozen=True)
+class BeefEnsemble:
+    """The BEEF-vdW ensemble of functionals as a law: one draw is one functional, for every structure at once.
+
+    Parameters
+    ----------
+    functionals
+        How many of the ensemble's 2000 are used, the first ones that are complete; a posterior of the potential given
+        each of them has to be learnt.
+
+    Notes
+    -----
+    J. Wellendorff et al., Phys. Rev. B 85, 235149 (2012). The ensemble is wide by design: its spread is that of the
+    residuals over all its training data.
+    """
+
+    functionals: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse a number that makes no law."""
+        if not 2 <= self.functionals <= 2000:  # the size of the published ensemble
+            raise StudyError(f"functionals = {self.functionals}; write a number from 2 to 2000, for example 32")
+
+    def draw(self, rng: Generator) -> int:
+        """Return the place of one functional among those used."""
+        return int(rng.random() * self.functionals)
+
+
+LAWS = {"beef_ensemble": BeefEnsemble}
+"""Laws that a study may write in this scale's fields, beside the general ones."""
+
+
+@dataclass(frozen=True)
+class Dft:
+    """First-principles reference data of bcc elements, as shipped (``data/dft``), in one functional or an ensemble.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols.
+    functional
+        The exchange-correlation functional. ``BEEF-vdW``, ``PBE`` or ``PBEsol``, or the law ``beef_ensemble``.
+    convergence
+        What k-points, cutoff, smearing and core data sets leave behind, in its standard deviations: a standard normal
+        law carries it, 0 leaves it out.
+    """
+
+    elements: tuple[str, ...]
+    functional: Literal["BEEF-vdW", "PBE", "PBEsol"] | Epistemic = "BEEF-vdW"
+    convergence: float | Numerical = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse elements that were not computed, and laws that give no functional."""
+        cells_of(self.elements)
+        law = getattr(self.functional, "law", None)
+        if law is not None and not isinstance(law, BeefEnsemble):
+            raise StudyError(
+                f"functional: the law {type(law).__name__} gives numbers, not functionals; write "
+                "{epistemic: beef_ensemble}, or the name of one functional"
+            )
+        if law is not None:
+            functionals_of(self.elements, law.functionals)
+
+    @property
+    def inputs(self) -> Ports:
+        """Nothing: the first rung of the ladder."""
+        return ()
+
+    @property
+    def outputs(self) -> Ports:
+        """The functional by its number, and the elements in it."""
+        ports = [Port("functional", "1", (), "number of the functional in the ensemble, -1 for one with a name")]
+        for name, unit in zip(_ASKED, _UNITS, strict=True):
+            words = name.replace("_", " ")
+            ports.append(Port(f"dft_{name}", unit, ("dft_element",), f"{words} of each element at rest, in order"))
+        return (*ports, Port("dft_formation_energy", "eV", ("dft_cell",), "formation energy per atom of each cell"))
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Which functional is right, and what the calculations leave behind."""
+        return law_sources(self)
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Look up the functional."""
+        chosen: Any = self.functional
+        if isinstance(chosen, str):
+            number, row = -1, NAMED.index(chosen)
+        else:
+            number = int(functionals_of(self.elements, chosen + 1)[chosen])  # the same place in every longer list
+            row = len(NAMED)
+        numbers = [0] if number < 0 else [number]
+        said = reference(self.elements, _ASKED, functionals=numbers)
+        values = np.concatenate([said.named, said.ensemble])[row] + settled(self.convergence) * said.numerical_sd
+        outcome: dict[str, Any] = {"functional": number}
+        for name in _ASKED:
+            columns = [said.column(f"{element}.{name}") for element in self.elements]
+            outcome[f"dft_{name}"] = values[columns]
+        cells = list(cells_of(self.elements))
+        of_cells = reference(cells, ("formation_energy",), functionals=numbers) if cells else None
+        energies = (
+            np.empty(0)
+            if of_cells is None
+            else np.concatenate([of_cells.named, of_cells.ensemble])[row]
+            + settled(self.convergence) * of_cells.numerical_sd
+        )
+        return outcome | {"dft_formation_energy": energies}

@@ -1,0 +1,212 @@
+"""The law of a potential whose posterior depends on the functional: learnt once, kept, then drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.fingerprint import digest
+from uqmsm.posterior import Conditionals, Posterior, conditionals
+from uqmsm.scales.potential.first_principles import FirstPrinciples
+from uqmsm.scales.potential.joint import Functionals, JointModel
+from uqmsm.scales.potential.law import Map, PotentialDraw, ZhouPosterior
+from uqmsm.scales.potential.model import RelaxedRatio
+from uqmsm.streams import Streams
+
+__all__ = ["JointDraw", "JointLearnt", "JointPosterior"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class JointDraw:
+    """One place in every functional's list of draws: which draw it is, is known when the functional is."""
+
+    law: JointLearnt
+    place: int
+
+    def of(self, functional: int) -> PotentialDraw:
+        """Return the draw given a functional.
+
+        Raises
+        ------
+        MemberFailed
+            When the posterior does not know this functional.
+        """
+        if functional not in self.law.functionals:
+            raise MemberFailed(
+                f"functional {functional} is none of the {len(self.law.functionals)} for which the potential was "
+                "calibrated; give the stage of the functional and the potential the same set and number of functionals"
+            )
+        row, i = self.law.functionals.index(functional), self.place
+        return PotentialDraw(
+            self.law.values[row, i], self.law.discrepancy_mean[row, i], self.law.discrepancy_sd[row, i]
+        )
+
+
+@dataclass(frozen=True)
+class JointLearnt:
+    """The law after learning.
+
+    Parameters
+    ----------
+    functionals
+        Number of each functional in its ensemble.
+    values, discrepancy_mean, discrepancy_sd
+        As in `PotentialDraw`, with leading axes (functionals, draws).
+    given
+        Label of the source of the functional.
+    fingerprint
+        Digest of the draws.
+    shortfalls
+        What had not converged when sampling stopped; empty when all had.
+    """
+
+    functionals: tuple[int, ...]
+    values: Floats
+    discrepancy_mean: Floats
+    discrepancy_sd: Floats
+    given: tuple[str, ...]
+    fingerprint: str
+    shortfalls: tuple[str, ...] = ()
+
+    def draw(self, rng: Generator) -> JointDraw:
+        """Return one place in the lists."""
+        return JointDraw(self, int(rng.random() * self.values.shape[1]))
+
+
+@dataclass(frozen=True)
+class JointPosterior(ZhouPosterior):
+    """The posterior of the Zhou potential for every functional of an ensemble.
+
+    Parameters
+    ----------
+    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling
+        As in `ZhouPosterior`.
+    functionals
+        How many functionals of the ensemble are used, the first ones; the stage of the functional says the same number.
+    draws_each
+        Draws kept given each functional.
+    functional
+        Label of the source of the functional, ``stage.field``.
+    formation_width
+        Prior of the inadequacy of formation energies: median (eV per atom) and sd of its logarithm.
+    """
+
+    functionals: int = 32
+    draws_each: int = 250
+    functional: str = "dft.functional"
+    formation_width: tuple[float, float] = (0.02, 1.0)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be learnt."""
+        super().__post_init__()
+        if self.functionals < 2 or self.draws_each < 50:
+            raise StudyError(
+                f"functionals = {self.functionals}, draws_each = {self.draws_each}: at least 2 functionals with 50 "
+                "draws each are needed, or nothing can be told apart; write 32 and 250"
+            )
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Return what the draws depend on."""
+        return (self.functional,)
+
+    @cached_property
+    def said(self) -> FirstPrinciples:
+        """Return what the functionals say of cells of these elements."""
+        from uqmsm.scales.potential.first_principles import first_principles
+
+        return first_principles(self.elements, self.lattice, self.functionals)
+
+    @cached_property
+    def model(self) -> JointModel:
+        """Return prior and likelihood, the ratio to relaxed cells still a guess, no functional believed yet."""
+        plain = super().model
+        return JointModel(
+            plain.elements, plain.composition, plain.lattice, plain.data,
+            said=self.said, formation_width=self.formation_width,
+        )  # fmt: skip
+
+    @property
+    def fingerprint(self) -> str:
+        """Return which posterior it is: that of the measured data, and what the functionals say."""
+        return digest(super().fingerprint, asdict(self.said))
+
+    def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> JointLearnt:  # type: ignore[override]  # a law of draws that wait for their functional
+        """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`."""
+        posterior = self._found(seed, stored)
+        if posterior is None and self.shipped:
+            stored.write_bytes(self.shipped_file().read_bytes())
+            posterior = Posterior.load(stored)
+        if posterior is None:
+            model, chains = self.sampled(mapping, seed, tell)
+            posterior = self.kept(model, chains, seed)
+            rngs = [Streams(seed).generator("joint_posterior.functional", k) for k in range(self.functionals)]
+            found = conditionals(
+                Functionals(self._joint(model)), chains, self.sampling, rngs,
+                draws=self.draws_each, mapping=mapping, tell=tell,
+            )  # fmt: skip
+            tell(
+                f"{found.reweighted} of {self.functionals} functionals are served by the reference chain (k-hat up to "
+                f"{found.k_hat.max():.2f}), {self.functionals - found.reweighted} by chains of their own"
+            )
+            posterior.save(stored, {"given_functional": self._group(found)})
+        with xr.open_dataset(stored, group="given_functional", engine="h5netcdf") as group:
+            return self._law(posterior, group.load())
+
+    def _joint(self, model: object) -> JointModel:
+        if not isinstance(model, JointModel):
+            raise TypeError(f"{type(model).__name__} is no joint model")
+        return model
+
+    def _group(self, found: Conditionals) -> xr.Dataset:
+        def words(units: str, text: str) -> dict[str, str]:
+            return {"units": units, "long_name": text, "sources": ""}
+
+        each = ("functional",)
+        return xr.Dataset(
+            {
+                "points": (
+                    ("functional", "draw", "parameter"),
+                    found.points,
+                    words("1", "parameters given each functional, as sampled"),
+                ),
+                "k_hat": (each, found.k_hat, words("1", "tail shape of the reference chain's weights, trusted < 0.7")),
+                "ess": (each, found.ess, words("1", "effective draws given each functional")),
+                "own_chain": (
+                    each,
+                    np.array([int(one.own) for one in found.each]),
+                    words("1", "1 where a chain of its own was sampled, 0 where the reference was reweighted"),
+                ),
+            },
+            {
+                "functional": (each, list(self.said.functionals), words("1", "number of the functional")),
+                "parameter": (("parameter",), list(self.model.names), words("1", "sampled parameter")),
+            },
+            {"shortfalls": "; ".join(found.shortfalls)},
+        )
+
+    def _law(self, posterior: Posterior, group: xr.Dataset) -> JointLearnt:
+        from uqmsm.physics.potential import zhou_from_free
+
+        ratio = RelaxedRatio(tuple(posterior.facts["ratio"]["mean"]), tuple(posterior.facts["ratio"]["sd"]))
+        model = replace(self.model, ratio=ratio)
+        points = group["points"].values
+        count, draws, width = points.shape
+        flat = points.reshape(-1, width)
+        values = zhou_from_free(self.elements, flat[:, : model.free_count], self.lattice)
+        mean, sd = model.discrepancy(flat)
+        shaped = [x.reshape(count, draws, *x.shape[1:]) for x in (values, mean, sd)]
+        late = tuple(filter(None, (*posterior.shortfalls, str(group.attrs["shortfalls"]))))
+        functionals = tuple(int(k) for k in group["functional"].values)
+        fingerprint = digest(posterior.fingerprint, *shaped)
+        return JointLearnt(functionals, shaped[0], shaped[1], shaped[2], self.given, fingerprint, late)
