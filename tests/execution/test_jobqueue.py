@@ -19,6 +19,7 @@ from test_dispatch import FAILING, calls_run, fresh, image, run
 import uqmsm
 from uqmsm.cli import main
 from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.backends import InProcess
 from uqmsm.execution.clusters import jobqueue, keeping, open_backend
 from uqmsm.execution.journal import RunFolder
 from uqmsm.execution.places import ClusterSettings, place_of
@@ -128,6 +129,15 @@ def test_a_missing_package_and_a_missing_batch_system_are_told_with_the_next_ste
     assert not (tmp_path / "run").exists()
 
 
+def test_what_was_sent_to_a_cluster_is_resumed_there(monkeypatch, tmp_path):
+    monkeypatch.setattr("uqmsm.conduct.running.conducted", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("uqmsm.execution.clusters.open_backend", lambda *_: InProcess())
+    out, words = str(tmp_path / "run"), "slurm:debug,jobs=2"
+    ended = CliRunner().invoke(main, ["run", str(CHAIN), "--cluster", words, "--out", out])
+    assert ended.exit_code == 130, ended.output
+    assert ended.stderr.splitlines()[-1] == f"next: uqmsm resume {out} --cluster {words}"
+
+
 def test_a_job_asks_for_what_was_said_and_its_workers_have_one_thread(tmp_path):
     place = place_of(ClusterSettings(at="slurm:debug", cores=4, processes=2, memory="8 GB", walltime="02:00:00"))
     said = jobqueue._options(place, tmp_path, None, None)
@@ -139,6 +149,23 @@ def test_a_job_asks_for_what_was_said_and_its_workers_have_one_thread(tmp_path):
     for words in ("--nthreads 1 ", "--nworkers 2", "--lifetime 6480s", "--lifetime-stagger 360s", "--nanny"):
         assert words in script
     assert "--dashboard-address 127.0.0.1:0" in script
+
+
+def test_every_place_of_the_guide_is_one(monkeypatch, tmp_path):
+    """What a user copies from docs/clusters.md passes the check."""
+    guide = (CHAIN.parent.with_name("docs") / "clusters.md").read_text(encoding="utf-8")
+    for name in ("ca.pem", "me.pem", "me.key"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    for block in blocks:
+        assert loads(f"{SOUND}{block}", path=CHAIN / "study.yaml").run.cluster != "local"
+    words = re.findall(r"--cluster (\S+)", guide)
+    for one in words:
+        place_of(one.strip("`"))
+    assert (len(blocks), len(words)) == (2, 3)
+    said = {key for block in blocks for key in re.findall(r"^    (\w+):", block, re.MULTILINE)}
+    assert said >= {"at", "jobs", "cores", "memory", "walltime", "prologue", "directives", "interface"}
 
 
 @pytest.fixture

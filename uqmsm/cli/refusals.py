@@ -57,6 +57,8 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
     from uqmsm.reading import Faulty
 
     resume = _resume(arguments, began)
+    if resume and arguments.get("cluster"):  # what was not meant for this machine is not resumed on it
+        resume += f" --cluster {shlex.quote(arguments['cluster'])}"
     if isinstance(fault, KeyboardInterrupt):
         safe = "Interrupted. What was finished is kept." if resume else "Interrupted. Nothing was run."
         return Told(safe, INTERRUPTED, resume or _again(arguments))
