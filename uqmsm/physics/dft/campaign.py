@@ -30,11 +30,12 @@ CENTRAL_VOLUME_A3 = {"Mo": 15.792581, "Nb": 18.141501, "Ta": 18.291992, "V": 13.
 """All-electron PBE volume per atom, average of two codes (Bosoni et al. 2024, unaries, bcc)."""
 
 VOLUMES = (0.88, 0.94, 0.97, 1.00, 1.03, 1.07, 1.14)
-SHEARED = (1.00, 0.94, 1.07)
+SHEARED = (1.00, 1.07, 0.94)
 """Volumes of the equation of state and, the most important first, of the shear moduli."""
 
 ALLOY_VOLUMES = (1.00, 1.06, 0.95, 1.13, 0.89)
 SPARSE = (0.94, 1.00, 1.07)
+ALLOY_DIVISIONS = 8
 COARSE = {"Mo": 10, "W": 10, "Nb": 16, "Ta": 16, "V": 16}
 """Of the checks: volumes of equations of state, divisions of shears."""
 
@@ -139,37 +140,47 @@ def _only_small_primes(number: int) -> bool:
     return number == 1
 
 
-def everything(names: tuple[str, ...] = ("W", "Nb", "Mo", "Ta", "V")) -> list[Calculation]:
-    """Return the whole campaign in the order of its worth: equations, the alloy, shears, their slopes, the rest.
+def everything() -> list[Calculation]:
+    """Return the whole campaign in the order of its worth: equations, the alloy, shears, binaries, numerical errors.
 
     A cell may be listed twice; it is computed once.
     """
+    names = ("W", "Nb", "Mo", "Ta", "V")
     wanted = [one for name in names for one in equation(name)]
-    wanted += alloy_equation("MoNbTaW-4", 8)
-    wanted += [one for name in names for one in shears(name, SHEARED[0])]
-    wanted += [one for pair in BINARIES for one in alloy_equation("".join(pair) + "-B2", 14)]
-    wanted += [one for ratio in SHEARED[1:] for name in names for one in shears(name, ratio)]
+    wanted += alloy_equation("MoNbTaW-4", ALLOY_DIVISIONS)
+    wanted += _elastic("W") + _binary("Mo", "Ta") + _binary("Nb", "W") + _elastic("Mo")
+    wanted += curve_checks("W") + _alloy_check() + [one for name in ("Ta", "Nb", "V") for one in _elastic(name)]
+    wanted += [one for name in ("Nb", "V", "Ta", "Mo") for one in curve_checks(name)]
+    wanted += [one for pair in BINARIES[2:] for one in _binary(*pair)]
+    wanted += [one for name in names for one in shears(name, SHEARED[2])]
     wanted += [one for name in names for one in shears(name, SHEARED[0], (LARGE,))]
-    return wanted + alloy_equation("MoNbTaVW-5", 8)
+    return wanted + alloy_equation("MoNbTaVW-5", ALLOY_DIVISIONS)
 
 
-def checks() -> list[Calculation]:
-    """Return what tells the numerical errors: the same cells at other settings, the most telling first.
+def _elastic(element: str) -> list[Calculation]:
+    """Return the shears of an element at two volumes, and at coarser k-points, which bounds their error from above."""
+    first = shears(element, SHEARED[0])
+    return [*first, *shears(element, SHEARED[1]), *refined(first, kpoints=(COARSE[element],) * 3)]
 
-    Equations of state at three volumes: denser k-points (group 6; those of group 5 are part of the shears), narrower
-    smearing, higher cutoff, and PBE on its own density instead of that of BEEF-vdW. Shears: at coarser k-points, which
-    bounds the error from above.
+
+def _binary(one: str, other: str) -> list[Calculation]:
+    return alloy_equation(f"{one}{other}-B2", 14)
+
+
+def _alloy_check() -> list[Calculation]:
+    """Return one volume of two alloys with denser k-points."""
+    quasi, ordered = alloy_equation("MoNbTaW-4", ALLOY_DIVISIONS)[:1], _binary("Mo", "Ta")[:1]
+    return refined(ordered, kpoints=(14, 14, 14)) + refined(quasi, kpoints=(10, 6, 6))
+
+
+def curve_checks(element: str) -> list[Calculation]:
+    """Return what tells the numerical error of an equation of state: the same at three volumes and other settings.
+
+    Denser k-points (for group 5 they are part of the shears), a higher cutoff, a narrower smearing, and PBE on its own
+    density instead of that of BEEF-vdW.
     """
-    wanted: list[Calculation] = []
-    for name in ("W", "Mo", "Nb", "Ta", "V"):
-        volumes = [ratio * CENTRAL_VOLUME_A3[name] for ratio in SPARSE]
-        curve = bcc_volumes(name, volumes, element_settings(name))
-        if name in ("W", "Mo"):
-            wanted += refined(curve, kpoints=(18, 18, 18))
-        wanted += refined(curve, cutoff_eV=550.0)
-        wanted += refined(curve, width_eV=0.1)
-        wanted += refined(curve, functional="PBE")
-        wanted += refined(shears(name, SHEARED[0]), kpoints=(COARSE[name],) * 3)
-    alloy = alloy_equation("MoNbTaW-4", 8)[:1] + alloy_equation("MoTa-B2", 14)[:1]
-    wanted += refined(alloy[:1], kpoints=(10, 6, 6)) + refined(alloy[1:], kpoints=(14, 14, 14))
-    return wanted
+    volumes = [ratio * CENTRAL_VOLUME_A3[element] for ratio in SPARSE]
+    curve = bcc_volumes(element, volumes, element_settings(element))
+    dense = SHEAR_DIVISIONS[element] if SHEAR_DIVISIONS[element] != DIVISIONS[element] else 18
+    wanted = refined(curve, cutoff_eV=550.0) + refined(curve, functional="PBE")
+    return wanted + refined(curve, kpoints=(dense,) * 3) + refined(curve, width_eV=0.1)

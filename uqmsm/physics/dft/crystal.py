@@ -24,6 +24,9 @@ __all__ = ["Elastic", "Equilibrium", "elastic", "energies", "equilibrium"]
 
 Floats = NDArray[np.float64]
 
+LEAST_SCATTER_EV = 2e-4
+"""Per atom: what k-points scatter about a smooth curve at the least, where too few volumes show it."""
+
 
 @dataclass(frozen=True)
 class Equilibrium:
@@ -83,7 +86,7 @@ def equilibrium(rows: Sequence[Row], shifts: Floats) -> Equilibrium:
     said = energies(curve, shifts)
     state = fit_birch_murnaghan(volumes, said)
     best = fit_birch_murnaghan(volumes, said[0])
-    square = _scatter(volumes, said[0], float(best.residual_eV))
+    square = _scatter(volumes, said[0], max(float(best.residual_eV), LEAST_SCATTER_EV))
     for settings, others in groups.items():
         changed = _changed(volumes, said[0], curve, others)
         if changed is not None and settings.functional == chosen.functional:
@@ -92,8 +95,8 @@ def equilibrium(rows: Sequence[Row], shifts: Floats) -> Equilibrium:
     return Equilibrium(state, (float(a), float(b), float(c), float(d)))
 
 
-def elastic(rows: Sequence[Row], shifts: Floats, volume_A3: Floats) -> Elastic:
-    """Return the shear moduli of an element at each functional's volume.
+def elastic(rows: Sequence[Row], shifts: Floats, volume_A3: Floats) -> Elastic | None:
+    """Return the shear moduli of an element at each functional's volume, or None where they were not computed.
 
     Parameters
     ----------
@@ -101,16 +104,11 @@ def elastic(rows: Sequence[Row], shifts: Floats, volume_A3: Floats) -> Elastic:
         Of the element; the finest k-points with strains at two volumes or more make the moduli.
     shifts, volume_A3
         Functionals, and the equilibrium volume of the named ones and of these, shape (3 + functionals,).
-
-    Raises
-    ------
-    StudyError
-        When no settings have both strains at two volumes.
     """
     groups = _by_settings(rows)
     able = [s for s, group in groups.items() if min(len(_strained(group, strain)) for strain in STRAINS) >= 2]
     if not able:
-        raise StudyError("elastic constants need both strains at two volumes with the same settings; compute more")
+        return None
     chosen = max(able, key=lambda s: (s.kpoints, s.cutoff_eV))
     moduli, errors = [], []
     for strain in STRAINS:
@@ -214,10 +212,10 @@ def _scatter(volumes: Floats, energy: Floats, residual: float) -> Floats:
 
 
 def _changed(volumes: Floats, energy: Floats, curve: Sequence[Row], others: Sequence[Row]) -> Floats | None:
-    """Return the curve as other settings would have it: a parabola in ln V through the changes at shared volumes."""
+    """Return the curve as other settings would have it: a parabola in ln V (a line, a shift) through their changes."""
     ours = {_place(row): row.energy_eV for row in curve}
     shared = [row for row in others if _place(row) in ours]
-    if len(shared) < 3:
+    if not shared:
         return None
     x = np.log(np.array([row.calculation.cell.volume for row in shared]))
     change = np.array([row.energy_eV - ours[_place(row)] for row in shared])
@@ -228,4 +226,4 @@ def _changed(volumes: Floats, energy: Floats, curve: Sequence[Row], others: Sequ
 
 
 def _parabola(x: Floats, y: Floats) -> Floats:
-    return np.asarray(np.linalg.pinv(x[:, None] ** np.arange(3)) @ y)
+    return np.asarray(np.linalg.pinv(x[:, None] ** np.arange(min(3, len(x)))) @ y)

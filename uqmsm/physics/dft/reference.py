@@ -21,7 +21,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.dft.calculations import OTHERS
 from uqmsm.physics.dft.crystal import Equilibrium, elastic, equilibrium
 from uqmsm.physics.dft.engine import Cell
-from uqmsm.physics.dft.strains import STRAINS, cubic_constants
+from uqmsm.physics.dft.strains import cubic_constants
 from uqmsm.physics.dft.table import Row, Table, read
 
 __all__ = ["NAMED", "QUANTITIES", "Quantity", "Reference", "materials", "reference", "shipped"]
@@ -183,8 +183,8 @@ def _properties(
         "bulk_modulus": (state.bulk_modulus_GPa, bulk_sd),
         "bulk_derivative": (state.bulk_derivative, derivative_sd),
     }
-    if any(row.calculation.role in STRAINS for row in rows):
-        shear = elastic(rows, shifts, state.volume_A3)
+    shear = elastic(rows, shifts, state.volume_A3)
+    if shear is not None:
         c11, c12 = cubic_constants(state.bulk_modulus_GPa, shear.tetragonal)
         found["C11"] = (c11, float(np.hypot(bulk_sd, 4.0 / 3.0 * shear.tetragonal_sd)))
         found["C12"] = (c12, float(np.hypot(bulk_sd, 2.0 / 3.0 * shear.tetragonal_sd)))
