@@ -44,26 +44,48 @@ def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, lanes: int) ->
     """Write the instructions that look at the first `lanes` slots of the voxel and of each neighbour."""
     ids, values, _, _, sums = kinds
     own_ids, own_values, own, around, target = arguments
-    double = ir.VectorType(ir.DoubleType(), lanes)
-    zero = ir.Constant(double, [0.0] * lanes)
+    double, wide = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(32 * lanes)
+    zero, nothing = ir.Constant(double, [0.0] * lanes), ir.Constant(ir.DoubleType(), 0.0)
     mine = _load(builder, _address(context, builder, ids, own_ids, own), lanes)
-    found, total = zero, zero
+    rows, total, other = [], zero, ir.Constant(mine.type, [0] * lanes)
     for neighbour in cgutils.unpack_tuple(builder, around):
         names = _address(context, builder, ids, own_ids, neighbour)
         held = _address(context, builder, values, own_values, neighbour)
+        rows.append((names, held))
         total = builder.fadd(total, _load(builder, held, lanes))
+        other = builder.or_(other, builder.xor(mine, _load(builder, names, lanes)))
+    out = builder.bitcast(context.make_array(sums)(context, builder, target).data, double.as_pointer())
+    missed = cgutils.alloca_once_value(builder, nothing)
+    alike = builder.icmp_unsigned("==", builder.bitcast(other, wide), ir.Constant(wide, 0))
+    with builder.if_else(alike, likely=True) as (same_slots, search):
+        with same_slots:
+            builder.store(total, out, align=8)
+        with search:
+            found = _search(builder, mine, rows, lanes)
+            builder.store(found, out, align=8)
+            builder.store(_across(builder, builder.fsub(total, found), lanes), missed)
+    return builder.load(missed)
+
+
+def _search(builder: Any, mine: Any, rows: Any, lanes: int) -> Any:
+    """Compare each slot of each neighbour with all own slots, and add where the grain is the same."""
+    zero = ir.Constant(ir.VectorType(ir.DoubleType(), lanes), [0.0] * lanes)
+    found = zero
+    for names, held in rows:
         for slot in range(lanes):
             place = [ir.Constant(ir.IntType(64), slot)]
             name = _splat(builder, builder.load(builder.gep(names, place)), lanes)
             value = _splat(builder, builder.load(builder.gep(held, place)), lanes)
             found = builder.fadd(found, builder.select(builder.icmp_signed("==", mine, name), value, zero))
-    out = context.make_array(sums)(context, builder, target).data
-    builder.store(found, builder.bitcast(out, double.as_pointer()), align=8)
-    rest = builder.fsub(total, found)
-    missed = ir.Constant(ir.DoubleType(), 0.0)
-    for lane in range(lanes):
-        missed = builder.fadd(missed, builder.extract_element(rest, ir.Constant(ir.IntType(32), lane)))
-    return missed
+    return found
+
+
+def _across(builder: Any, vector: Any, lanes: int) -> Any:
+    """Add up the lanes, halving the number of sums at each level."""
+    parts = [builder.extract_element(vector, ir.Constant(ir.IntType(32), lane)) for lane in range(lanes)]
+    while len(parts) > 1:
+        parts = [builder.fadd(one, other) for one, other in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]

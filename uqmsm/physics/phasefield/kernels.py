@@ -46,16 +46,10 @@ def _around(shape: tuple[int, int, int], row: int, out: NDArray[np.int64]) -> No
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rate(x: float, cross: float, total: float, terms: int, constants: Array) -> float:
-    """Rate of one order parameter: reaction and diffusion (Moelans, Blanpain, Wollants 2008, equation 12)."""
-    rate: float = constants[REACTION] * x * (1.0 - x * x - cross) + constants[KAPPA] * (total - terms * x)
-    return rate
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _extend(now: Buffers, v: int, near: NDArray[np.int64], terms: int, names: Ids, work: Array) -> int:
+def _extend(
+    ids: Ids, values: Array, counts: Bytes, v: int, near: NDArray[np.int64], terms: int, names: Ids, work: Array
+) -> int:
     """List every grain of the voxel and of its neighbours: names, and values and sums in `work`; return how many."""
-    ids, values, counts = now
     m = int(counts[v])
     for s in range(m):
         names[s] = ids[v, s]
@@ -97,72 +91,77 @@ def _select(names: Ids, work: Array, m: int, epsilon: float) -> int:
             names[s] = names[s + 1]
             for row in range(3):
                 work[row, s] = work[row, s + 1]
+    if kept == 1 and work[2, 0] > 1.0 - epsilon:
+        work[2, 0] = 1.0
     return kept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write(then: Buffers, v: int, names: Ids, work: Array, kept: int, ratio: float, sums: Array) -> None:
-    """Overwrite the older field of a voxel, first comparing the last change with this one."""
-    ids, values, counts = then
+def _write(
+    ids: Ids, values: Array, counts: Bytes, v: int, names: Ids, work: Array, kept: int, ratio: float
+) -> tuple[float, float]:
+    """Overwrite the older field of a voxel; return how much changed, and how much more than in the last step."""
+    bulk = kept == 1 and work[2, 0] == 1.0
+    changes, bends = 0.0, 0.0
     for s in range(kept):
-        change = 0.0 if kept == 1 and work[2, 0] == 1.0 else work[2, s] - work[0, s]
-        sums[0] += change * change
-        if ids[v, s] == names[s] and (kept > 1 or work[2, 0] < 1.0):
+        change = work[2, s] - work[0, s]
+        changes += change * change
+        if ids[v, s] == names[s]:
             bend = change - ratio * (work[0, s] - values[v, s])
-            sums[1] += bend * bend
+            bends += bend * bend
         ids[v, s] = names[s]
         values[v, s] = work[2, s]
     for s in range(kept, np.int64(counts[v])):
         ids[v, s] = -1
         values[v, s] = 0.0
     counts[v] = kept
+    return (0.0, 0.0) if bulk else (changes, bends)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _voxel(
-    now: Buffers,
-    then: Buffers,
-    v: int,
-    near: NDArray[np.int64],
-    terms: int,
-    constants: Array,
-    pairs: Pairs,
-    names: Ids,
-    work: Array,
-    sums: Array,
+def _rates(
+    names: Ids, work: Array, m: int, terms: int, constants: Array, turns: Array, table: Array, law: Array
 ) -> None:
-    """Advance one voxel by the general way: grains that arrive, unequal boundaries, velocity laws."""
-    m = _extend(now, v, near, terms, names, work)
-    relative = cross_terms(names, work, m, constants[GAMMA], pairs[0], pairs[1])
+    """Write the new values: reaction and diffusion, unequal boundaries, velocity law."""
+    relative = cross_terms(names, work, m, constants[GAMMA], turns, table)
     for s in range(m):
-        work[4, s] = relative * _rate(work[0, s], work[3, s], work[1, s], terms, constants)
-    factor = law_factor(work, m, pairs[2], constants[KAPPA], constants[LAW_SPEED])
+        x = work[0, s]
+        local = constants[REACTION] * x * (1.0 - x * x - work[3, s])
+        work[4, s] = relative * (local + constants[KAPPA] * (work[1, s] - terms * x))
+    factor = law_factor(work, m, law, constants[KAPPA], constants[LAW_SPEED])
     for s in range(m):
         work[2, s] = work[0, s] + constants[STEP] * (factor * work[4, s])
-    kept = _select(names, work, m, constants[EPSILON])
-    if kept == 1 and work[2, 0] > 1.0 - constants[EPSILON]:
-        work[2, 0] = 1.0
-    _write(then, v, names, work, kept, constants[STEP] / constants[OLD_STEP], sums)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _quick(now: Buffers, then: Buffers, v: int, terms: int, constants: Array, sums: Array, work: Array) -> None:
-    """Advance one voxel whose grains stay the same set or a subset, all boundaries equal."""
-    ids, values, counts = now
-    ids_then, values_then, counts_then = then
-    m = np.int64(counts[v])
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _quick(
+    ids: Ids,
+    values: Array,
+    m: int,
+    ids_then: Ids,
+    values_then: Array,
+    m_then: int,
+    v: int,
+    sums: Array,
+    terms: int,
+    scalars: tuple[float, float, float, float, float, float],
+) -> tuple[int, float, float]:
+    """Advance one voxel where no grain arrives and all boundaries are equal; return as `_write`, after the count.
+
+    The same expressions in the same order as in `_rates`, `_select` and `_write`, on the slots as they lie.
+    """
+    kappa, step, gamma, epsilon, reaction, ratio = scalars
     squares = 0.0
     for s in range(m):
         squares += values[v, s] * values[v, s]
-    gamma, step, epsilon = 2.0 * constants[GAMMA], constants[STEP], constants[EPSILON]
-    ratio = constants[STEP] / constants[OLD_STEP]
-    kept = 0
-    changes, bends = 0.0, 0.0
+    kept, changes, bends = 0, 0.0, 0.0
+    new = 0.0
     for s in range(m):
-        x, total = values[v, s], work[1, s]
+        x, total = values[v, s], sums[s]
         if x + total < epsilon:
             continue
-        new = x + step * _rate(x, gamma * (squares - x * x), total, terms, constants)
+        local = reaction * x * (1.0 - x * x - gamma * (squares - x * x))
+        new = x + step * (local + kappa * (total - terms * x))
         change = new - x
         changes += change * change
         if ids_then[v, kept] == ids[v, s]:
@@ -171,78 +170,53 @@ def _quick(now: Buffers, then: Buffers, v: int, terms: int, constants: Array, su
         ids_then[v, kept] = ids[v, s]
         values_then[v, kept] = new
         kept += 1
-    if kept == 1 and values_then[v, 0] > 1.0 - epsilon:
-        values_then[v, 0] = 1.0
-    else:
-        sums[0] += changes
-        sums[1] += bends
-    for s in range(kept, np.int64(counts_then[v])):
+    for s in range(kept, m_then):
         ids_then[v, s] = -1
         values_then[v, s] = 0.0
-    counts_then[v] = kept
+    if kept == 1 and new > 1.0 - epsilon:
+        values_then[v, 0] = 1.0
+        return kept, 0.0, 0.0
+    return kept, changes, bends
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _mark(
-    then: Buffers,
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _gather(
+    ids: Ids,
+    values: Array,
+    counts: Bytes,
     v: int,
-    was_bulk: bool,
-    floor: float,
-    flags: Bytes,
-    row: int,
-    k: int,
-    nz: int,
-    rows: NDArray[np.int64],
-) -> None:
-    """Flag what the next step has to visit because of this voxel."""
-    _, values, counts = then
-    if was_bulk and counts[v] == 1 and values[v, 0] == 1.0:
-        return
-    flags[row, k] = 1
+    a: int,
+    b: int,
+    c: int,
+    d: int,
+    e: int,
+    f: int,
+    flat: bool,
+    own: Array,
+) -> float:
+    """Sum the neighbours by grain into `own`; return what the voxel does not list."""
+    # One way out, or the compiler counts references to the arrays, atomically, for every voxel.
+    few = max(counts[v], counts[a], counts[b], counts[c], counts[d], counts[e], counts[f]) <= FEW
+    missed: float = 0.0
+    if flat and few:
+        missed = gather_few(ids, values, v, (a, b, c, d), own)
+    elif flat:
+        missed = gather(ids, values, v, (a, b, c, d), own)
+    elif few:
+        missed = gather_few(ids, values, v, (a, b, c, d, e, f), own)
+    else:
+        missed = gather(ids, values, v, (a, b, c, d, e, f), own)
+    return missed
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _crowded(values: Array, v: int, count: int, floor: float) -> bool:
+    """Tell whether two grains are present enough to enter a neighbour."""
     present = 0
-    for s in range(np.int64(counts[v])):
+    for s in range(count):
         if values[v, s] >= floor:
             present += 1
-    if present > 1:
-        for d in range(4):
-            flags[rows[d], k] = 1
-        flags[row, k - 1 if k > 0 else nz - 1] = 1
-        flags[row, k + 1 if k < nz - 1 else 0] = 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _visit(
-    now: Buffers,
-    then: Buffers,
-    v: int,
-    near: NDArray[np.int64],
-    terms: int,
-    constants: Array,
-    pairs: Pairs,
-    names: Ids,
-    work: Array,
-    sums: Array,
-) -> None:
-    """Advance one voxel the quick way where that gives the same numbers, else the general way."""
-    ids, values, counts = now
-    if pairs[0].shape[0] > 0 or pairs[2].shape[0] > 0:
-        _voxel(now, then, v, near, terms, constants, pairs, names, work, sums)
-        return
-    most = counts[v]
-    for d in range(terms):
-        most = max(most, counts[near[d]])
-    own = work[1]
-    if terms == 4:
-        around = (near[0], near[1], near[2], near[3])
-        missed = gather_few(ids, values, v, around, own) if most <= FEW else gather(ids, values, v, around, own)
-    else:
-        about = (near[0], near[1], near[2], near[3], near[4], near[5])
-        missed = gather_few(ids, values, v, about, own) if most <= FEW else gather(ids, values, v, about, own)
-    # Half, because what is missed is known up to rounding only, and belongs to one grain at least.
-    if missed > 0.5 * constants[EPSILON]:
-        _voxel(now, then, v, near, terms, constants, pairs, names, work, sums)
-    else:
-        _quick(now, then, v, terms, constants, sums, work)
+    return present > 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -282,30 +256,55 @@ def advance(
         ``(rows, 4)``, overwritten: squared change, squared difference from the last change, (voxel, grain) pairs
         computed, voxels visited.
     """
-    names = np.empty(CAPACITY, np.int32)
-    work = np.empty((5, CAPACITY))
+    # Tuples are taken apart once: inside the loop that would count references, atomically, for every voxel.
+    ids, values, counts = now
+    ids_then, values_then, counts_then = then
+    due, marks = flags
+    turns, table, law = pairs
+    names, work, own = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty(SLOTS)
     near, rows = np.empty(6, np.int64), np.empty(4, np.int64)
-    nz = shape[2]
-    terms = 4 if shape[0] == 1 else 6
-    floor = constants[EPSILON] / terms
+    nz, flat = shape[2], shape[0] == 1
+    terms = 4 if flat else 6
+    plain = turns.shape[0] == 0 and law.shape[0] == 0
+    epsilon, ratio = constants[EPSILON], constants[STEP] / constants[OLD_STEP]
+    scalars = (constants[KAPPA], constants[STEP], 2.0 * constants[GAMMA], epsilon, constants[REACTION], ratio)
     for row in range(slab[0], slab[1]):
-        sums = row_sums[row]
-        sums[:] = 0.0
         _around(shape, row, rows)
+        row0, row1, row2, row3 = rows[0] * nz, rows[1] * nz, rows[2] * nz, rows[3] * nz
+        changes, bends, listed, visited = 0.0, 0.0, 0, 0
         for word in range(words.shape[1]):
             if words[row, word] == 0:
                 continue
             for k in range(8 * word, min(8 * word + 8, nz)):
-                if flags[0][row, k] == 0:
+                if due[row, k] == 0:
                     continue
                 v = row * nz + k
-                near[0] = row * nz + (k - 1 if k > 0 else nz - 1)
-                near[1] = row * nz + (k + 1 if k < nz - 1 else 0)
-                for d in range(terms - 2):
-                    near[d + 2] = rows[d] * nz + k
-                was_bulk = now[2][v] == 1 and now[1][v, 0] == 1.0
-                _visit(now, then, v, near, terms, constants, pairs, names, work, sums)
-                _mark(then, v, was_bulk, floor, flags[1], row, k, nz, rows)
-                sums[2] += now[2][v]
-                sums[3] += 1.0
+                before, after = k - 1 if k > 0 else nz - 1, k + 1 if k < nz - 1 else 0
+                a, b = row * nz + before, row * nz + after
+                c, d, e, f = row0 + k, row1 + k, row2 + k, row3 + k
+                m = int(counts[v])
+                # What is missed is known up to rounding; it belongs to one grain or to several.
+                if plain and _gather(ids, values, counts, v, a, b, c, d, e, f, flat, own) < epsilon * (1.0 - 1e-9):
+                    kept, change, bend = _quick(
+                        ids, values, m, ids_then, values_then, np.int64(counts_then[v]), v, own, terms, scalars
+                    )
+                    counts_then[v] = kept
+                else:
+                    near[0], near[1], near[2], near[3], near[4], near[5] = a, b, c, d, e, f
+                    found = _extend(ids, values, counts, v, near, terms, names, work)
+                    _rates(names, work, found, terms, constants, turns, table, law)
+                    kept = _select(names, work, found, epsilon)
+                    change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, ratio)
+                changes += change
+                bends += bend
+                listed += m
+                visited += 1
+                if kept > 1 or m > 1 or values[v, 0] != 1.0 or values_then[v, 0] != 1.0:
+                    marks[row, k] = 1
+                    if kept > 1 and _crowded(values_then, v, kept, epsilon / terms):
+                        marks[row, before] = 1
+                        marks[row, after] = 1
+                        for d in range(terms - 2):
+                            marks[rows[d], k] = 1
             words[row, word] = 0
+        row_sums[row, 0], row_sums[row, 1], row_sums[row, 2], row_sums[row, 3] = changes, bends, listed, visited

@@ -64,27 +64,27 @@ def cross_terms(names: Ids, work: Array, m: int, gamma: float, turns: Array, tab
     `table` has rows (gamma, relative mobility) over equal steps of the misorientation from 0 to `LARGEST`; the mobility
     of a voxel is the mean over its pairs with weight eta_i^2 eta_j^2 (Moelans, Blanpain, Wollants 2008).
     """
+    # One way out of each function, or references to the arrays are counted, atomically, in the innermost loop.
+    squares, weights, mobility = 0.0, 0.0, 0.0
     if turns.shape[0] == 0:
-        squares = 0.0
         for s in range(m):
             squares += work[0, s] * work[0, s]
         for s in range(m):
             work[3, s] = 2.0 * gamma * (squares - work[0, s] * work[0, s])
-        return 1.0
-    for s in range(m):
-        work[3, s] = 0.0
-    weights, mobility = 0.0, 0.0
-    for s in range(m):
-        for t in range(s):
-            angle = 2.0 * np.arccos(cubic_cosine(turns, names[s], names[t]))
-            strength, relative = _interpolate(table, angle / LARGEST)
-            here, there = work[0, s] * work[0, s], work[0, t] * work[0, t]
-            work[3, s] += 2.0 * strength * there
-            work[3, t] += 2.0 * strength * here
-            weight = here * there + 1e-12  # so that a grain just arriving, still at zero, has a mobility
-            weights += weight
-            mobility += relative * weight
-    return mobility / weights if m > 1 else 1.0
+    else:
+        for s in range(m):
+            work[3, s] = 0.0
+        for s in range(m):
+            for t in range(s):
+                angle = 2.0 * np.arccos(cubic_cosine(turns, names[s], names[t]))
+                strength, relative = _interpolate(table, angle / LARGEST)
+                here, there = work[0, s] * work[0, s], work[0, t] * work[0, t]
+                work[3, s] += 2.0 * strength * there
+                work[3, t] += 2.0 * strength * here
+                weight = here * there + 1e-12  # so that a grain just arriving, still at zero, has a mobility
+                weights += weight
+                mobility += relative * weight
+    return mobility / weights if weights > 0.0 else 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -95,13 +95,13 @@ def law_factor(work: Array, m: int, table: Array, kappa: float, speed: float) ->
     ``4 eta (1 - eta) / width``, root sum of squares over the grains. `table` has the ratio in its first column over
     equal steps of ``v / (v + speed)``. Rates are in row 4 of `work`.
     """
-    if table.shape[0] == 0:
-        return 1.0
-    rates, slopes = 0.0, 0.0
-    for s in range(m):
-        x = work[0, s]
-        rates += work[4, s] * work[4, s]
-        slopes += x * x * (1.0 - x) * (1.0 - x)
-    free: float = np.sqrt(0.5 * kappa * rates / (slopes + 1e-12))
-    ratio: float = _interpolate(table, free / (free + speed))[0]
+    ratio = 1.0
+    if table.shape[0] > 0:
+        rates, slopes = 0.0, 0.0
+        for s in range(m):
+            x = work[0, s]
+            rates += work[4, s] * work[4, s]
+            slopes += x * x * (1.0 - x) * (1.0 - x)
+        free = np.sqrt(0.5 * kappa * rates / (slopes + 1e-12))
+        ratio = _interpolate(table, free / (free + speed))[0]
     return ratio
