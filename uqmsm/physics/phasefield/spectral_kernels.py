@@ -1,0 +1,112 @@
+"""Compiled loops of the spectral phase fields, each one pass over memory between two transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["correct", "face_rate", "gradient_squared", "polynomial", "predict", "transfer"]
+
+Array = NDArray[np.float64]
+
+
+@njit(cache=True)
+def predict(state: Array, rate: Array, decay: Array, one: Array, out: Array) -> None:
+    """Write e^{Lh} u + h phi1 N; arrays ``(coefficients, parts)``, tables ``(coefficients,)``."""
+    for i in range(state.shape[0]):
+        for p in range(state.shape[1]):
+            out[i, p] = decay[i] * state[i, p] + one[i] * rate[i, p]
+
+
+@njit(cache=True)
+def correct(between: Array, rate: Array, middle: Array, two: Array, weights: Array, fields: int) -> Array:
+    """Add h phi2 (N(a) - N(u)) to `between`; return the weighted sum of squares of what was added, per field."""
+    squares = np.zeros(fields)
+    each = between.shape[0] // fields
+    for f in range(fields):
+        total = 0.0
+        for i in range(f * each, (f + 1) * each):
+            for p in range(between.shape[1]):
+                add = two[i] * (middle[i, p] - rate[i, p])
+                between[i, p] += add
+                total += weights[i] * add * add
+        squares[f] = total
+    return squares
+
+
+@njit(cache=True)
+def transfer(slope: Array, state: Array, factor: Array, shift: float) -> None:
+    """Overwrite the spectrum of f' by N = factor (f' - shift u)."""
+    for i in range(slope.shape[0]):
+        for p in range(slope.shape[1]):
+            slope[i, p] = factor[i] * (slope[i, p] - shift * state[i, p])
+
+
+@njit(cache=True)
+def gradient_squared(state: Array, weights: Array) -> float:
+    """Return sum weights |u_hat|^2."""
+    total = 0.0
+    for i in range(state.shape[0]):
+        for p in range(state.shape[1]):
+            total += weights[i] * state[i, p] * state[i, p]
+    return total
+
+
+@njit(cache=True)
+def polynomial(field: Array, measure: Array, coefficients: Array, centre: float, slope: Array) -> float:
+    """Write f'(u) and return the integral of f(u) = sum a_k (u - centre)^k; all arrays flat, `measure` of 1 or n."""
+    total = 0.0
+    last = coefficients.size - 1
+    step = 0 if measure.size == 1 else 1
+    for i in range(field.size):
+        x = field[i] - centre
+        value = coefficients[last]
+        derivative = 0.0
+        for k in range(last - 1, -1, -1):
+            derivative = derivative * x + value
+            value = value * x + coefficients[k]
+        slope[i] = derivative
+        total += measure[i * step] * value
+    return total
+
+
+@njit(cache=True)
+def face_rate(potential: Array, mobility: Array, spacing: Array, closed: Array, out: Array) -> None:
+    """Write div(M grad mu) by fluxes across faces; the mobility of a face is the mean of its two cells.
+
+    Parameters
+    ----------
+    potential
+        ``(m, x, y, z)``.
+    mobility
+        ``(m, m, x, y, z)``.
+    spacing, closed
+        ``(3,)`` cell edges, and 1 where an axis has no flux through its ends.
+    out
+        ``(m, x, y, z)``, overwritten. What leaves one cell enters the next, so that the sum is zero to round-off.
+    """
+    m, nx, ny, nz = potential.shape
+    out[:] = 0.0
+    for axis in range(3):
+        n = potential.shape[1 + axis]
+        if n == 1:
+            continue
+        inverse = 0.5 / spacing[axis] ** 2
+        for i in range(nx):
+            for j in range(ny):
+                for k in range(nz):
+                    place = i if axis == 0 else (j if axis == 1 else k)
+                    if place == n - 1 and closed[axis] == 1:
+                        continue
+                    following = 0 if place == n - 1 else place + 1
+                    a = following if axis == 0 else i
+                    b = following if axis == 1 else j
+                    c = following if axis == 2 else k
+                    for p in range(m):
+                        flux = 0.0
+                        for q in range(m):
+                            face = mobility[p, q, i, j, k] + mobility[p, q, a, b, c]
+                            flux += face * (potential[q, a, b, c] - potential[q, i, j, k])
+                        out[p, i, j, k] += inverse * flux
+                        out[p, a, b, c] -= inverse * flux
