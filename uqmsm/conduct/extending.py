@@ -110,12 +110,22 @@ def _enlarged_study(path: Path, lock: Lock, before: Study, size: Size, wanted: d
         )
     wanted = _ends_moved(before, wanted)
     least = {"rows": size.rows, "band.draws": size.draws, "band.inner": size.inner}
-    overrides += [f"members.{key}={value}" for key, value in wanted.items() if value >= least.get(key, 0)]
+    said = _numbers_said(before)  # what stands there already is not written again: an extension may be repeated
+    overrides += [f"members.{key}={n}" for key, n in wanted.items() if n >= least.get(key, 0) and n != said.get(key)]
     small = {key: value for key, value in wanted.items() if value < least.get(key, 0)}
     if small:
         key, value = next(iter(small.items()))
         raise StudyError(_shrinking(path, key, value, least[key]))
     return as_run(path, lock, overrides)
+
+
+def _numbers_said(study: Study) -> dict[str, int | None]:
+    """Return the numbers of members as a study file says them, by their settings."""
+    members, band = study.members, study.members.band
+    found = {"rows": members.rows, "at_most": members.at_most}
+    if band is not None:
+        found |= {"band.draws": band.draws, "band.inner": band.inner, "band.at_most": band.at_most}
+    return found
 
 
 def _ends_moved(before: Study, wanted: dict[str, int]) -> dict[str, int]:
