@@ -153,7 +153,7 @@ def run(
     folder
         Where results are kept, one file each, written under another name first.
     say
-        Told one line a calculation.
+        Told one line a calculation, with the time that the rest takes if none of it is kept yet.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def run(
         Of those that converged; the others were said.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    done = []
+    done, spent = [], list[float]()
     for number, calculation in enumerate(calculations, start=1):
         known = computed(calculation, folder)
         place = f"{number}/{len(calculations)} {calculation.material} {calculation.role} {calculation.size:g}"
@@ -175,7 +175,10 @@ def run(
             fresh = path.with_suffix(".part")
             fresh.write_text(json.dumps(known), encoding="utf-8")
             fresh.replace(path)
-            say(f"{place} {calculation.settings.functional}: {known['energy_eV']:.6f} eV, {known['seconds']:.0f} s")
+            spent.append(float(known["seconds"]))
+            left = (len(calculations) - number) * sum(spent) / len(spent) / 60.0
+            words = f"{calculation.settings.functional} {known['energy_eV']:.6f} eV, {spent[-1]:.0f} s"
+            say(f"{place}: {words}; at most about {left:.0f} min left")
         done.append((calculation, known))
     return done
 

@@ -114,7 +114,7 @@ def elastic(rows: Sequence[Row], shifts: Floats, volume_A3: Floats) -> Elastic |
     for strain in STRAINS:
         at = _moduli(_strained(groups[chosen], strain), shifts)
         moduli.append(_interpolated(at, volume_A3))
-        errors.append(_coarser(groups, chosen, strain, at))
+        errors.append(_error(groups, chosen, strain, at))
     return Elastic(moduli[0], moduli[1], errors[0], errors[1])
 
 
@@ -170,27 +170,34 @@ def _interpolated(moduli: Mapping[float, Floats], volume_A3: Floats) -> Floats:
     return total
 
 
-def _coarser(
+def _error(
     groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str, moduli: Mapping[float, Floats]
 ) -> float:
-    """Return the root sum of squares over kinds of settings of the largest change of a modulus; NaN without any."""
-    none = np.empty((0, 32))
-    found: dict[str, float] = {}
+    """Return the root sum of squares, over kinds of settings, of what a modulus changes by; NaN where none was tried.
+
+    Of several settings of one kind the finest counts: finer than the production it estimates the error, coarser it
+    bounds it. Compared is the strain of the same size, so that the fourth order drops out.
+    """
+    found: dict[str, tuple[tuple[float, ...], float]] = {}
+    ours = _strained(groups[chosen], strain)
     for settings, group in groups.items():
-        kind, others = _what_changed(chosen, settings), _strained(group, strain)
-        shared = [volume for volume in others if volume in moduli]
-        if kind is None or not shared:
-            continue
-        # the strain of the production at the same size, so that the fourth order drops out
-        for volume in shared:
-            size = others[volume][1][0].calculation.size
-            same = [row for row in _strained(groups[chosen], strain)[volume][1] if row.calculation.size == size]
-            if same:
-                rest = _strained(groups[chosen], strain)[volume][0]
-                ours = _moduli({volume: (rest, same)}, none)[volume][0]
-                theirs = _moduli({volume: (others[volume][0], others[volume][1][:1])}, none)[volume][0]
-                found[kind] = max(found.get(kind, 0.0), abs(float(theirs - ours)))
-    return float(np.sqrt(sum(change**2 for change in found.values()))) if found else float("nan")
+        kind, theirs = _what_changed(chosen, settings), _strained(group, strain)
+        changes = [_change(ours[volume], theirs[volume]) for volume in theirs if volume in moduli]
+        if kind is not None and changes:
+            rank = (*settings.kpoints, settings.cutoff_eV, -settings.width_eV)
+            found[kind] = max(found.get(kind, ((-1.0,), 0.0)), (rank, max(changes)))
+    return float(np.sqrt(sum(change**2 for _, change in found.values()))) if found else float("nan")
+
+
+def _change(ours: tuple[Row, list[Row]], theirs: tuple[Row, list[Row]]) -> float:
+    """Return the difference of the moduli (GPa, in the functional of the density) at the smallest strain both have."""
+    none = np.empty((0, 32))
+    sizes = {row.calculation.size for row in ours[1]} & {row.calculation.size for row in theirs[1]}
+    if not sizes:
+        return 0.0
+    alike = [(rest, [row for row in rows if row.calculation.size == min(sizes)]) for rest, rows in (ours, theirs)]
+    a, b = (_moduli({0.0: one}, none)[0.0][0] for one in alike)
+    return abs(float(a - b))
 
 
 def _what_changed(chosen: Settings, other: Settings) -> str | None:
