@@ -45,6 +45,16 @@ def _around(shape: tuple[int, int, int], row: int, out: NDArray[np.int64]) -> No
     out[3] = (i + 1 if i < nx - 1 else 0) * ny + j
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _copy(ids: Ids, values: Array, v: int, m: int, own: Array, names: Ids, work: Array) -> int:
+    """List the grains of the voxel alone, with the sums over its neighbours."""
+    for s in range(m):
+        names[s] = ids[v, s]
+        work[0, s] = values[v, s]
+        work[1, s] = own[s]
+    return m
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def _extend(
     ids: Ids, values: Array, counts: Bytes, v: int, near: NDArray[np.int64], terms: int, names: Ids, work: Array
@@ -118,7 +128,7 @@ def _write(
     return (0.0, 0.0) if bulk else (changes, bends)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _rates(
     names: Ids, work: Array, m: int, terms: int, constants: Array, turns: Array, table: Array, law: Array
 ) -> None:
@@ -219,6 +229,15 @@ def _crowded(values: Array, v: int, count: int, floor: float) -> bool:
     return present > 1
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _mark(marks: Bytes, row: int, rows: NDArray[np.int64], before: int, k: int, after: int) -> None:
+    """Flag the neighbours of a voxel; in a plane two of the rows are its own."""
+    marks[row, before] = 1
+    marks[row, after] = 1
+    for other in range(4):
+        marks[rows[other], k] = 1
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     now: Buffers,
@@ -284,27 +303,26 @@ def advance(
                 c, d, e, f = row0 + k, row1 + k, row2 + k, row3 + k
                 m = int(counts[v])
                 # What is missed is known up to rounding; it belongs to one grain or to several.
-                if plain and _gather(ids, values, counts, v, a, b, c, d, e, f, flat, own) < epsilon * (1.0 - 1e-9):
+                closed = _gather(ids, values, counts, v, a, b, c, d, e, f, flat, own) < epsilon * (1.0 - 1e-9)
+                if plain and closed:
                     kept, change, bend = _quick(
                         ids, values, m, ids_then, values_then, np.int64(counts_then[v]), v, own, terms, scalars
                     )
                     counts_then[v] = kept
                 else:
-                    near[0], near[1], near[2], near[3], near[4], near[5] = a, b, c, d, e, f
-                    found = _extend(ids, values, counts, v, near, terms, names, work)
+                    found = _copy(ids, values, v, m, own, names, work)
+                    if not closed:
+                        near[0], near[1], near[2], near[3], near[4], near[5] = a, b, c, d, e, f
+                        found = _extend(ids, values, counts, v, near, terms, names, work)
                     _rates(names, work, found, terms, constants, turns, table, law)
                     kept = _select(names, work, found, epsilon)
                     change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, ratio)
                 changes += change
                 bends += bend
-                listed += m
-                visited += 1
+                listed, visited = listed + m, visited + 1
                 if kept > 1 or m > 1 or values[v, 0] != 1.0 or values_then[v, 0] != 1.0:
                     marks[row, k] = 1
                     if kept > 1 and _crowded(values_then, v, kept, epsilon / terms):
-                        marks[row, before] = 1
-                        marks[row, after] = 1
-                        for d in range(terms - 2):
-                            marks[rows[d], k] = 1
+                        _mark(marks, row, rows, before, k, after)
             words[row, word] = 0
         row_sums[row, 0], row_sums[row, 1], row_sums[row, 2], row_sums[row, 3] = changes, bends, listed, visited
