@@ -148,17 +148,17 @@ def test_killed_before_any_of_its_writes_an_extension_is_the_old_or_the_new_run(
 
 def test_an_unfinished_run_can_be_extended(tmp_path, monkeypatch):
     study = uqmsm.load(written(tmp_path))
-    note, count = journal.RunFolder.note, 0
+    record, count = journal.RunFolder.record, 0
 
-    def line(self, kind, **content):
+    def line(self, *receipts):
         nonlocal count
-        count += kind == "task"
+        count += 1
         if count == 3:
             raise KeyboardInterrupt
-        note(self, kind, **content)
+        record(self, *receipts)
 
     with monkeypatch.context() as killed:
-        killed.setattr(journal.RunFolder, "note", line)
+        killed.setattr(journal.RunFolder, "record", line)
         with pytest.raises(KeyboardInterrupt):
             uqmsm.run(study, tmp_path / "run", workers=0)
     assert uqmsm.status(tmp_path / "run")["state"] == "interrupted"
