@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ import pytest
 import uqmsm
 from uqmsm import conduct
 from uqmsm.conduct import recording
-from uqmsm.conduct.overview import plan, status
+from uqmsm.conduct.overview import plan
 from uqmsm.conduct.replaying import replay
+from uqmsm.conduct.standing import status
 from uqmsm.errors import MemberFailed, StudyError
 
 OPERATORS = '''
@@ -173,6 +176,19 @@ def test_killed_before_its_first_line_a_run_can_be_begun_or_resumed(study, tmp_p
         assert status(place)["state"] == "interrupted"
         assert go_on(place, workers=0).exit_code == 0
         assert status(place)["state"] == "finished"
+
+
+def test_looking_at_a_run_runs_nothing_of_it(study, tmp_path):
+    """The module of its operators would leave a mark when it is imported, as it does when the study is loaded."""
+    place = conduct.run(study, tmp_path / "run", workers=0).folder
+    mark = tmp_path / "mark"
+    (tmp_path / "mishaps.py").write_text(OPERATORS + f"\nopen({str(mark)!r}, 'w').close()\n")
+    program = "import sys, uqmsm; print(uqmsm.status(sys.argv[1])['state']); uqmsm.open(sys.argv[1])"
+    told = subprocess.run([sys.executable, "-c", program, str(place)], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["finished"]
+    assert not mark.exists()
+    subprocess.run([sys.executable, "-c", "import sys, uqmsm; uqmsm.load(sys.argv[1])", str(tmp_path)], check=True)
+    assert mark.exists(), "negative control"
 
 
 @pytest.mark.parametrize("content", [None, "", '{"seed": 3, "resol'], ids=["missing", "empty", "torn"])

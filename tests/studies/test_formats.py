@@ -126,7 +126,7 @@ def test_steps_lead_from_every_older_format_and_touch_no_file(old, monkeypatch):
     moved = tomorrow(TASK, lambda found: found | {"about": found["about"] | {"host": "moved"}})
     monkeypatch.setattr("uqmsm.execution.taskfile.TASK", moved)
     assert all(entry["passed"] for entry in tasks(old))
-    assert conduct.overview.read_lock(old)["passed"]
+    assert conduct.lock.read_lock(old)["passed"]
     entry = tasks(old)[0]
     assert journal.read_task(old / "members" / entry["file"], entry["sha256"]).host == "moved"
     renamed = {1: lambda tree: tree["answers"], 2: lambda tree: tree["y"]}

@@ -91,7 +91,8 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
 
 def _foreign(fault: Faulty, folder: str | None) -> Told:
     """Return the words for a run whose own study file no longer loads."""
-    from uqmsm.conduct.overview import newest, read_lock
+    from uqmsm.conduct.lock import read_lock
+    from uqmsm.conduct.standing import newest
     from uqmsm.fingerprint import versions
 
     run = Path(folder) if folder is not None else newest()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uqmsm.conduct.extending import extend
 from uqmsm.conduct.finishing import Finished
-from uqmsm.conduct.overview import newest, plan, report, status
+from uqmsm.conduct.overview import plan, report
 from uqmsm.conduct.running import resume, run
+from uqmsm.conduct.standing import newest, status
 
 __all__ = ["Finished", "extend", "newest", "plan", "report", "resume", "run", "status"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from uqmsm.conduct.answering import size_of
 from uqmsm.conduct.changes import code_behind, code_changes, refuse_changed
 from uqmsm.conduct.finishing import Finished
 from uqmsm.conduct.lock import Lock, as_run, enlarged, keep, read_lock, settled, sizes_of
@@ -69,7 +70,7 @@ def extend(
     wanted = {"rows": rows, "band.draws": band_draws, "band.inner": band_inner, "at_most": at_most}
     refuse_changed(path, lock, say, _members_alone)
     before = as_run(path, lock)
-    sizes = sizes_of(path, lock, before)
+    sizes = sizes_of(path, lock, size_of(before))
     after = _enlarged_study(path, lock, before, sizes[-1], {key: one for key, one in wanted.items() if one is not None})
     size = _size_after(path, sizes[-1], before, after)
     code = code_behind(after.chain)

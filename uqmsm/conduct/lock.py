@@ -67,9 +67,26 @@ def _entry(size: Size, by: str) -> Lock:
     return {"rows": size.rows, "draws": size.draws, "inner": size.inner, "by": by}
 
 
+def _written(lock: Lock) -> str:
+    """Return the text of a lock, which ends with its own checksum."""
+    return json.dumps(lock | {"checksum": _checksum(lock)}, indent=2)
+
+
+def _checksum(lock: Mapping[str, Any]) -> str:
+    return _of(json.dumps(lock, sort_keys=True))
+
+
+def _sound(found: Any) -> Lock | None:
+    """Return what was read without its checksum, None where that is another; older versions wrote none."""
+    if not isinstance(found, dict) or "format" not in found:
+        return None
+    body = {key: one for key, one in found.items() if key != "checksum"}
+    return body if found.get("checksum", _checksum(body)) == _checksum(body) else None
+
+
 def recorded(lock: Lock) -> dict[str, str]:
     """Return the files that a run folder begins with, by name."""
-    return {"study.yaml": lock["study"], _FILE: json.dumps(lock, indent=2)}
+    return {"study.yaml": lock["study"], _FILE: _written(lock)}
 
 
 def read_lock(path: Path) -> Lock:
@@ -89,7 +106,8 @@ def read_lock(path: Path) -> Lock:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
-    lock = LOCK.read(found, found["format"], file) if isinstance(found, dict) and "format" in found else {}
+    sound = _sound(found)
+    lock = LOCK.read(sound, sound["format"], file) if sound is not None else {}
     if not set(lock) >= _KEYS or not (path / "study.yaml").is_file():
         raise StudyError(
             f"{path} was damaged: study.yaml or {_FILE} is missing or torn, so nobody can tell which study its "
@@ -124,8 +142,10 @@ def as_run(path: Path, lock: Lock, overrides: Sequence[str] = ()) -> Study:
     return loads(text_as_run(path, lock), overrides, lock.get("source") or path / "study.yaml")
 
 
-def sizes_of(path: Path, lock: Lock, study: Study) -> tuple[Size, ...]:
+def sizes_of(path: Path, lock: Lock, first: Size) -> tuple[Size, ...]:
     """Return every size that the members of a run have had; the last is that of now.
+
+    `first` is what the study says, for runs of a time when no size was recorded.
 
     Raises
     ------
@@ -139,7 +159,7 @@ def sizes_of(path: Path, lock: Lock, study: Study) -> tuple[Size, ...]:
             f"{path / _FILE} was damaged: its members are said to have grown to {lock['grown']!r}; run the study into "
             "another folder: uqmsm run STUDY --out DIR"
         ) from fault
-    return sizes or (size_of(study),)
+    return sizes or (first,)
 
 
 def settled(folder: RunFolder, lock: Lock, study: Study, code: Mapping[str, Any]) -> Lock:
@@ -186,7 +206,7 @@ def keep(folder: RunFolder, lock: Lock) -> None:
     if old != LOCK.newest:
         text = (folder.path / _FILE).read_text(encoding="utf-8")
         write_whole(folder.path / f"study.lock.format-{old}.json", text)
-    write_whole(folder.path / _FILE, json.dumps(lock, indent=2))
+    write_whole(folder.path / _FILE, _written(lock))
 
 
 def _format_there(path: Path) -> Any:

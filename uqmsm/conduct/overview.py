@@ -1,4 +1,4 @@
-"""A run seen from outside: what it would do, how far it is, which one was last, and its page again."""
+"""What a run would do, without doing it; and the page of one that was done, again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uqmsm.conduct.lock import as_run, beside, read_lock, sizes_of
-from uqmsm.errors import StudyError
 from uqmsm.members import Size
 from uqmsm.questions.allocate import next_round
 from uqmsm.stochastic import laws_in
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from uqmsm.execution.calls import StageCalls
     from uqmsm.study.parts import Refinement, Until
 
-__all__ = ["beside", "newest", "plan", "read_lock", "report", "status"]
+__all__ = ["plan", "report", "words_of"]
 
 
 def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
@@ -74,10 +72,15 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
     }
 
 
-def _wanted(rule: Until) -> str:
+def words_of(answer: str, of: str, se: float | str, at: float | None, line: str | None) -> str:
     """Return a stop rule in words."""
-    what = f"{rule.at:g} quantile" if rule.of == "quantile" else rule.of
-    return f"standard error {rule.se:.3g} of the {what} of {rule.answer}" + (f", {rule.line}" if rule.line else "")
+    what = f"{at:g} quantile" if of == "quantile" else of
+    error = se if isinstance(se, str) else f"{se:.3g}"
+    return f"standard error {error} of the {what} of {answer}" + (f", {line}" if line else "")
+
+
+def _wanted(rule: Until) -> str:
+    return words_of(rule.answer, rule.of, rule.se, rule.at, rule.line)
 
 
 def _rounds(study: Study, members: Plan, seconds: Mapping[str, float | None]) -> dict[str, Any] | None:
@@ -141,67 +144,6 @@ def _seconds(chain: Chain) -> dict[str, float | None]:
         cost = getattr(stage.operator, "cost", None)
         found[stage.name] = round(float(cost(operators[:position])), 6) if callable(cost) else None
     return found
-
-
-def newest(folder: str | os.PathLike[str] = "runs") -> Path:
-    """Return the run folder that was touched last.
-
-    Raises
-    ------
-    StudyError
-        When there is none.
-    """
-    runs = sorted(Path(folder).glob("*/journal.jsonl"), key=lambda file: file.stat().st_mtime)
-    if not runs:
-        raise StudyError(f"there is no run in {folder}; start one with: uqmsm run STUDY, or name the run folder")
-    return runs[-1].parent
-
-
-def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return how a run stands, from its files alone: works from another terminal, during and after the run."""
-    from uqmsm.conduct.rounds import rounds_of
-    from uqmsm.execution.journal import in_use, progress, read_journal
-
-    path = Path(folder)
-    lock = read_lock(path)
-    study = as_run(path, lock)
-    sizes = sizes_of(path, lock, study)
-    begun = (path / "journal.jsonl").exists()  # else it was killed before its first line
-    entries, trouble = read_journal(path) if begun else ([], [])
-    wanted, reached = plan(study, sizes)["calls"], progress(path) if begun else {}
-    ends = _ends(entries, sizes[-1])
-    rounds = rounds_of(path) if begun else []
-    state = "running" if in_use(path) else "finished" if ends else "interrupted"
-    return {
-        "run": str(path),
-        "study": study.title,
-        "state": state,
-        "by": in_use(path),
-        "dashboard": _link(entries) if state == "running" else None,
-        "stages": {
-            name: {"done": done, "failed": failed, "calls": wanted[name]}
-            for name, (done, failed, _) in ((name, reached.get(name, (0, 0, 0))) for name in study.chain.names)
-        },
-        "members": str(sizes[-1]),
-        "grown": [str(size) for size in sizes] if len(sizes) > 1 else None,
-        "until": [_wanted(rule) for rule in study.members.until] or None,
-        "judged": rounds[-1]["judged"] if rounds else None,
-        "exit_code": ends[-1].get("exit_code") if ends else None,
-        "trouble": trouble,
-    }
-
-
-def _ends(entries: list[dict[str, Any]], size: Size) -> list[dict[str, Any]]:
-    """Return the ends of a run that nothing came after: neither calls nor more members."""
-    last = max((i for i, entry in enumerate(entries) if entry.get("kind") in {"execute", "extended"}), default=-1)
-    ends = [entry for entry in entries[last + 1 :] if entry.get("kind") == "finished"]
-    whole = {"rows": size.rows, "draws": size.draws, "inner": size.inner}
-    return [one for one in ends if all(one.get(key, number) == number for key, number in whole.items())]
-
-
-def _link(entries: list[dict[str, Any]]) -> str | None:
-    """Return where the live page is that the run began last."""
-    return next((str(entry["link"]) for entry in reversed(entries) if entry.get("kind") == "live"), None)
 
 
 def report(folder: str | os.PathLike[str]) -> Path:

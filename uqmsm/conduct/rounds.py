@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uqmsm.conduct.answering import Plan, planned
+from uqmsm.conduct.answering import Plan, planned, size_of
 from uqmsm.conduct.lock import Lock, enlarged, keep, sizes_of
 from uqmsm.conduct.stopping import Judged, judged, next_size, shortfall
 from uqmsm.execution.journal import read_journal
@@ -75,7 +75,7 @@ def grow(
     tell
         Takes one line for people.
     """
-    sizes = sizes_of(folder.path, lock, study)
+    sizes = sizes_of(folder.path, lock, size_of(study))
     spent = sum(float(one["seconds"]) for one in _notes(folder.path))
     while True:
         began = perf_counter()
