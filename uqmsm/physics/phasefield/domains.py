@@ -61,7 +61,7 @@ class Cells:
     def points(self) -> tuple[Array, Array]:
         """Return x and y ``(n,)`` of the centres, the origin in the corner of the mask."""
         i, j = np.nonzero(self.mask)
-        return (i + 0.5) * self.spacing, (j + 0.5) * self.spacing
+        return np.asarray((i + 0.5) * self.spacing, np.float64), np.asarray((j + 0.5) * self.spacing, np.float64)
 
     def laplacian(self) -> Array:
         """Return the finite-volume Laplacian ``(n, n)``, symmetric, rows summing to zero."""

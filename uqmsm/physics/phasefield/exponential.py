@@ -65,7 +65,7 @@ class Tolerance:
     fixed
         True: every step is `first`, whatever the error; for orders of convergence.
     rounding
-        Rise of the energy over its first value that counts as round-off.
+        Rise of the energy over its largest size so far that counts as round-off.
     """
 
     error: float = 1e-4
@@ -135,8 +135,8 @@ class ExponentialSteps:
         self._tables: dict[float, tuple[Array, Array, Array]] = {}
         self._volume = float(np.sum(np.broadcast_to(flow.basis.measure, flow.basis.shape)))
         self._weights = np.broadcast_to(flow.basis.parseval, flow.linear.shape).ravel() / self._volume
+        self._scale = 0.0
         self.replace(fields)
-        self._scale = abs(self.energy)
 
     def replace(self, fields: Array) -> None:
         """Set other fields at the present time (seeds appear, noise strikes)."""
@@ -146,6 +146,7 @@ class ExponentialSteps:
     def _settle(self) -> None:
         self.fields = self.flow.basis.backward(self.spectra)
         self._rate, self.energy = self.flow.rate(self.fields, self.spectra, self.time)
+        self._scale = max(self._scale, abs(self.energy))
 
     def _table(self, step: float) -> tuple[Array, Array, Array]:
         if step not in self._tables:
@@ -190,6 +191,7 @@ class ExponentialSteps:
                 continue
             self.spectra, self.fields, self._rate, self.energy = spectra, fields, rate, energy
             self.time = until if last else self.time + step
+            self._scale = max(self._scale, abs(energy))
             self.taken += 1
             self.estimated += error
             if not rule.fixed:

@@ -31,7 +31,9 @@ class Basis(Protocol):
     eigenvalues of minus the Laplacian and `parseval` how often each coefficient counts, both shaped like a spectrum.
     """
 
-    shape: tuple[int, ...]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a field."""
 
     @property
     def squared(self) -> Array:

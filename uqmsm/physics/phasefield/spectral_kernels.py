@@ -46,29 +46,35 @@ def transfer(slope: Array, state: Array, factor: Array, shift: float) -> None:
 @njit(cache=True)
 def gradient_squared(state: Array, weights: Array) -> float:
     """Return sum weights |u_hat|^2."""
-    total = 0.0
-    for i in range(state.shape[0]):
-        for p in range(state.shape[1]):
-            total += weights[i] * state[i, p] * state[i, p]
-    return total
+    whole = 0.0
+    for block in range(0, state.shape[0], 256):
+        total = 0.0
+        for i in range(block, min(block + 256, state.shape[0])):
+            for p in range(state.shape[1]):
+                total += weights[i] * state[i, p] * state[i, p]
+        whole += total
+    return whole
 
 
 @njit(cache=True)
 def polynomial(field: Array, measure: Array, coefficients: Array, centre: float, slope: Array) -> float:
     """Write f'(u) and return the integral of f(u) = sum a_k (u - centre)^k; all arrays flat, `measure` of 1 or n."""
-    total = 0.0
+    whole = 0.0
     last = coefficients.size - 1
     step = 0 if measure.size == 1 else 1
-    for i in range(field.size):
-        x = field[i] - centre
-        value = coefficients[last]
-        derivative = 0.0
-        for k in range(last - 1, -1, -1):
-            derivative = derivative * x + value
-            value = value * x + coefficients[k]
-        slope[i] = derivative
-        total += measure[i * step] * value
-    return total
+    for block in range(0, field.size, 256):  # sums of sums: round-off must not look like a rise of the energy
+        total = 0.0
+        for i in range(block, min(block + 256, field.size)):
+            x = field[i] - centre
+            value = coefficients[last]
+            derivative = 0.0
+            for k in range(last - 1, -1, -1):
+                derivative = derivative * x + value
+                value = value * x + coefficients[k]
+            slope[i] = derivative
+            total += measure[i * step] * value
+        whole += total
+    return whole
 
 
 @njit(cache=True)
