@@ -38,7 +38,7 @@ class Statics:
         Points of the tables that each draw of the potential is written on.
     cutoff
         Of the potential; that of its published parameters when left out, which in fcc passes through the fifth
-        shell: state a larger one there.
+        shell: state a larger one there (6.6 for effective fcc elements).
     """
 
     families: int = 4
@@ -99,7 +99,10 @@ class Statics:
                 f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of "
                 "the alloy in the potential"
             )
-        law = getattr(field_of(upstream, "potential_parameters", "parameters"), "law", None)
+        parameters = field_of(upstream, "potential_parameters", "parameters")
+        law = getattr(parameters, "law", None)
+        if self.cutoff is None and (parameters == "effective_fcc" or type(law).__name__ == "EffectiveFccPosterior"):
+            yield "effective fcc elements have no published cutoff; write  cutoff: 6.6 angstrom  in this stage"
         lattice, learnt_in = field_of(upstream, "composition", "lattice"), getattr(law, "lattice", None)
         if None not in {lattice, learnt_in} and lattice != learnt_in:
             yield (

@@ -11,15 +11,29 @@ from numpy.random import Generator
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports
+from uqmsm.scales.potential.effective_fcc import EffectiveFccPosterior
 from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import DISCREPANCIES
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic
 
-__all__ = ["LAWS", "JointLearnt", "JointPosterior", "Learnt", "Potential", "PotentialDraw", "ZhouPosterior"]
+__all__ = [
+    "LAWS",
+    "EffectiveFccPosterior",
+    "JointLearnt",
+    "JointPosterior",
+    "Learnt",
+    "Potential",
+    "PotentialDraw",
+    "ZhouPosterior",
+]
 
-LAWS = {"zhou_posterior": ZhouPosterior, "joint_posterior": JointPosterior}
+LAWS = {
+    "zhou_posterior": ZhouPosterior,
+    "joint_posterior": JointPosterior,
+    "effective_fcc_posterior": EffectiveFccPosterior,
+}
 """Laws that a study may write in this scale's fields, beside the general ones."""
 
 _POSTERIORS = (ZhouPosterior, Learnt, JointLearnt)
@@ -35,24 +49,27 @@ class Potential:
         Chemical symbols.
     parameters
         Parameters of the interatomic potential. ``published`` takes the numbers of the literature as if they were
-        certain; the law ``zhou_posterior`` learns them from data, and ``joint_posterior`` once for every functional of
-        an ensemble, which a stage of scale dft has to hand on.
+        certain; ``effective_fcc`` those of nickel scaled to Co, Cr, Fe, Mn and Ni as they are in fcc alloys; the law
+        ``zhou_posterior`` learns them from data of elements and alloy, ``effective_fcc_posterior`` from fcc alloys, and
+        ``joint_posterior`` once for every functional of an ensemble, which a stage of scale dft has to hand on.
     """
 
     elements: tuple[str, ...]
-    parameters: Literal["published"] | Epistemic = "published"
+    parameters: Literal["published", "effective_fcc"] | Epistemic = "published"
 
     def __post_init__(self) -> None:
         """Refuse elements without parameters, and a law of other elements."""
         from uqmsm.physics.potential import facts
+        from uqmsm.physics.potential.effective_fcc import effective_rows
 
-        facts(self.elements)
+        law = getattr(self.parameters, "law", None)
+        effective = self.parameters == "effective_fcc" or isinstance(law, EffectiveFccPosterior)
+        (effective_rows if effective else facts)(self.elements)
         if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, _POSTERIORS):
             raise StudyError(
                 f"parameters: the law {type(self.parameters.law).__name__} gives numbers, not a potential; write "
                 "published, or  {epistemic: zhou_posterior, ...}  or  {epistemic: joint_posterior, ...}"
             )
-        law = getattr(self.parameters, "law", None)
         if isinstance(law, ZhouPosterior) and law.elements != self.elements:
             raise StudyError(
                 f"the potential has the elements {list(self.elements)}, its posterior {list(law.elements)}; name the "
@@ -88,10 +105,12 @@ class Potential:
         from ase.data import atomic_numbers
 
         from uqmsm.physics.potential import published
+        from uqmsm.physics.potential.effective_fcc import effective_fcc
 
         draw: Any = self.parameters  # a law until it is settled, then a draw
-        if draw == "published":
-            draw = PotentialDraw(published(self.elements).values, np.zeros(5), np.zeros(5))
+        if isinstance(draw, str):
+            numbers = published if draw == "published" else effective_fcc
+            draw = PotentialDraw(numbers(self.elements).values, np.zeros(5), np.zeros(5))
         if isinstance(draw, JointDraw):
             draw = draw.of(int(given["functional"]))
         if not isinstance(draw, PotentialDraw):

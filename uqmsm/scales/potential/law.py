@@ -272,8 +272,7 @@ def _relaxed(task: tuple[ZhouPosterior, Floats, Generator]) -> Floats | None:
     """Relax one random cell with one draw; return log(relaxed / average atom), or None when it is not stable."""
     from uqmsm.physics.alloy import configuration, sites
     from uqmsm.physics.atomistic.statics import statics
-    from uqmsm.physics.potential import Zhou, published, tabulate, zhou_from_free
-    from uqmsm.physics.potential.zhou import RE
+    from uqmsm.physics.potential import Zhou, tabulate, zhou_from_free
 
     law, point, rng = task
     model = law.model
@@ -281,11 +280,10 @@ def _relaxed(task: tuple[ZhouPosterior, Floats, Generator]) -> Floats | None:
     average = model.predict(point[None]).alloy[0]
     species = configuration(law.composition, law.relaxed_cells, law.lattice, rng)
     places = sites(law.lattice, law.relaxed_cells)
-    # the default cutoff lies on the fifth shell of an fcc crystal: beyond the sixth there
-    cutoff = None if law.lattice == "bcc" else 2.55 * float(published(law.elements).values[:, RE].max())
     try:
         crystal = statics(
-            tabulate(Zhou(law.elements, values), cutoff_angstrom=cutoff), species, law.composition, places,
+            tabulate(Zhou(law.elements, values), cutoff_angstrom=model.cutoff_angstrom),
+            species, law.composition, places,
             cells=law.relaxed_cells, a_guess_A=float(average[0]), rng=rng, n_families=0,
         )  # fmt: skip
     except MemberFailed:
@@ -302,8 +300,6 @@ def laplace(model: CalibrationModel) -> Whitening:
     """
     from scipy.optimize import least_squares
 
-    from uqmsm.physics.potential import free_from, published
-
     k = model.free_count
     mean, sd = model.prior_mean, model.prior_sd
 
@@ -313,7 +309,7 @@ def laplace(model: CalibrationModel) -> Whitening:
         every = np.concatenate([(miss / np.sqrt(variance))[0], z])
         return np.where(np.isfinite(every), every, 1e3)
 
-    start = (free_from(published(model.elements), model.lattice) - mean[:k]) / sd[:k]
+    start = (model.start - mean[:k]) / sd[:k]
     found = least_squares(residuals, start, max_nfev=200)
     factor = np.diag(sd)
     factor[:k, :k] = sd[:k, None] * np.linalg.cholesky(np.linalg.inv(found.jac.T @ found.jac))

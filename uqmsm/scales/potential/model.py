@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from uqmsm import tables
 from uqmsm.errors import StudyError
-from uqmsm.physics.potential import average_atom, free_names, pure_crystals, zhou_from_free
+from uqmsm.physics.potential import average_atom, free_from, free_names, published, pure_crystals, zhou_from_free
 from uqmsm.physics.potential.free import PER_ELEMENT
+from uqmsm.physics.potential.zhou import RE
 from uqmsm.scales.potential.targets import QUANTITIES, Target
 
 __all__ = ["ALLOY_QUANTITIES", "DISCREPANCIES", "CalibrationModel", "Prediction", "RelaxedRatio", "prior_of"]
@@ -134,6 +135,19 @@ class CalibrationModel:
     def widths(self) -> tuple[str, ...]:
         """Return the names of the widths of the inadequacy, the last of the parameters."""
         return _WIDTHS
+
+    @property
+    def start(self) -> Floats:
+        """Return the potential's own parameters from which a best fit is sought: the published ones."""
+        return free_from(published(self.elements), self.lattice)
+
+    @property
+    def cutoff_angstrom(self) -> float | None:
+        """Return where relaxed cells cut the potential off; None for the published cutoff.
+
+        That one lies on the fifth shell of an fcc crystal; here it is beyond the sixth.
+        """
+        return None if self.lattice == "bcc" else 2.55 * float(published(self.elements).values[:, RE].max())
 
     @property
     def free_count(self) -> int:

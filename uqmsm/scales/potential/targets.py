@@ -9,7 +9,7 @@ one thing: the crystal at 0 K as it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.physics.softening import Softening, alloy_softening, element_softening, warmth_K
 
-__all__ = ["QUANTITIES", "Target", "rows_used", "targets"]
+__all__ = ["QUANTITIES", "Target", "rows_used", "target_of", "targets", "targets_where_known"]
 
 QUANTITIES = ("lattice_parameter", "cohesive_energy", "C11", "C12", "C44")
 """The classes of data, each with its own model inadequacy."""
@@ -98,12 +98,7 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
     StudyError
         When an element has no lattice parameter in this lattice (hcp Co in an fcc alloy).
     """
-    softening = element_softening(elements)
-    laws = {
-        name: alloy_softening(softening, np.asarray(fractions))
-        for name, fractions in _materials(elements, composition).items()
-    }
-    found = tuple(target for name, law in laws.items() for target in _of(name, lattice, law))
+    found = targets_where_known(elements, composition, lattice)
     known = {target.material for target in found if target.quantity == "lattice_parameter"}
     strange = [element for element in elements if element not in known]
     if strange:
@@ -112,6 +107,19 @@ def targets(elements: Sequence[str], composition: Sequence[float], lattice: str)
             f"{lattice}, so its size would be a guess; add a row with its source, or use the published potential"
         )
     return found
+
+
+def targets_where_known(
+    elements: Sequence[str],
+    composition: Sequence[float],
+    lattice: str,
+    materials: Mapping[str, Sequence[float]] | None = None,
+) -> tuple[Target, ...]:
+    """Return the same, however little is known of an element, or those of other alloys (name -> fractions)."""
+    softening = element_softening(elements)
+    chosen = _materials(elements, composition) if materials is None else materials
+    laws = {name: alloy_softening(softening, np.asarray(fractions)) for name, fractions in chosen.items()}
+    return tuple(target for name, law in laws.items() for target in _of(name, lattice, law))
 
 
 def rows_used(elements: Sequence[str], composition: Sequence[float], lattice: str) -> list[dict[str, str]]:
@@ -140,7 +148,7 @@ def _rows(name: str, lattice: str) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 def _of(name: str, lattice: str, law: Softening) -> Iterator[Target]:
     for quantity, unit, row in _rows(name, lattice):
-        yield _target(row, quantity, unit, law)
+        yield target_of(row, quantity, unit, law)
 
 
 def _formula(material: str) -> str:
@@ -159,7 +167,8 @@ def _symbols(material: str) -> list[str]:
     return [*parts, word]
 
 
-def _target(row: dict[str, str], quantity: str, unit: str, law: Softening) -> Target:
+def target_of(row: dict[str, str], quantity: str, unit: str, law: Softening) -> Target:
+    """Return the datum of one row of ``data/reference.csv`` at 0 K; `law` is that of its material."""
     value, verified = float(row["value"]), row["verified"] == "yes"
     printed = _relative(row["uncertainty"], value, f"{row['material']} {row['quantity']}")
     widened = printed if verified else 2.0 * printed
