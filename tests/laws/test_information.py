@@ -34,7 +34,7 @@ def test_the_information_of_a_linear_model_is_exact():
 
 
 def test_a_variance_informs_of_itself():
-    """n data of known mean: the information of ln(sd) is 2 n exactly."""
+    """Of n data with known mean: the information of ln(sd) is 2 n exactly."""
     n, s = 11, 0.4
     found = fisher(np.zeros((n, 1)), np.full(n, s**2), np.full((n, 1), 2 * s**2))
     assert found[0, 0] == pytest.approx(2 * n, rel=1e-12)

@@ -22,7 +22,7 @@ def linear(point):
 
 
 def bent(point):
-    """The sum of two exponentials of which one may vanish: its rate then says nothing."""
+    """Return misses of a sum of two exponentials of which one may vanish: its rate then says nothing."""
     a, b = np.exp(point)
     return np.array([(a + b - 1.0) / 0.1, (a - b - 0.9) / 0.1]), np.array([[a, b], [a, -b]]) / 0.1
 

@@ -6,7 +6,7 @@ shape k-hat of the weights says whether that went well; where it did not, a chai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -69,8 +69,10 @@ class Weighted:
         return np.asarray(self.points[rng.permutation(rows)])
 
 
-def weigh(density: Density, whitening: Whitening, evaluations: int, rng: Generator, dof: float = 5.0) -> Weighted:
-    """Return weighted draws of a density.
+def weigh(
+    density: Density, whitening: Whitening, evaluations: int, rng: Generator, *, rounds: int = 2, dof: float = 5.0
+) -> Weighted:
+    """Return weighted draws of a density; every round but the last only moves the proposal to where the weights lie.
 
     Parameters
     ----------
@@ -79,12 +81,27 @@ def weigh(density: Density, whitening: Whitening, evaluations: int, rng: Generat
     whitening
         Mode and curvature, as a Laplace approximation gives them.
     evaluations
-        How many draws are proposed.
+        How many draws are proposed in each round.
     rng
         Of the draws.
+    rounds
+        At least 1. Each takes mean and covariance from the one before, with a tenth of the Laplace approximation's
+        covariance mixed in, because that of few heavy draws would be too narrow.
     dof
         Degrees of freedom of the proposal, a multivariate Student's t.
     """
+    first, found = whitening.factor @ whitening.factor.T, _round(density, whitening, evaluations, rng, dof)
+    for _ in range(rounds - 1):
+        if found.ess <= len(density.names):  # no covariance can be taken from them
+            break
+        centre = np.einsum("n,nj->j", found.weights, found.points)
+        apart = found.points - centre
+        moved = 0.9 * np.einsum("n,ni,nj->ij", found.weights, apart, apart) + 0.1 * first
+        found = _round(density, Whitening(centre, np.linalg.cholesky(moved)), evaluations, rng, dof)
+    return replace(found, evaluations=rounds * evaluations)
+
+
+def _round(density: Density, whitening: Whitening, evaluations: int, rng: Generator, dof: float) -> Weighted:
     d = len(density.names)
     normal = rng.standard_normal((evaluations, d))
     z = normal / np.sqrt(rng.chisquare(dof, evaluations) / dof)[:, None]
