@@ -15,10 +15,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from uqmsm.chain import Chain
-from uqmsm.errors import StudyError
-from uqmsm.fields import INDEX, Placed, read_index, read_row
+from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.fields import INDEX, Placed, read_index, read_row, sync_folder
 from uqmsm.quantity import Port
-from uqmsm.trust import refuse_foreign_data, refuse_links
+from uqmsm.trust import damaged, refuse_foreign_data, refuse_links, seal
 
 __all__ = ["FORMAT", "Table", "answers", "field", "load", "members", "outcomes", "save", "tree", "unstack"]
 
@@ -149,10 +149,25 @@ def tree(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, Any]) -> xr.
 
 
 def save(results: xr.DataTree, path: Path) -> None:
-    """Write the tree as netCDF: to a new file first, then renamed, so that a reader never sees half of it."""
+    """Write the tree as netCDF with a seal: to a new file first, then renamed, so that a reader never sees half of it.
+
+    Raises
+    ------
+    EnvironmentFault
+        When it cannot be written; what was there before is untouched.
+    """
     fresh = path.with_name(path.name + ".part")
-    results.to_netcdf(fresh, engine="h5netcdf")
-    fresh.replace(path)
+    try:
+        results.to_netcdf(fresh, engine="h5netcdf")
+        seal(fresh)
+        fresh.replace(path)
+        sync_folder(path.parent)
+    except (OSError, RuntimeError) as fault:  # HDF5 tells of a full disk as either
+        fresh.unlink(missing_ok=True)
+        words = getattr(fault, "strerror", None) or f"HDF5 could not write it ({fault})"
+        raise EnvironmentFault(
+            f"{path}: {words}; what was finished is kept: free space, then `uqmsm resume {path.parent}`"
+        ) from fault
 
 
 def load(run: str | os.PathLike[str]) -> xr.DataTree:
@@ -169,6 +184,8 @@ def load(run: str | os.PathLike[str]) -> xr.DataTree:
         raise StudyError(f"{path} holds no results.nc; finish the run first: uqmsm resume {path}")
     if path.is_dir():
         refuse_links(path)
+    if damaged(file):
+        raise StudyError(f"{file} does not match its checksum; make it anew: uqmsm resume RUN")
     refuse_foreign_data(file)
     with xr.open_datatree(file, engine="h5netcdf") as opened:
         tree = _as_of_now(opened.load(), file)

@@ -6,14 +6,26 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from uqmsm.errors import StudyError
 
-__all__ = ["CLOSED", "never_world_writable", "plain_bytes", "refuse_foreign_data", "refuse_links"]
+__all__ = [
+    "CLOSED",
+    "damaged",
+    "never_world_writable",
+    "plain_bytes",
+    "refuse_foreign_data",
+    "refuse_links",
+    "seal",
+]
 
 CLOSED = 0o002
 """Bits that a umask always has here: what a run writes is never writable for the whole world."""
+_SEAL = b"\nuqmsm sha256: \n"
+_DIGEST = 32
+_SEALED = len(_SEAL) + _DIGEST
 _ROOMS = ("", "posterior", "notes")  # the files of members are many, and each is opened by `plain_bytes`
 
 
@@ -30,6 +42,28 @@ def plain_bytes(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(0, "it is no regular file", str(path))
         return file.read()
+
+
+def seal(path: Path) -> None:
+    """Append the SHA-256 of an HDF5 file to it, where no reader looks; it is on the disk on return.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written.
+    """
+    with path.open("r+b") as file:
+        digest = sha256(file.read()).digest()
+        file.write(_SEAL + digest)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def damaged(path: Path) -> bool:
+    """Tell whether a sealed file is not as it was when it was sealed; of one without a seal nobody knows."""
+    data = plain_bytes(path)
+    body, mark, digest = data[:-_SEALED], data[-_SEALED:-_DIGEST], data[-_DIGEST:]
+    return mark == _SEAL and sha256(body).digest() != digest
 
 
 def refuse_links(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.entries import line_of
 from uqmsm.execution.journal import RunFolder, in_use, read_journal
 from uqmsm.execution.taskfile import CorruptFile, Status, TaskRecord, read_task, write_task
 
@@ -149,7 +150,7 @@ def test_a_run_is_neither_overwritten_nor_invented(tmp_path):
 def test_another_format_is_refused(tmp_path):
     filled(tmp_path / "run")
     journal = tmp_path / "run" / "journal.jsonl"
-    journal.write_text(journal.read_text(encoding="utf-8").replace('"format": 1', '"format": 99'), encoding="utf-8")
+    journal.write_bytes(line_of({"kind": "run", "format": 99}) + journal.read_bytes())
     with pytest.raises(StudyError, match="format 99"):
         RunFolder.open(tmp_path / "run")
     assert in_use(tmp_path / "run") is None  # refused, and the lock given back

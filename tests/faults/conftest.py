@@ -12,7 +12,7 @@ from injecting import WIDER, Client, seconds_of, written
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
-    """A run, the same run extended, and how many writes and seconds run, resume and extend take."""
+    """Return a run, the same run extended, and how many writes and seconds run, resume and extend take."""
     place = tmp_path_factory.mktemp("whole")
     study, run = written(place), place / "run"
     began, seconds = seconds_of(["run", study, "--out", run, "--workers", "0"], run)

@@ -90,7 +90,7 @@ class Reference:
         page_of(run)
 
     def holds(self, run, before, where):
-        """Check a run that was struck: nothing journalled is lost, nothing wrong is there; return what is journalled."""
+        """Check a run that was struck: nothing is lost, nothing wrong is there; return what is journalled."""
         if not (run / "journal.jsonl").exists():
             assert not before, f"{where}: the journal is gone"
             return {}

@@ -1,4 +1,4 @@
-"""Clients in processes of their own, and the faults that are done to them: kills at a chosen write, at a time, full disks."""
+"""Clients in processes of their own, and what is done to them: kills at a chosen write or time, full disks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import resource
 import signal
 import sys
 import time
-from multiprocessing import forkserver
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 STUDY = """\
@@ -106,7 +106,7 @@ class _Injector:
 
     def _inside(self, handle):
         try:
-            return os.readlink(f"/proc/self/fd/{handle}").startswith(self.folder)
+            return str(Path(f"/proc/self/fd/{handle}").readlink()).startswith(self.folder)
         except OSError:
             return False
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from uqmsm.errors import EnvironmentFault, StudyError
-from uqmsm.execution.entries import believable
+from uqmsm.execution.entries import believable, line_of
 from uqmsm.execution.formats import JOURNAL
 from uqmsm.execution.shelves import clear_leftovers, shelf, task_files
 from uqmsm.execution.taskfile import (
@@ -261,7 +261,7 @@ class RunFolder:
             When the line cannot be written; the journal is then as it was before.
         """
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        line = b"".join(json.dumps({**entry, "at": stamp}).encode() + b"\n" for entry in entries)
+        line = b"".join(line_of({**entry, "at": stamp}) for entry in entries)
         before = os.fstat(self._journal).st_size
         try:
             written = os.write(self._journal, line)

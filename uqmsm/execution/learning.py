@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import Any
 from uqmsm.chain import Chain
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.backends import Backend
-from uqmsm.execution.journal import RunFolder
+from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.stochastic import changed, laws_in
 from uqmsm.uncertainty import Law, LearnableLaw
 
@@ -55,12 +56,37 @@ def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Ca
                     stored = _made(folder.posterior) / f"{stage.name}.{path}.nc"
                     tell(f"{stage.name}.{path}: learning {type(law).__name__}")
                     began = perf_counter()
+                    _refuse_damaged(folder, stored, tell)
                     learnt[fingerprint] = law.learn(backend.map, seed, stored, tell)
+                    _vouch(folder, stored)
                     tell(f"{stage.name}.{path}: learnt in {perf_counter() - began:.1f} s")
                 changes[path] = replace(doubt, law=learnt[fingerprint])
         if changes:
             chain = chain.replaced(stage.name, changed(stage.operator, changes))
     return chain
+
+
+def _vouched(folder: RunFolder, stored: Path) -> str | None:
+    """Return the checksum that the journal knows of a file, None where it was killed before it knew one."""
+    name = str(stored.relative_to(folder.path))
+    known = [entry.get("sha256") for entry in read_journal(folder.path)[0] if entry.get("kind") == "learnt"
+             and entry.get("file") == name]  # fmt: skip
+    return str(known[-1]) if known else None
+
+
+def _refuse_damaged(folder: RunFolder, stored: Path, tell: Callable[[str], None]) -> None:
+    """Remove a file that is not as the journal knows it: a law would believe it by its fingerprint alone."""
+    known = _vouched(folder, stored) if stored.is_file() else None
+    if known is not None and known != sha256(stored.read_bytes()).hexdigest():
+        tell(f"{stored.name} does not match its checksum; it is learnt again")
+        stored.unlink()
+
+
+def _vouch(folder: RunFolder, stored: Path) -> None:
+    """Have the journal know a file as it is now; a law that keeps nothing has none."""
+    found = sha256(stored.read_bytes()).hexdigest() if stored.is_file() else None
+    if found is not None and found != _vouched(folder, stored):
+        folder.note("learnt", file=str(stored.relative_to(folder.path)), sha256=found)
 
 
 def learnt_before(chain: Chain, seed: int, posterior: Path) -> Chain:
