@@ -14,8 +14,20 @@ import time
 from pathlib import Path
 
 import numpy as np
+import scipy.stats
 
+from uqmsm.physics.phasefield.cahn_hilliard import PhaseFlow, double_well
 from uqmsm.physics.phasefield.dendrite import Dendrite
+from uqmsm.physics.phasefield.domains import Cells, Sphere, tee
+from uqmsm.physics.phasefield.exponential import ExponentialSteps, Tolerance
+from uqmsm.physics.phasefield.manufactured import MovingWall
+from uqmsm.physics.phasefield.nucleation import avrami_exponent, critical_radius, nucleation_flow, seed, transform
+from uqmsm.physics.phasefield.ripening import Ripening
+from uqmsm.physics.phasefield.spectral import Box
+
+WELL = double_well(5.0, 0.3, 0.7)
+DRIVE = 1.0 / (3.0 * np.sqrt(2.0))
+TIMES = (1.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6)
 
 
 def write(out, name, columns, rows):
@@ -36,6 +48,262 @@ def head(*columns):
     """Print the head of a table."""
     say(*columns)
     print("|" + "---|" * len(columns), flush=True)
+
+
+def start_1(x, y, size):
+    """Composition at t = 0 of 1a-c and 2; the field jumps where periodic walls meet, as stated."""
+    waves = np.cos(0.105 * x) * np.cos(0.11 * y) + (np.cos(0.13 * x) * np.cos(0.087 * y)) ** 2
+    return 0.5 + size * (waves + np.cos(0.025 * x - 0.15 * y) * np.cos(0.07 * x - 0.02 * y))
+
+
+def start_sphere(theta, phi):
+    """Composition at t = 0 of 1d."""
+    waves = np.cos(8 * theta) * np.cos(15 * phi) + (np.cos(12 * theta) * np.cos(10 * phi)) ** 2
+    return 0.5 + 0.05 * (waves + np.cos(2.5 * theta - 1.5 * phi) * np.cos(7 * theta - 2 * phi))
+
+
+def start_order(i, x, y):
+    """Order parameter i = 1..4 at t = 0 of case 2."""
+    wave = np.cos((0.046 + 0.001 * i) * x + (0.0405 + 0.001 * i) * y)
+    inner = np.cos(0.01 * i * x - 4.0) * np.cos((0.007 + 0.01 * i) * y)
+    inner = inner + np.cos((0.11 + 0.01 * i) * x) * np.cos((0.11 + 0.01 * i) * y)
+    return 0.1 * (inner + 1.5 * (wave * np.cos((0.031 + 0.001 * i) * x - (0.004 + 0.001 * i) * y)) ** 2) ** 2
+
+
+def decay(args, name, refined, flow, fields):
+    """Run a flow to its end, one printed line per decade of time, PFHub's energies in a file."""
+    told = [t for t in TIMES if t <= args.until]
+    moments = sorted({*told, *np.geomspace(0.1, args.until, 200)})
+    for tolerance in args.tolerance or [4e-4, 1e-4]:
+        begin = time.perf_counter()
+        run = ExponentialSteps(flow, fields, Tolerance(error=tolerance, first=1e-2))
+        mass, rows, rise = run.means()[0], [(0.0, run.energy)], -np.inf
+        for now in moments:
+            run.advance(now)
+            rise = max(rise, run.energy - rows[-1][1])
+            rows.append((float(now), run.energy))
+            if now in told:
+                wall, drift = time.perf_counter() - begin, run.means()[0] - mass
+                say(
+                    refined,
+                    tolerance,
+                    float(now),
+                    run.energy,
+                    run.taken,
+                    run.refused,
+                    f"{drift:.1e}",
+                    f"{rise:.1e}",
+                    wall,
+                )
+        write(args.out, f"free_energy_{name}_{refined}_{tolerance:g}.csv", ("time", "free_energy"), rows)
+
+
+def flows_1(args):
+    """Print the head of the table of case 1 or 2."""
+    args.until = args.until or 100.0
+    head("points", "tolerance", "t", "free energy", "steps", "refused", "mass drift", "largest rise", "wall s")
+
+
+def square(args, name, boundary):
+    """Cases 1a and 1b."""
+    flows_1(args)
+    for points in args.points or [100, 200]:
+        box = Box.of((200.0, 200.0), (points, points), boundary)
+        flow = PhaseFlow(box, WELL, 2.0, 5.0, True, WELL.steepest(0.28, 0.72))
+        decay(args, name, points, flow, start_1(*box.points(), 0.01)[None])
+
+
+def case_1a(args):
+    """Spinodal decomposition, periodic."""
+    square(args, "1a", "periodic")
+
+
+def case_1b(args):
+    """Spinodal decomposition, no flux."""
+    square(args, "1b", "no_flux")
+
+
+def case_1c(args):
+    """Spinodal decomposition in a T; the origin is the lower left corner of its stem."""
+    flows_1(args)
+    for spacing in args.spacing or [2.0, 1.25]:
+        cells = Cells(*tee(spacing))
+        flow = PhaseFlow(cells, WELL, 2.0, 5.0, True, WELL.steepest(0.28, 0.72))
+        x, y = cells.points()
+        decay(args, "1c", cells.shape[0], flow, start_1(x - 40.0, y, 0.01)[None])
+
+
+def case_1d(args):
+    """Spinodal decomposition on a sphere; --points is the largest degree of the harmonics."""
+    flows_1(args)
+    for degree in args.points or [128]:
+        ball = Sphere(100.0, degree)
+        flow = PhaseFlow(ball, WELL, 2.0, 5.0, True, WELL.steepest(0.28, 0.72))
+        decay(args, "1d", degree, flow, start_sphere(*ball.points())[None])
+
+
+def ripen(args, name, boundary):
+    """Cases 2a and 2b."""
+    flows_1(args)
+    for points in args.points or [100, 200]:
+        box = Box.of((200.0, 200.0), (points, points), boundary)
+        x, y = box.points()
+        fields = np.stack([start_1(x, y, 0.05), *(start_order(i, x, y) for i in range(1, 5))])
+        decay(args, name, points, Ripening(box), fields)
+
+
+def case_2a(args):
+    """Ostwald ripening, periodic."""
+    ripen(args, "2a", "periodic")
+
+
+def case_2b(args):
+    """Ostwald ripening, no flux."""
+    ripen(args, "2b", "no_flux")
+
+
+def fitted(sizes, errors):
+    """Return the slope of log error against log size, over the errors in [1e-4, 5e-3] when three or more are."""
+    sizes, errors = np.array(sizes), np.array(errors)
+    used = (errors >= 1e-4) & (errors <= 5e-3)
+    used = used if used.sum() >= 3 else np.full(errors.shape, True)
+    return float(np.polyfit(np.log(sizes[used]), np.log(errors[used]), 1)[0]), int(used.sum())
+
+
+def case_7a(args):
+    """Manufactured wall: errors in space and in time and their orders."""
+    wall, until = MovingWall(), args.until or 8.0
+    head("series", "points", "steps", "L2 error", "wall s")
+    series = {
+        "space": [(n, 400) for n in args.points or [128, 192, 256, 384]],
+        "time": [(512, n) for n in (8, 12, 16, 24)],
+    }
+    for kind, pairs in series.items():
+        errors = []
+        for points, steps in pairs:
+            begin = time.perf_counter()
+            errors.append(wall.error(points, steps, until))
+            say(kind, points, steps, errors[-1], time.perf_counter() - begin)
+        order, used = fitted([1.0 / (p if kind == "space" else s) for p, s in pairs], errors)
+        say(kind, "order", f"{order:.3f}", f"from {used} errors", "")
+
+
+def cost(args, wall, pairs):
+    """Print cost against error."""
+    head("points", "steps", "L2 error", "wall s")
+    for points, steps in pairs:
+        begin = time.perf_counter()
+        say(points, steps, wall.error(points, steps, args.until or 8.0), time.perf_counter() - begin)
+
+
+def case_7b(args):
+    """Manufactured wall, thin: cost against error."""
+    cost(args, MovingWall(gradient=1.5625e-6), [(n, n // 2) for n in args.points or [256, 512, 1024]])
+
+
+def case_7c(args):
+    """Manufactured wall, fast: cost against error."""
+    cost(args, MovingWall(frequency=0.5), [(n, n // 2) for n in args.points or [128, 256, 512]])
+
+
+def case_8a(args):
+    """One seed at 0.99, 1 and 1.01 of the critical radius; and the field at t = 200 against the finest grid."""
+    drive, until = np.sqrt(2.0) / 30.0, args.until or 200.0
+    head("points", "tolerance", "r0 / r*", "fraction t=0", "fraction at end", "energy at end", "L2 to finest", "wall s")
+    grids, finals = args.points or [50, 100, 200], {}
+    for tolerance in args.tolerance or [1e-5]:
+        for points in reversed(grids):
+            box = Box.of((100.0, 100.0), (points, points), "periodic")
+            for number, ratio in enumerate((1.0, 0.99, 1.01), 1):
+                begin = time.perf_counter()
+                start = seed(box, np.array([50.0, 50.0]), ratio * critical_radius(drive))[None]
+                run, rows = ExponentialSteps(nucleation_flow(box, drive), start, Tolerance(error=tolerance)), []
+                for now in np.linspace(0.0, until, 101):
+                    run.advance(now)
+                    rows.append((now, float(run.means()[0]), run.energy))
+                finest = finals.setdefault((tolerance, ratio), run.fields[0])
+                away = run.fields[0] - finest[:: grids[-1] // points, :: grids[-1] // points]
+                distance = float(np.sqrt(np.sum(away**2)) * 100.0 / points)
+                say(
+                    points, tolerance, ratio, rows[0][1], rows[-1][1], run.energy, distance, time.perf_counter() - begin
+                )
+                write(args.out, f"8a_{points}_data_{number}.csv", ("time", "fraction", "energy"), rows)
+                x, y = (np.broadcast_to(line, box.shape).ravel() - 50.0 for line in box.points())
+                phi = zip(x, y, run.fields[0].ravel(), strict=True)
+                write(args.out, f"8a_{points}_phase_field_{number}.csv", ("x", "y", "phi"), phi)
+
+
+def ensemble(args, name, length, points, seeds, appear, until):
+    """Cases 8b and 8c: replicas, their Avrami exponents and the interval of the mean."""
+    head("points", "tolerance", "replica", "Y at half time", "Y at end", "n (0.02 < Y < 0.9)", "steps", "wall s")
+    for size in args.points or [points]:
+        for tolerance in args.tolerance or [3e-4]:
+            box, exponents = Box.of((length, length), (size, size), "periodic"), []
+            for replica in range(args.replicas or 10):
+                begin, rule = time.perf_counter(), Tolerance(error=tolerance, first=1e-2, longest=20.0)
+                chance = np.random.default_rng([8, replica])
+                told = transform(chance, box, DRIVE, seeds, 2.2, until, appear, 200, rule)
+                exponents.append(avrami_exponent(told.times, told.fraction))
+                rows, wall = told.rows(), time.perf_counter() - begin
+                say(size, tolerance, replica, rows[100][1], rows[-1][1], exponents[-1], told.steps, wall)
+                columns = ("time", "fraction", "energy", "particle_count")
+                write(args.out, f"{name}_{size}_{tolerance:g}_data_{replica + 1}.csv", columns, rows)
+                interval(exponents, size, tolerance)
+
+
+def interval(exponents, size, tolerance):
+    """Print the mean exponent and its 95 % interval by Student's t."""
+    if len(exponents) >= 3:
+        mean, error = float(np.mean(exponents)), float(scipy.stats.sem(exponents))
+        wide = float(scipy.stats.t.ppf(0.975, len(exponents) - 1)) * error
+        text = f"{mean:.4f} [{mean - wide:.4f}, {mean + wide:.4f}], sd {np.std(exponents, ddof=1):.4f}"
+        say(size, tolerance, f"mean of {len(exponents)}", "", "", text, "", "")
+
+
+def case_8b(args):
+    """25 seeds at t = 0 on 500 x 500."""
+    ensemble(args, "8b", 500.0, 400, 25, 0.0, args.until or 200.0)
+
+
+def case_8c(args):
+    """100 seeds at uniform times before 600 on 1000 x 1000; radius 2.2 as in its text, not 1.1 as in its formula."""
+    ensemble(args, "8c", 1000.0, 640, 100, 600.0, args.until or 600.0)
+
+
+def case_ratio(args):
+    """Time of a step over the time of its own bare transforms, in turn."""
+    head("case", "points", "transforms per step", "step ms", "bare ms", "median ratio", "quartiles")
+    for points in args.points or [128, 200, 256, 512]:
+        for boundary in ("periodic", "no_flux"):
+            box = Box.of((points * 1.0, points * 1.0), (points, points), boundary)
+            x, y = box.points()
+            flow = PhaseFlow(box, WELL, 2.0, 5.0, True, WELL.steepest(0.28, 0.72))
+            fields = np.stack([start_1(x, y, 0.05), *(start_order(i, x, y) for i in range(1, 5))])
+            for name, model, start in (("1", flow, fields[:1]), ("2", Ripening(box), fields)):
+                run = ExponentialSteps(model, start, Tolerance(first=0.1))
+                run.try_step(0.1)
+                pairs = np.array([one_pair(run, box, start) for _ in range(40)])
+                low, middle, high = np.percentile(pairs[:, 0] / pairs[:, 1], [25, 50, 75])
+                ours, bare = 1e3 * np.median(pairs, axis=0)
+                say(
+                    name + boundary,
+                    points,
+                    4 * len(start),
+                    float(ours),
+                    float(bare),
+                    float(middle),
+                    f"{low:.2f}-{high:.2f}",
+                )
+
+
+def one_pair(run, box, fields):
+    """Return the seconds of one step and of its two pairs of transforms."""
+    begin = time.perf_counter()
+    run.try_step(0.1)
+    middle = time.perf_counter()
+    for _ in range(2):
+        box.backward(box.forward(fields))
+    return middle - begin, time.perf_counter() - middle
 
 
 def case_3a(args):

@@ -1,7 +1,7 @@
 """A dendrite: the crystal of a pure metal growing into its undercooled melt.
 
-Model and thin-interface relation of A. Karma, W.-J. Rappel, Phys. Rev. E 57, 1998, 4323-4349, as set by PFHub's
-benchmark 3: phi = 1 solid, -1 liquid; U the scaled temperature, 0 at melting; lengths in W0, times in tau0. Fluxes across
+Model and thin-interface relation of A. Karma, W.-J. Rappel, Phys. Rev. E 57, 1998, 4323-4349, as set by
+PFHub: phi = 1 solid, -1 liquid; U the scaled temperature, 0 at melting; lengths in W0, times in tau0. Fluxes across
 faces, second order in space; Euler in time, whose step is bounded by the diffusion of heat far below what the interface
 asks for. The free energy of this model need not fall: heat released into the melt raises U.
 """
@@ -102,7 +102,7 @@ class Dendrite:
         steps = 2 * max(1, int(np.ceil(0.5 * left / self.step - 1e-9)))
         numbers = self._numbers(left / steps)
         while steps:
-            # between two looks at where the interface is it moves less than a cell; heat beyond the edge is below _LEVEL
+            # between two looks the interface moves less than a cell; heat beyond the edge is below _LEVEL
             now = min(steps, 40)
             mark_tiles(self.phi, _LEVEL, self._tiles)
             far = max(outermost(self.heat, self.undercooling, _LEVEL), outermost(self.phi, -1.0, _LEVEL))
