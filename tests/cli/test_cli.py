@@ -348,7 +348,7 @@ def test_init_run_status_report_resume_is_one_conversation(here):
     (here / "there" / "study.lock.json").write_text(json.dumps(lock))
     with (here / "there" / "study.yaml").open("a") as study:
         study.write("training: 3\n")
-    for command in (["resume"], ["status"], ["replay"]):
+    for command in (["resume"], ["replay"]):
         older = call(*command, "there", *(["a=1"] if command == ["replay"] else []))
         assert older.exit_code == 2
         assert "unknown key 'training'" in older.stderr
