@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from operators import Lingering, LingeringTogether, Moody, Talking, three_stages
+from mishaps import Lingering, LingeringTogether, Moody, Talking
+from operators import three_stages
 from test_dispatch import FAILING, Watching, fresh, image, rectangles, run
 
 from uqmsm.chain import Chain, Stage
@@ -15,10 +16,11 @@ from uqmsm.errors import StudyError
 from uqmsm.execution.endings import ending_of
 from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.execution.limits import Limits, StageLimit, Stragglers, is_transient
+from uqmsm.execution.retries import Retries
 from uqmsm.execution.taskfile import Status, TaskRecord, read_task, write_task
 
 MEMBERS = np.arange(20)[:, None]
-SHORT = Limits(time=0.3)
+SHORT = Limits(time=0.6)
 
 
 def one(operator):
@@ -47,7 +49,7 @@ def test_a_call_that_takes_too_long_is_timed_out_alone(tmp_path, how, operator):
     found = outcomes["a"]
     assert np.array_equal(found.status == Status.TIMED_OUT, values > limit)
     assert found.values["x"][found.done].tobytes() == values[values <= limit].tobytes()
-    assert set(found.reasons.values()) == {"stopped after 0.3 s, the time limit of its stage"}
+    assert set(found.reasons.values()) == {"stopped after 0.6 s, the time limit of its stage"}
     late = int(np.argmax(values))
     status, reason, log = ending_of(tmp_path / "run", "a", found.calls.keys[late].tobytes())
     assert (status, reason, log) == (Status.TIMED_OUT, found.reasons[late], f"{how} begins")
@@ -60,7 +62,7 @@ def test_a_call_that_takes_too_long_is_timed_out_alone(tmp_path, how, operator):
 def test_what_timed_out_is_tried_again_by_the_next_run_and_what_failed_is_not(tmp_path):
     values = draws(tmp_path)
     limit = above(values, 1)
-    chain = one(Lingering("wait", above=limit, seconds=1))
+    chain = one(Lingering("wait", above=limit, seconds=2))
     first = fresh(tmp_path / "run", chain, MEMBERS, limits=SHORT)
     assert first["a"].states(0)["timed out"] == 1
     again = run(tmp_path / "run", chain, MEMBERS, limits=Limits(time=30.0))
@@ -94,10 +96,10 @@ def test_a_thread_that_is_not_the_main_one_is_stopped_too(tmp_path):
 
 def test_a_stage_has_its_own_limit_and_a_call_of_another_does_not_feel_it(tmp_path):
     values = draws(tmp_path)
-    slow = Lingering("wait", above=above(values, 1), seconds=1)
+    slow = Lingering("wait", above=above(values, 1), seconds=2)
     chain = Chain((Stage("slow", slow), Stage("fast", slow)))
     members = np.stack([np.arange(20)] * 2, axis=1)
-    outcomes = fresh(tmp_path / "run", chain, members, limits=Limits(30.0, (StageLimit("fast", 0.3),)))
+    outcomes = fresh(tmp_path / "run", chain, members, limits=Limits(30.0, (StageLimit("fast", 0.6),)))
     assert outcomes["slow"].done.all()
     assert outcomes["fast"].states(0)["timed out"] == 1
 
@@ -108,7 +110,7 @@ def test_stragglers_are_stopped_once_enough_have_ended(tmp_path, of):
     operator = Lingering("loop", above=above(values, 1), pause=0.01)
     late = int(np.argmax(values))
     table = np.roll(MEMBERS, -late - 1, axis=0)  # the straggler comes last
-    limits = Limits(stragglers=Stragglers(finished=0.8, factor=3.0, of=of, least=0.4))
+    limits = Limits(stragglers=Stragglers(finished=0.8, factor=3.0, of=of, least=0.8))
     found = fresh(tmp_path / "run", one(operator), table, limits=limits, blocks={"a": 2})["a"]
     assert found.states(0) == dict(zip(found.states(0), (0, 0, 19, 0, 0, 1, 0), strict=True))
     assert "straggler" in found.reasons[19]
@@ -180,6 +182,20 @@ def test_what_the_member_does_is_not_tried_again(tmp_path, kind):
     assert set(tries.values()) == {1}
 
 
+def test_calls_are_tried_again_one_at_a_time_and_so_many_times():
+    retries = Retries(2)
+    assert [retries.granted("a", 1), retries.granted("a", 2)] == [True, True]
+    assert retries.next() == ("a", 1)
+    retries.under_way("ticket")
+    assert retries.next() is None
+    retries.ended("another")
+    assert retries.next() is None
+    retries.ended("ticket")
+    assert retries.next() == ("a", 2)
+    assert [retries.granted("a", 1) for _ in range(3)] == [True, False, False]
+    assert [retries.innocent("a", 5) for _ in range(5)] == [True] * 3 + [False] * 2
+
+
 def test_which_exceptions_blame_the_machine():
     assert all(map(is_transient, (OSError(), MemoryError(), TimeoutError(), BrokenPipeError())))
     assert not any(map(is_transient, (None, ValueError(), FileNotFoundError(), PermissionError(), KeyError())))
@@ -211,7 +227,7 @@ def test_an_exception_that_nobody_foresaw_leaves_its_traceback(tmp_path):
     row = int(np.flatnonzero(found.status == Status.FAILED)[0])
     _, reason, log = ending_of(tmp_path / "run", "a", found.calls.keys[row].tobytes())
     assert reason.startswith("ZeroDivisionError")
-    assert "operators.py" in log
+    assert "mishaps.py" in log
     assert log.splitlines()[-1].startswith("ZeroDivisionError: not ")
 
 

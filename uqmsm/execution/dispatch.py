@@ -23,7 +23,7 @@ from uqmsm.execution.outcomes import Outcomes
 from uqmsm.execution.pace import Pace
 from uqmsm.execution.retries import Retries
 from uqmsm.execution.taskfile import LASTING, CorruptFile, Receipt, Status, TaskRecord, write_task
-from uqmsm.execution.watchdog import GRACE_SECONDS, Watch
+from uqmsm.execution.watchdog import GRACE_SECONDS, SEVERAL, Watch
 from uqmsm.execution.worker import Task, run_task
 from uqmsm.fields import DamagedField
 
@@ -304,9 +304,7 @@ class _Run:
                 self._note_lost(name, int(rows[at]), record.reasons[at])
         self.outcomes[name].put(record, keep)
         if (record.status == Status.TIMED_OUT).any():
-            self._say_timed_out(
-                name, next(record.reasons[at] for at in np.flatnonzero(record.status == Status.TIMED_OUT).tolist())
-            )
+            self._say_timed_out(name, record.reasons[int(np.argmax(record.status == Status.TIMED_OUT))])
 
     def _lost(self, ticket: str, name: str, rows: NDArray[np.int64], why: str) -> None:
         """Find out which call is at fault; it is tried again alone, so that it does not take its mates along.
@@ -320,8 +318,9 @@ class _Run:
         if late:
             told = [(overtime(notes[at].kind, notes[at].seconds), notes[at].log, notes[at].seconds) for at in late]
             self._settle(name, rows[late], Status.TIMED_OUT, told)
-        if not notes and not self.retries.innocent(name, int(rows[0])):
-            suspects = list(range(len(rows)))
+        together = any(note.row == SEVERAL and not note.timed_out for note in found)
+        if not suspects and (together or (not notes and not self.retries.innocent(name, int(rows[0])))):
+            suspects = [at for at in range(len(rows)) if at not in late]
             self.watch.said(f"{name}: a task of {len(rows)} calls was lost ({why}); each is tried again alone")
         elif suspects:
             self.watch.said(f"{name}: a worker died ({why}); the call that it ran is tried again alone")
@@ -329,8 +328,8 @@ class _Run:
             if not self.retries.granted(name, int(rows[at])):
                 times = self.retries.limit
                 tries = f" after {times} more {'try' if times == 1 else 'tries'} alone" if times else ""
-                log = notes[at].log if at in notes else ""
-                self._settle(name, rows[[at]], Status.LOST, [(f"lost{tries}: {why}", log, np.nan)])
+                log, seconds = (notes[at].log, notes[at].seconds) if at in notes else ("", 0.0)
+                self._settle(name, rows[[at]], Status.LOST, [(f"lost{tries}: {why}", log, seconds)])
                 self._note_lost(name, int(rows[at]), f"lost{tries}: {why}")
         mates = np.delete(rows, [*late, *suspects])
         if len(mates):

@@ -61,7 +61,7 @@ def read_notes(file: Path) -> list[Note]:
             note = Note(int(found["row"]), str(found["kind"]), float(found["seconds"]), str(found["log"]))
         except (ValueError, KeyError, TypeError):
             continue
-        notes += [note] if note.kind in {"limit", "straggler", "died"} and not math.isnan(note.seconds) else []
+        notes += [note] if note.kind in {"limit", "straggler", "died"} and math.isfinite(note.seconds) else []
     return notes
 
 

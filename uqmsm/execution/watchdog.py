@@ -32,7 +32,7 @@ from uqmsm.errors import EnvironmentFault
 from uqmsm.execution import warden
 from uqmsm.execution.printed import Printed
 
-__all__ = ["Overtime", "Watch", "Watching", "at_home", "attended"]
+__all__ = ["SEVERAL", "Overtime", "Watch", "Watching", "at_home", "attended"]
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 2.0

@@ -76,6 +76,8 @@ def local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
         "distributed.nanny.pre-spawn-environ": {**ONE_THREAD, "MALLOC_TRIM_THRESHOLD_": "65536"},
         **scheduler_settings(),
     }
+    # read at every death of a worker: one that is just being started again would be given up for good
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 hours"})
     resource_tracker.ensure_running()  # at its start it lifts the block of Ctrl-C, which then misses the first worker
     cluster = None
     try:
