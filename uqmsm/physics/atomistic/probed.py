@@ -1,0 +1,232 @@
+"""The crystal at zero temperature of a potential that is only a black box: energy, forces and virial, asked for often.
+
+What `statics` computes with second derivatives is found here by relaxing strained crystals; it serves potentials of
+others, whose second derivatives nobody hands out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from uqmsm.errors import Unstable
+from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Species, evaluate
+from uqmsm.physics.atomistic.elastic import cubic_projection, require_stable
+from uqmsm.physics.atomistic.misfit import swaps
+from uqmsm.physics.atomistic.neighbours import half_list
+from uqmsm.physics.atomistic.relax import Crystal, strain_matrix
+from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
+from uqmsm.physics.atomistic.statics import Statics
+
+__all__ = ["Probe", "Rest", "own_probe", "probed_rest", "probed_statics"]
+
+Floats = NDArray[np.float64]
+
+Probe = Callable[[Species, Floats, Floats], tuple[float, Floats, Floats]]
+"""Species (n,), positions (n, 3) and cell (3, 3) in A -> energy (eV), forces (n, 3), virial dE/dstrain (6,) in eV."""
+
+_LOST_STRAIN = 0.2
+_FIELDS = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A crystal that a probe holds at rest: where, its energy (eV), what is left, stress (6,) in GPa, probes spent.
+
+    `first_stress` is the stress before any atom moved.
+    """
+
+    crystal: Crystal
+    energy: float
+    residual_force: float
+    stress: Floats
+    first_stress: Floats
+    probes: int
+
+
+def own_probe(tables: PotentialTables, skin_A: float = 0.6) -> Probe:
+    """Return the probe of a tabulated embedded-atom potential, evaluated by the kernel of this package."""
+    potential = interpolate(tables)
+
+    def probe(species: Species, positions: Floats, cell: Floats) -> tuple[float, Floats, Floats]:
+        near = half_list(positions, cell, potential.cutoff, skin_A)
+        seen = evaluate(potential, species, positions, cell, near)
+        return seen.energy, np.array(seen.forces), np.array(seen.virial)
+
+    return probe
+
+
+class _Path:
+    """The energy as a function of displacements and strain, and the last answer."""
+
+    def __init__(self, probe: Probe, crystal: Crystal, *, with_cell: bool) -> None:
+        self.probe, self.origin, self.with_cell = probe, crystal, with_cell
+        self.scale = np.sqrt(len(crystal.species))  # so that strains are as stiff as displacements
+        self.count = 0
+        self.stresses: list[Floats] = []
+
+    def at(self, x: Floats) -> tuple[Crystal, Floats]:
+        """Return the crystal and the deformation gradient."""
+        n = len(self.origin.species)
+        gradient = np.eye(3)
+        if self.with_cell:
+            gradient = gradient + strain_matrix(x[3 * n :] / self.scale)
+        moved = (self.origin.positions + x[: 3 * n].reshape(n, 3)) @ gradient
+        return Crystal(self.origin.species, moved, self.origin.cell @ gradient), gradient
+
+    def __call__(self, x: Floats) -> tuple[float, Floats]:
+        """Return energy and gradient."""
+        crystal, gradient = self.at(x)
+        if np.abs(gradient - np.eye(3)).max() > _LOST_STRAIN:
+            raise Unstable(f"the crystal strains by more than {_LOST_STRAIN:g} on its way to rest; it is not held")
+        energy, forces, virial = self.probe(crystal.species, crystal.positions, crystal.cell)
+        self.count += 1
+        self.stresses.append(virial / crystal.volume * GPA_A3_PER_EV)
+        slope = -(forces @ gradient.T).ravel()
+        if not self.with_cell:
+            return energy, slope
+        full = np.linalg.solve(gradient, strain_matrix(virial * [1, 1, 1, 2, 2, 2]))
+        return energy, np.concatenate([slope, (0.5 * (full + full.T))[_FIELDS] * [1, 1, 1, 1, 1, 1] / self.scale])
+
+
+def probed_rest(
+    probe: Probe, crystal: Crystal, *, with_cell: bool = True, force_tolerance_eV_per_A: float = 1e-4
+) -> Rest:
+    """Bring a crystal to rest by a quasi-Newton method (L-BFGS).
+
+    Parameters
+    ----------
+    probe
+        The potential.
+    crystal
+        Where to begin.
+    with_cell
+        Whether the cell may strain until the stress vanishes.
+    force_tolerance_eV_per_A
+        Largest force component that may be left.
+
+    Raises
+    ------
+    Unstable
+        When it does not come to rest, or strains by more than a fifth.
+    """
+    from scipy.optimize import minimize
+
+    path = _Path(probe, crystal, with_cell=with_cell)
+    start = np.zeros(3 * len(crystal.species) + (6 if with_cell else 0))
+    options = {"maxcor": 30, "maxiter": 600, "maxfun": 1200, "gtol": force_tolerance_eV_per_A, "ftol": 0.0}
+    found = minimize(path, start, jac=True, method="L-BFGS-B", options=options)
+    energy, slope = path(found.x)
+    left = float(np.abs(slope).max())
+    if left > 5 * force_tolerance_eV_per_A:
+        raise Unstable(
+            f"the crystal does not come to rest: forces of {left:.1e} eV/angstrom are left after {path.count} "
+            "evaluations; this potential does not hold this crystal"
+        )
+    return Rest(path.at(found.x)[0], energy, left, path.stresses[-1], path.stresses[0], path.count)
+
+
+def _stiffness(probe: Probe, rest: Rest, step: float, tolerance: float) -> tuple[Floats, Floats, int]:
+    """Return relaxed and affine (6, 6) in GPa by central differences of the stress, and the probes spent."""
+    relaxed, affine, probes = np.empty((6, 6)), np.empty((6, 6)), 0
+    for k in range(6):
+        ends = []
+        for sign in (1.0, -1.0):
+            strained = rest.crystal.deformed(np.zeros_like(rest.crystal.positions), sign * step * np.eye(6)[k])
+            ends.append(probed_rest(probe, strained, with_cell=False, force_tolerance_eV_per_A=tolerance))
+            probes += ends[-1].probes
+        relaxed[k] = (ends[0].stress - ends[1].stress) / (2 * step)
+        affine[k] = (ends[0].first_stress - ends[1].first_stress) / (2 * step)
+    return 0.5 * (relaxed + relaxed.T), 0.5 * (affine + affine.T), probes
+
+
+def _misfits(
+    probe: Probe, rest: Rest, composition: Floats, rng: np.random.Generator, families: int, tolerance: float
+) -> tuple[Floats, int]:
+    """Return (families, elements) misfit volumes in A^3 and the probes spent; see `misfit.misfit_volumes`."""
+    n, k, probes = len(rest.crystal.species), len(composition), 0
+    found = np.empty((families, k))
+    for family in range(families):
+        changes, rises = [], []
+        for _, towards, away in swaps(rest.crystal.species, composition, 0.125, rng.permutation(n)):
+            volumes = []
+            for species in (towards, away):
+                crystal = Crystal(
+                    rest.crystal.species if species is None else species, rest.crystal.positions, rest.crystal.cell
+                )
+                ended = probed_rest(probe, crystal, force_tolerance_eV_per_A=tolerance)
+                probes += ended.probes
+                volumes.append((crystal.species, ended.crystal.volume / n))
+            (to, high), (source, low) = volumes
+            changes.append((np.bincount(to, minlength=k) - np.bincount(source, minlength=k)) / n)
+            rises.append(high - low)
+        slopes = np.linalg.lstsq(np.array(changes).reshape(-1, k), np.array(rises), rcond=None)[0]
+        found[family] = slopes - composition @ slopes  # the constant along (1, ..., 1) is free
+    return found, probes
+
+
+def probed_statics(
+    probe: Probe,
+    species: Species,
+    composition: ArrayLike,
+    sites: Floats,
+    *,
+    cells: Sequence[int],
+    a_guess_A: float,
+    rng: np.random.Generator,
+    n_families: int = 4,
+    strain_step: float = 2e-3,
+    force_tolerance_eV_per_A: float = 1e-4,
+) -> Statics:
+    """Relax one configuration and measure what `statics.statics` does, with a probe alone.
+
+    Parameters
+    ----------
+    probe
+        The potential.
+    species, composition, sites, cells, a_guess_A, rng, n_families
+        As in `statics.statics`.
+    strain_step
+        Of the central differences; the constants err by its square.
+    force_tolerance_eV_per_A
+        Of each relaxation.
+
+    Raises
+    ------
+    Unstable
+        When the crystal does not relax, or is elastically unstable.
+    """
+    numbers, fractions = np.ascontiguousarray(species, dtype=np.int64), np.asarray(composition, dtype=np.float64)
+    n, tolerance = len(numbers), force_tolerance_eV_per_A
+    cell = np.diag(a_guess_A * np.asarray(cells, dtype=np.float64))
+    rest = probed_rest(probe, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=tolerance)
+    relaxed, affine, probes = _stiffness(probe, rest, strain_step, tolerance)
+    cubic = require_stable(relaxed)
+    volumes = errors = np.full(len(fractions), np.nan)
+    if n_families > 0:
+        families, more = _misfits(probe, rest, fractions, rng, n_families, tolerance)
+        probes += more
+        volumes = families.mean(axis=0)
+        if n_families > 1:
+            errors = families.std(axis=0, ddof=1) / np.sqrt(n_families)
+    wander = rest.crystal.positions - sites @ rest.crystal.cell
+    wander -= wander.mean(axis=0)
+    return Statics(
+        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.prod(cells))),
+        cohesive_energy=-rest.energy / n,
+        volume_per_atom=rest.crystal.volume / n,
+        stiffness=relaxed,
+        born_stiffness=affine,
+        cubic=cubic,
+        born_cubic=cubic_projection(affine),
+        misfit_volumes=volumes,
+        misfit_volumes_se=errors,
+        residual_force=rest.residual_force,
+        residual_stress=float(np.abs(rest.stress).max()),
+        rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),
+        iterations=rest.probes + probes,
+        products=0,
+    )
