@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from uqmsm.report.digits import number
 from uqmsm.report.lettering import width_of
 from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
 
-__all__ = ["draw_contraction", "draw_course", "draw_directions", "draw_predictive"]
+__all__ = ["draw_contraction", "draw_course", "draw_directions", "draw_predictive", "draw_spectrum"]
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +66,39 @@ def draw_directions(found: Sequence[Direction], *, prefix: str) -> str:
     learnt = sum(d.ratio < LEARNT for d in found)
     words = f"{learnt} of {len(found)} directions have a posterior sd under half the prior's."
     return canvas.svg("Directions identified by the data", words)
+
+
+def draw_spectrum(values: Sequence[float], least: float, *, prefix: str) -> str:
+    """Return what the data add along each direction, in prior precisions over decades, best identified first.
+
+    Parameters
+    ----------
+    values
+        Eigenvalues of the information, descending.
+    least
+        What the draws can tell from nothing; smaller values are drawn as pale stubs at the bottom.
+    prefix
+        Unique on the page.
+    """
+    low = math.floor(math.log10(min(least, 1.0)))
+    high = max(low + 2, math.ceil(math.log10(max(values[0], 1.0)) + 1e-9))
+    canvas = Canvas(440.0, 238.0, prefix)
+    frame = Frame(60.0, 424.0, 30.0, 196.0, (0.5, len(values) + 0.5), (float(low), float(high)))
+    each = -(-(high - low) // 6)
+    canvas.y_axis(
+        frame, [(float(k), f"1e{k}".replace("-", "−")) for k in range(low, high + 1, each)], "prior precisions"
+    )
+    canvas.line(frame.left, frame.py(0.0), frame.right, frame.py(0.0), "axis dash")
+    reach = 0.36 * (frame.right - frame.left) / len(values)
+    for k, value in enumerate(values, start=1):
+        there = value > least
+        y = frame.py(math.log10(value)) if there else frame.bottom - 3.0
+        css = ("k-epistemic" if value > 1.0 else "k-epistemic pale") if there else "softfill"
+        canvas.rect(frame.px(k) - reach, y, 2.0 * reach, frame.bottom - y, css)
+    places = [k for k in range(1, len(values) + 1) if k == 1 or k % max(1, round(len(values) / 8)) == 0]
+    canvas.x_axis(frame, [(k, str(k)) for k in places], "directions, best identified first (grey: nothing to be seen)")
+    told = ", ".join(number(value, 2) if value > least else "none" for value in values)
+    return canvas.svg("What the data add along each direction", f"Information in prior precisions: {told}.")
 
 
 def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, prefix: str) -> str:

@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 from uqmsm.report.digits import joined, number
 from uqmsm.report.draws_pictures import draw_pairs, draw_ranks, draw_trace
 from uqmsm.report.facts import group, plain
-from uqmsm.report.learnt_pictures import draw_contraction, draw_course, draw_directions, draw_predictive
+from uqmsm.report.learnt_pictures import draw_contraction, draw_course, draw_directions, draw_predictive, draw_spectrum
 from uqmsm.report.legend import parameters
-from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction, contraction, datum, directions, predictive, scalars
+from uqmsm.report.posterior_facts import (
+    LEARNT,
+    PRIOR,
+    Direction,
+    contraction,
+    datum,
+    directions,
+    informed,
+    predictive,
+    scalars,
+)
 
 __all__ = ["posteriors"]
 
@@ -41,7 +51,10 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
     courses = _courses(parts["posterior"], parts["prior"], place)
     ratios = contraction(posterior, prior)
     if ratios:
-        _learnt(found, ratios, [] if courses else directions(posterior, prior), place)
+        along = [] if courses else directions(posterior, prior)
+        _learnt(found, ratios, along, place)
+        if len(along) > 1:
+            _sloppy(found, along, min(v.size for draws in (posterior, prior) for v in draws.values()), place)
     else:
         found["absent"].append("no draws of the prior, so what the data taught cannot be shown")
     found["pictures"] += courses
@@ -136,6 +149,22 @@ def _learnt(found: dict[str, Any], ratios: dict[str, float], along: list[Directi
     )
     words = "Direction by direction: combinations of parameters, best identified first."
     found["pictures"].append((draw_directions(along, prefix=f"pv{place}"), words))
+
+
+def _sloppy(found: dict[str, Any], along: list[Direction], draws: int, place: int) -> None:
+    """Add the spectrum of the information: over how many decades the directions are known."""
+    values, least = informed(along, draws)
+    seen = [value for value in values if value > least]
+    if not seen:
+        found["text"].append(f"{draws} draws show no direction along which the data add anything to the prior.")
+        return
+    decades = number(float(np.log10(seen[0] / seen[-1])), 2)
+    silent = f"; along {len(values) - len(seen)} the draws show none" if len(seen) < len(values) else ""
+    found["text"].append(
+        f"What the data add to the prior spans {decades} decades over {len(seen)} of {len(values)} directions{silent}."
+    )
+    words = "Spectrum of the information, in prior precisions: above the dashed line the data outweigh the prior."
+    found["pictures"].append((draw_spectrum(values, least, prefix=f"ps{place}"), words))
 
 
 def _combination(direction: Direction) -> str:
