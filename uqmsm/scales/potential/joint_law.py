@@ -145,8 +145,9 @@ class JointPosterior(ZhouPosterior):
         """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`."""
         posterior = self._found(seed, stored)
         if posterior is None and self.shipped:
-            stored.write_bytes(self.shipped_file().read_bytes())
-            posterior = Posterior.load(stored)
+            fresh = stored.with_name(stored.name + ".part")  # a reader never sees half of it
+            fresh.write_bytes(self.shipped_file().read_bytes())
+            posterior = Posterior.load(fresh.replace(stored))
         if posterior is None:
             model, chains = self.sampled(mapping, seed, tell)
             posterior = self.kept(model, chains, seed)
