@@ -214,6 +214,24 @@ def test_differences_within_a_functional_are_surer_than_the_functional():
     assert said.numerical_sd[column] < 0.01
 
 
+def test_elastic_constants_state_their_error_and_are_stable():
+    """W at least: PBE within three stated errors and 10 % of what was measured (Simmons & Wang 1971: 522, 204, 161)."""
+    said = reference(ELEMENTS, ("C11", "C12", "C44"))
+    labels = [quantity.label for quantity in said.quantities]
+    assert {"W.C11", "W.C12", "W.C44"} <= set(labels)
+    assert (said.numerical_sd > 0.0).all()
+    for label, measured in {"W.C11": 522.4, "W.C12": 204.4, "W.C44": 160.6}.items():
+        column = said.column(label)
+        value, error = said.named[PBE, column], said.numerical_sd[column]
+        assert abs(value - measured) < 3.0 * error + 0.1 * measured
+        assert error < 0.15 * measured  # an error that covers everything says nothing
+    c11, c12, c44 = (said.named[:, said.column(f"W.{name}")] for name in ("C11", "C12", "C44"))
+    assert (c11 > c12).all()
+    assert (c44 > 0.0).all()
+    bulk = reference(["W"], ("bulk_modulus",))
+    np.testing.assert_allclose((c11 + 2.0 * c12) / 3.0, bulk.named[:, 0], rtol=1e-9)
+
+
 @pytest.mark.dft
 def test_one_element_live(tmp_path):
     """W at three volumes, computed now: energies and parts as shipped, and the same minimum."""

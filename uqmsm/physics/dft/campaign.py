@@ -36,7 +36,7 @@ SHEARED = (1.00, 1.07, 0.94)
 ALLOY_VOLUMES = (1.00, 1.06, 0.95, 1.13, 0.89)
 SPARSE = (0.94, 1.00, 1.07)
 ALLOY_DIVISIONS = 8
-OTHER_DIVISIONS = {"Mo": 18, "W": 18, "Nb": 16, "Ta": 16, "V": 16}
+OTHER_DIVISIONS = {"Mo": (10, 18), "W": (10, 18), "Nb": (16,), "Ta": (16,), "V": (16,)}
 """Of the checks: volumes of equations of state, divisions of shears."""
 
 BINARIES = (("Mo", "Ta"), ("Nb", "W"), ("Mo", "Nb"), ("Ta", "W"), ("Mo", "W"), ("Nb", "Ta"))
@@ -148,18 +148,19 @@ def everything() -> list[Calculation]:
     names = ("W", "Nb", "Mo", "Ta", "V")
     wanted = [one for name in names for one in equation(name)]
     wanted += alloy_equation("MoNbTaW-4", ALLOY_DIVISIONS)
-    wanted += _elastic("W") + _binary("Mo", "Ta") + _binary("Nb", "W") + _elastic("Mo")
-    wanted += curve_checks("W") + _alloy_check() + [one for name in ("Ta", "Nb", "V") for one in _elastic(name)]
-    wanted += [one for name in ("Nb", "V", "Ta", "Mo") for one in curve_checks(name)]
+    wanted += _elastic("W") + _binary("Mo", "Ta") + _binary("Nb", "W") + _alloy_check()
+    wanted += [one for name in ("Nb", "Ta", "W", "V", "Mo") for one in curve_checks(name)]
+    wanted += [one for name in ("Mo", "Ta", "Nb", "V") for one in _elastic(name)]
     wanted += [one for pair in BINARIES[2:] for one in _binary(*pair)]
     wanted += [one for name in names for one in shears(name, SHEARED[2])]
     return wanted + alloy_equation("MoNbTaVW-5", ALLOY_DIVISIONS)
 
 
 def _elastic(element: str) -> list[Calculation]:
-    """Return the shears of an element at two volumes, and at other k-points: finer ones, or for group 5 coarser."""
+    """Return the shears of an element at two volumes, and at other k-points."""
     first, large = shears(element, SHEARED[0]), shears(element, SHEARED[0], (LARGE,))
-    return [*first, *large, *shears(element, SHEARED[1]), *refined(first, kpoints=(OTHER_DIVISIONS[element],) * 3)]
+    others = [one for n in OTHER_DIVISIONS[element] for one in refined(first, kpoints=(n, n, n))]
+    return [*first, *large, *shears(element, SHEARED[1]), *others]
 
 
 def _binary(one: str, other: str) -> list[Calculation]:
@@ -181,5 +182,5 @@ def curve_checks(element: str) -> list[Calculation]:
     volumes = [ratio * CENTRAL_VOLUME_A3[element] for ratio in SPARSE]
     curve = bcc_volumes(element, volumes, element_settings(element))
     dense = SHEAR_DIVISIONS[element] if SHEAR_DIVISIONS[element] != DIVISIONS[element] else 18
-    wanted = refined(curve, cutoff_eV=550.0) + refined(curve, functional="PBE")
-    return wanted + refined(curve, kpoints=(dense,) * 3) + refined(curve, width_eV=0.1)
+    wanted = refined(curve, kpoints=(dense,) * 3) + refined(curve, cutoff_eV=550.0)
+    return wanted + refined(curve, functional="PBE") + refined(curve, width_eV=0.1)

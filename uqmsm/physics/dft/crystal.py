@@ -173,20 +173,19 @@ def _interpolated(moduli: Mapping[float, Floats], volume_A3: Floats) -> Floats:
 def _error(
     groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str, moduli: Mapping[float, Floats]
 ) -> float:
-    """Return the root sum of squares, over kinds of settings, of what a modulus changes by; NaN where none was tried.
+    """Return the root sum of squares, over kinds of settings, of the most that a modulus changes; NaN if none was tried.
 
-    Of several settings of one kind the finest counts: finer than the production it estimates the error, coarser it
-    bounds it. Compared is the strain of the same size, so that the fourth order drops out.
+    The largest change and not that to the finest: k-points scatter moduli of metals without order, and two meshes may
+    agree by chance. Compared is the strain of the same size, so that the fourth order drops out.
     """
-    found: dict[str, tuple[tuple[float, ...], float]] = {}
+    found: dict[str, float] = {}
     ours = _strained(groups[chosen], strain)
     for settings, group in groups.items():
         kind, theirs = _what_changed(chosen, settings), _strained(group, strain)
         changes = [_change(ours[volume], theirs[volume]) for volume in theirs if volume in moduli]
         if kind is not None and changes:
-            rank = (*settings.kpoints, settings.cutoff_eV, -settings.width_eV)
-            found[kind] = max(found.get(kind, ((-1.0,), 0.0)), (rank, max(changes)))
-    return float(np.sqrt(sum(change**2 for _, change in found.values()))) if found else float("nan")
+            found[kind] = max(found.get(kind, 0.0), *changes)
+    return float(np.sqrt(sum(change**2 for change in found.values()))) if found else float("nan")
 
 
 def _change(ours: tuple[Row, list[Row]], theirs: tuple[Row, list[Row]]) -> float:

@@ -74,7 +74,7 @@ class Reference:
     named
         Shape (3, columns), in the order of `NAMED`; their energies are on the density of BEEF-vdW.
     numerical_sd
-        Shape (columns,), in the unit of the column.
+        Shape (columns,), in the unit of the column; NaN where no other settings were tried yet.
     inside
         Whether the minima of all materials lie between the volumes that were computed, shape (functionals,). The
         others are extrapolated along the equation of state: the tails of the ensemble, not errors.
@@ -135,7 +135,8 @@ def reference(
     materials
         Elements, or names of alloy cells; `materials` lists them.
     quantities
-        Of `QUANTITIES`. Elements have no formation energy, and alloy cells no elastic constants: those are left out.
+        Of `QUANTITIES`; what a material does not have (elements a formation energy, alloy cells elastic constants) or
+        what was not computed yet is left out: look at the columns.
     functionals
         Numbers of the functionals of the ensemble that are wanted; all by default.
     path
