@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,11 @@ import psutil
 from overhead import STAGES, Next, chain, resident
 
 from uqmsm.execution.backends import Finished, InProcess
+from uqmsm.execution.clusters import open_backend
 from uqmsm.execution.dispatch import execute
 from uqmsm.execution.journal import RunFolder
-from uqmsm.execution.taskfile import Status, TaskRecord, read_task, write_task
+from uqmsm.execution.taskfile import Status, TaskRecord, write_task
+from uqmsm.fields import read_row, store
 
 FILES = (1, 1000, 10_000)
 
@@ -34,9 +37,10 @@ class Costs:
 
     Parameters
     ----------
-    client_task, client_call, client_row, lay
-        CPU of the client: per task submitted and taken, per call in it, per call *of the whole stage* at every take,
-        and per call laid out before the run.
+    start
+        From a cluster that is there to the first result: operators sent, modules imported by the workers.
+    client_task, client_call, lay
+        CPU of the client: per task submitted and taken, per call in it, and per call laid out before the run.
     journal
         Waiting for one journal line to be on the disk.
     dask_client, dask_scheduler, dask_worker
@@ -49,15 +53,15 @@ class Costs:
         Writing one file to the disk: per file (create, fsync, rename, fsync of the folder), per byte; verified reading.
     memory_call
         Bytes of the client's memory per call.
-    scheduler_by_tasks
-        Tasks handed over at once -> CPU of the scheduler per task.
+    scheduler_by_tasks, scheduler_by_workers
+        Tasks handed over at once, and workers -> CPU of the scheduler per task.
     write_by_files
         Files already in the folder -> seconds of writing one more.
     """
 
+    start: float
     client_task: float
     client_call: float
-    client_row: float
     lay: float
     journal: float
     dask_client: float
@@ -71,17 +75,18 @@ class Costs:
     read_byte: float
     memory_call: float
     scheduler_by_tasks: dict[str, float] = field(default_factory=dict)
+    scheduler_by_workers: dict[str, float] = field(default_factory=dict)
     write_by_files: dict[str, float] = field(default_factory=dict)
 
 
 def usual(what, times):
-    """Return the median seconds of one call of `what`: others use this disk and these cores, too."""
+    """Return the lower quartile of the seconds of one call of `what`: others use this disk and these cores, too."""
     seconds = []
     for number in range(times):
         begin = time.perf_counter()
         what(number)
         seconds.append(time.perf_counter() - begin)
-    return float(np.median(seconds))
+    return float(np.quantile(seconds, 0.25))
 
 
 @dataclass(frozen=True)
@@ -120,16 +125,40 @@ class Metered(InProcess):
         return [Finished(ticket, result)]
 
 
-def one_run(members, block):
-    """Return tasks, calls, seconds of the client and of the workers' part, of one real run in this process."""
-    backend = Metered()
+SIZES = ((1000, 5), (1000, 50), (10_000, 50), (10_000, 1000), (50_000, 500), (100_000, 10_000))
+
+
+def cut(members, block, backend):
+    """Run the chain, each task of so many calls; return what is counted: tasks and calls."""
     table = np.repeat(np.arange(members)[:, None], STAGES, axis=1)
     with tempfile.TemporaryDirectory() as place, RunFolder.create(Path(place) / "run") as folder:
-        begin = time.process_time()
         blocks = {f"stage{depth}": block for depth in range(STAGES)}
         execute(chain(), 1, table, folder, backend=backend, blocks=blocks)
-        whole = time.process_time() - begin
-    return backend.tasks, members * STAGES, whole - backend.seconds, backend.seconds
+        tasks = sum(len(names) for _, _, names in os.walk(folder.members))
+    return tasks, members * STAGES
+
+
+def of_client():
+    """Return processor time of our client per task and per call: what a run in this process takes beside its calls."""
+    rows, seconds = [], []
+    for members, block in ((100, 10), *SIZES):
+        backend, begin = Metered(), time.process_time()
+        rows.append(cut(members, block, backend))
+        seconds.append(time.process_time() - begin - backend.seconds)
+    return fitted(rows[1:], seconds[1:])
+
+
+def of_worker():
+    """Return processor time of a worker process per task, Dask's part included, and per call."""
+    rows, seconds = [], []
+    backend = open_backend(1)
+    mine = psutil.Process().children(recursive=True)
+    for members, block in ((100, 10), *SIZES[:-1]):
+        begin = sum(map(_spent, mine))
+        rows.append(cut(members, block, backend))
+        seconds.append(sum(map(_spent, mine)) - begin)
+    backend.close()
+    return fitted(rows[1:], seconds[1:])
 
 
 def fitted(columns, seconds):
@@ -141,18 +170,15 @@ def fitted(columns, seconds):
     return found.tolist()
 
 
-def own():
-    """Return what our client and workers cost, from runs of several sizes and blocks."""
-    one_run(100, 10)
-    rows, client, workers = [], [], []
-    for members, block in ((1000, 5), (1000, 50), (10_000, 50), (10_000, 1000), (50_000, 500), (100_000, 10_000)):
-        tasks, calls, mine, theirs = one_run(members, block)
-        rows.append((tasks, calls, tasks * members))
-        client.append(mine)
-        workers.append(theirs)
-    client_task, client_call, client_row = fitted(rows, client)
-    worker_task, worker_call = fitted([row[:2] for row in rows], workers)
-    return client_task, client_call, client_row, worker_task, worker_call
+def start():
+    """Return seconds from an open cluster of one worker to the end of a run of one member."""
+    backend = open_backend(1)
+    with tempfile.TemporaryDirectory() as place, RunFolder.create(Path(place) / "run") as folder:
+        begin = time.perf_counter()
+        execute(chain(), 1, np.zeros((1, STAGES), dtype=np.int64), folder, backend=backend)
+        seconds = time.perf_counter() - begin
+    backend.close()
+    return seconds
 
 
 def laid_out(members=100_000):
@@ -197,13 +223,10 @@ def disk():
                 (members / f"stage0-{name:024x}.npz").touch()
             there = target
             by_files[str(target)] = usual(lambda k, at=target: write_task(members, record(1 + at + k, 1)), 40)
-        big = record(8, 1_000_000)
-        begin = time.perf_counter()
-        receipt = write_task(members, big)
-        written = time.perf_counter() - begin
-        begin = time.perf_counter()
-        read_task(members / receipt.file, receipt.sha256)
-        read = time.perf_counter() - begin
+        big = np.random.default_rng(1).random((8, 1_000_000))
+        stored = store(members, "", "stage0", "box", big)
+        written = usual(lambda _: store(members, "", "stage0", "box", big), 8)
+        read = 8 * usual(lambda k: read_row(members, stored.file, k, stored.digests[k].tobytes()), 8)
     size = 8 * 8_000_000
     small = by_files[str(FILES[0])]
     return small, max(written - small, 0) / size, read / size, by_files
@@ -227,9 +250,10 @@ async def main():
             print(one.address, flush=True)
             await one.finished()
     else:
-        async with Worker(sys.argv[2], nthreads=1, dashboard=False) as one:
-            print(one.address, flush=True)
-            await one.finished()
+        mates = [Worker(sys.argv[2], nthreads=1, dashboard=False, validate=False) for _ in range(int(sys.argv[3]))]
+        await asyncio.gather(*mates)
+        print(mates[0].address, flush=True)
+        await mates[0].finished()
 asyncio.run(main())
 """
 
@@ -242,16 +266,24 @@ def _role(*words):
 
 
 def _cpu(process):
-    spent = psutil.Process(process.pid).cpu_times()
+    return _spent(psutil.Process(process.pid))
+
+
+def _spent(process):
+    spent = process.cpu_times()
     return spent.user + spent.system
 
 
 def dask_roles(sizes, workers=2):
-    """Return CPU per task of client, scheduler and worker at each number of tasks, and the hop of a message."""
+    """Return CPU per task of client, scheduler and worker at each number of tasks, and the hop of a message.
+
+    More than a few workers share one process: it is the scheduler's time that is looked at.
+    """
     from distributed import Client
 
     scheduler, address = _role("scheduler")
-    mates = [_role("worker", address)[0] for _ in range(workers)]
+    each = 1 if workers <= 2 else workers
+    mates = [_role("worker", address, str(each))[0] for _ in range(workers // each)]
     rows = {}
     try:
         with Client(address, set_as_default=False) as client:
@@ -273,28 +305,30 @@ def dask_roles(sizes, workers=2):
 def measured(sizes):
     """Return the `Costs` of this machine."""
     file, file_byte, read_byte, by_files = disk()
-    client_task, client_call, client_row, worker_task, worker_call = own()
+    (client_task, client_call), (worker_task, worker_call) = of_client(), of_worker()
     line = journal()
     lay, memory = laid_out()
     rows, trip = dask_roles(sizes)
     client, scheduler, worker = rows[str(min(sizes, key=lambda size: abs(size - 10_000)))]
+    by_workers = {str(count): dask_roles([5000], count)[0]["5000"][1] for count in (1, 10, 100)}
     return Costs(
+        start=start(),
         client_task=client_task,
         client_call=max(client_call - lay, 0.0),
-        client_row=client_row,
         lay=lay,
         journal=line,
         dask_client=client,
         dask_scheduler=scheduler,
         dask_worker=worker,
         hop=max(trip - client - scheduler - worker, 0.0) / 4,
-        worker_task=worker_task,
+        worker_task=max(worker_task - worker, 0.0),
         worker_call=worker_call,
         file=file,
         file_byte=file_byte,
         read_byte=read_byte,
         memory_call=memory,
         scheduler_by_tasks={size: row[1] for size, row in rows.items()},
+        scheduler_by_workers=by_workers,
         write_by_files=by_files,
     )
 

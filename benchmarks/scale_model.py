@@ -3,7 +3,7 @@
 Usage::
 
     python benchmarks/scale_model.py measure > costs.json   # two minutes; what everything costs on this machine
-    python benchmarks/scale_model.py validate costs.json    # real runs beside predicted ones, 1, 2 and 4 workers
+    python benchmarks/scale_validate.py costs.json          # real runs beside predicted ones, 1, 2 and 4 workers
     python benchmarks/scale_model.py plan costs.json        # the tables of docs/scale.md
 
 The size of a task is decided by the rule of `uqmsm.execution.dispatch` itself, not by a copy of it. Where a run has
@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-import tempfile
-import time
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
@@ -24,16 +22,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
-from overhead import STAGES, First, Next
 from scale_clock import Clock, Cores, Server
-from scale_costs import Costs, Spin, measured
+from scale_costs import Costs, measured
 
-from uqmsm.chain import Chain, Stage
-from uqmsm.execution.clusters import open_backend
-from uqmsm.execution.dispatch import LOOK_AHEAD, execute
-from uqmsm.execution.journal import RunFolder
-from uqmsm.execution.pace import Pace
+from uqmsm.execution import pace as rule
+from uqmsm.execution.pace import FEED_SECONDS, Pace
+from uqmsm.fields import FIELD_BYTES
 
 TASKS = 20_000  # simulated at least, before a case is cut short
 WINDOW = 3  # tasks under way per slot, as in uqmsm.execution.clusters
@@ -55,34 +49,29 @@ class Disk:
 
 @dataclass(frozen=True)
 class Design:
-    """What the dispatcher does; the defaults are what is built.
+    """What the dispatcher does; each switch turned off shows what it is good for.
 
     Parameters
     ----------
-    looks_at_all
-        Whether taking a task looks at the keys of the whole stage.
-    look_ahead
-        Calls looked at when a task is chosen.
-    floor
-        Seconds: a task is at least so long for every slot, so that the client has time for all of them.
     by_file
-        Whether outcomes go from stage to stage by file, and not through client and scheduler.
+        Fields go from stage to stage by file, and not through client and scheduler.
     lines_together
-        Whether all receipts that have arrived share one fsync of the journal.
+        Receipts that have arrived share one wait for the journal.
+    longer
+        Tasks grow with the number of slots, so that the client has time for all of them.
     """
 
-    looks_at_all: bool = True
-    look_ahead: int = LOOK_AHEAD
-    floor: float = 0.0
-    by_file: bool = False
-    lines_together: bool = False
+    by_file: bool = True
+    lines_together: bool = True
+    longer: bool = True
 
 
 BUILT = Design()
 DESIGNS = {
-    "built": BUILT,
-    "mended": Design(looks_at_all=False, look_ahead=10**9, lines_together=True, by_file=True),
-    "longer": Design(looks_at_all=False, look_ahead=10**9, lines_together=True, by_file=True, floor=0.004),
+    "as built": BUILT,
+    "fields through the client": Design(by_file=False),
+    "a wait for the disk per receipt": Design(lines_together=False),
+    "tasks as for few workers": Design(longer=False),
 }
 
 
@@ -96,7 +85,7 @@ class Case:
         How many.
     stages
         Seconds of each stage's operator per call.
-    bytes_between
+    gives
         Bytes that each stage gives per call.
     cores
         Cores that client, scheduler and workers share; 0 where each has its own.
@@ -105,7 +94,7 @@ class Case:
     members: int
     workers: int
     stages: tuple[float, ...]
-    bytes_between: float = 8.0
+    gives: tuple[float, ...] = (8.0, 8.0, 8.0, 8.0)
     disk: Disk | None = None
     cores: int = 0
 
@@ -130,9 +119,8 @@ class Found:
 class Run:
     """One simulated `execute`: the client's loop is the one of dispatch.py."""
 
-    def __init__(self, case, costs, design=BUILT, limit=10**9, looked=None):
+    def __init__(self, case, costs, design=BUILT, limit=10**9):
         self.case, self.costs, self.design = case, costs, design
-        self.looked = case.members if looked is None else looked
         self.clock = Clock()
         self.cores = Cores(self.clock, case.cores or case.workers + 2)
         self.client = Server(self.clock)
@@ -161,12 +149,20 @@ class Run:
         busy |= {"client": self.client.busy / now, "files": self.files.busy / now}
         if self.scheduler is not self.client:
             busy["scheduler"] = self.scheduler.busy / now
-        held = 0.0 if self.design.by_file else max(self.case.bytes_between - 8.0, 0.0)
-        memory = 80e6 + calls * (self.costs.memory_call + held) + 8.0 * calls
+        memory = 80e6 + self.case.members * sum(self._held(given) for given in self.case.gives)
         return Found(self.clock.now, self.taken, self.calls_done / calls, busy, memory)
+
+    def _held(self, given):
+        """Return the bytes that the client keeps of one call."""
+        home = 50.0 if self._is_field(given) else given
+        return self.costs.memory_call + home + 8.0
+
+    def _is_field(self, given):
+        return self.design.by_file and given > FIELD_BYTES
 
     def _client(self):
         costs = self.costs
+        yield costs.start
         yield from self._as_client(costs.lay * self.case.members * len(self.case.stages))
         while True:
             while self.under_way < WINDOW * self.case.workers:
@@ -174,7 +170,8 @@ class Run:
                 if task is None:
                     break
                 self.under_way += 1
-                sent = 0.0 if self.design.by_file else task[2] * self.case.bytes_between * costs.read_byte
+                taken = self.case.gives[task[0] - 1] if task[0] else 0.0
+                sent = 0.0 if self._is_field(taken) else task[2] * taken * costs.read_byte
                 yield from self._as_client(costs.client_task / 2 + costs.dask_client / 2 + sent)
                 self.clock.start(self._task(*task, sent))
             if not self.under_way:
@@ -199,9 +196,9 @@ class Run:
 
     def _take(self, stage, size, *, line):
         costs = self.costs
-        looked = self.looked * costs.client_row if self.design.looks_at_all else 0.0
-        carried = 0.0 if self.design.by_file else size * max(self.case.bytes_between - 8.0, 0.0) * costs.read_byte
-        computing = (costs.client_task + costs.dask_client) / 2 + size * costs.client_call + looked + carried
+        given = self.case.gives[stage]
+        read = 0.0 if self._is_field(given) else size * given * costs.read_byte
+        computing = (costs.client_task + costs.dask_client) / 2 + size * costs.client_call + read
         yield from self._as_client(computing)
         yield from self._as_client(0.0) if not line else self._line()
 
@@ -221,11 +218,9 @@ class Run:
             return None
         first, _, stage, ready = best
         pace = self.pace[stage]
-        size = pace.size(min(ready, self.design.look_ahead), self.case.workers, int(self.case.bytes_between))
-        if self.design.floor and pace.seconds:
-            longer = int(self.design.floor * self.case.workers / pace.seconds)
-            share = -(-self.case.members // self.case.workers)
-            size = max(size, min(longer, share, 8 * max(1, pace.largest)))
+        bytes_each = max(self.case.gives[stage], self.case.gives[stage - 1] if stage else 0.0)
+        rule.FEED_SECONDS = FEED_SECONDS if self.design.longer else 0.0
+        size = pace.size(min(ready, pace.ahead(self.case.workers)), self.case.workers, int(bytes_each))
         size = min(size, ready)
         self.given_out[stage] += size
         pace.largest = max(pace.largest, size)
@@ -252,12 +247,14 @@ class Run:
         yield costs.hop
         yield lambda go_on: self._queue_up((first, next(self.number), go_on))
         useful = size * self.case.stages[stage]
-        carried = size * self.case.bytes_between * costs.read_byte
+        given, taken = self.case.gives[stage], self.case.gives[stage - 1] if stage else 0.0
+        carried = size * (given + taken) * costs.read_byte  # a checksum is made of what is written, and of what is read
         yield self.cores.use(costs.dask_worker + costs.worker_task + size * costs.worker_call + useful + carried)
         self.useful += useful + size * costs.worker_call
-        written = size * (self.case.bytes_between + 49.0)
-        yield self.files.use(1 / self.disk.files_per_second + written / self.disk.bytes_per_second)
-        yield max(self.disk.latency - 1 / self.disk.files_per_second, 0.0)
+        files = 2 if self._is_field(given) else 1
+        moved = size * (given + 49.0) + (size * taken if self._is_field(taken) else 0.0)
+        yield self.files.use(files / self.disk.files_per_second + moved / self.disk.bytes_per_second)
+        yield files * max(self.disk.latency - 1 / self.disk.files_per_second, 0.0)
         self.idle += 1
         self._hand_out()
         yield costs.hop
@@ -292,50 +289,12 @@ def simulated(case, costs, design=BUILT):
         return found
     more = max(int(found.done * case.members), 2)
     less = more // 2
-    shorter = [Run(replace(case, members=size), costs, design, looked=case.members) for size in (less, more)]
+    shorter = [Run(replace(case, members=size), costs, design) for size in (less, more)]
     first, second = (run.go() for run in shorter)
     steps = (case.members - more) / (more - less)
     seconds = second.seconds + steps * (second.seconds - first.seconds)
     tasks = second.tasks + int(steps * (second.tasks - first.tasks))
     return replace(second, seconds=seconds, tasks=tasks, memory=found.memory)
-
-
-# --- real runs beside predicted ones
-
-
-def real(members, workers, spin):
-    """Return seconds of a real run; `spin` seconds of work per call of stage 1."""
-    second = Spin(1, spin) if spin else Next(1)
-    chain = Chain((Stage("stage0", First()), Stage("stage1", second), *(Stage(f"stage{d}", Next(d)) for d in (2, 3))))
-    table = np.repeat(np.arange(members)[:, None], STAGES, axis=1)
-    backend = open_backend(workers)
-    with tempfile.TemporaryDirectory() as place, RunFolder.create(Path(place) / "run") as folder:
-        begin = time.perf_counter()
-        execute(chain, 1, table, folder, backend=backend)
-        seconds = time.perf_counter() - begin
-    backend.close()
-    return seconds
-
-
-def validate(costs, sizes):
-    """Print predicted beside measured seconds."""
-    print("work in stage 1   members  workers   measured [s]   predicted [s]   predicted/measured")
-    ratios = []
-    for spin in (0.0, 2e-3):
-        for members in sizes:
-            if spin and members > 3000:
-                continue
-            for workers in (1, 2, 4):
-                seconds = real(members, workers, spin)
-                case = Case(members, workers, (0.0, spin, 0.0, 0.0), cores=psutil.cpu_count())
-                said = Run(case, costs).go().seconds
-                ratios.append(said / seconds)
-                print(
-                    f"{1e3 * spin:10.0f} ms  {members:12d}  {workers:7d}  {seconds:13.2f}  {said:14.2f}"
-                    f"  {ratios[-1]:19.2f}"
-                )
-    spread = float(np.exp(np.mean(np.abs(np.log(ratios)))))
-    print(f"predicted/measured: median {np.median(ratios):.2f}, a typical miss is a factor of {spread:.2f}")
 
 
 # --- what is planned
@@ -345,12 +304,20 @@ DISKS = {
     "NFS": Disk("NFS", 500.0, 500e6, 5e-3),
     "parallel": Disk("parallel", 20_000.0, 20e9, 3e-3),
 }
+SMALL = (200.0, 200.0, 200.0, 200.0)
 CHAINS = {
-    "cheap": ((0.0, 0.0, 0.0, 0.0), 8.0),
-    "ladder": ((1e-3, 10.0, 0.05, 2.0), 200.0),
-    "fields": ((1e-3, 20.0, 2.0, 0.5), 8e6),
+    "cheap": ((0.0, 0.0, 0.0, 0.0), (8.0, 8.0, 8.0, 8.0)),
+    "ladder": ((1e-3, 10.0, 0.05, 2.0), SMALL),
+    "fields": ((1e-3, 20.0, 2.0, 0.5), (200.0, 8e6, 200.0, 200.0)),
 }
 DECADES = ((1000, 10), (10_000, 100), (100_000, 1000), (1_000_000, 10_000), (10_000_000, 10_000))
+PLANS = (
+    ("as built", "parallel", CHAINS, DECADES),
+    ("as built", "NFS", ("ladder", "fields"), DECADES),
+    ("fields through the client", "parallel", ("fields",), DECADES[1:4]),
+    ("a wait for the disk per receipt", "parallel", ("ladder",), DECADES[1:4]),
+    ("tasks as for few workers", "parallel", ("ladder",), DECADES[1:4]),
+)
 
 
 def length(seconds):
@@ -361,32 +328,33 @@ def length(seconds):
     return f"{seconds:.2g} s"
 
 
-def plan(costs, design, disk):
+def plan(costs, design, disk, chains, decades):
     """Print what every decade costs and where it is stuck."""
-    print("chain    members   workers   work each      time     ideal   used   bottleneck      files    task   client")
-    for name, (stages, size) in CHAINS.items():
-        for members, workers in DECADES:
-            case = Case(members, workers, stages, size, disk=DISKS[disk])
-            found = simulated(case, costs, design)
+    print(
+        "chain    members   workers   work each      time     ideal   used   busiest         tasks  per task   client"
+    )
+    for name in chains:
+        stages, gives = CHAINS[name]
+        for members, workers in decades:
+            case = Case(members, workers, stages, gives, disk=DISKS[disk])
+            found = simulated(case, costs, DESIGNS[design])
             work = sum(stages) + len(stages) * costs.worker_call
             ideal = members * work / workers
             print(
                 f"{name:7s} {members:9.0e} {workers:9.0e}  {length(work):>10s}  {length(found.seconds):>8s}"
                 f"  {length(ideal):>8s}  {100 * ideal / found.seconds:4.0f}%   {found.bottleneck:9s}"
                 f"{100 * max(found.busy.values()):4.0f}% {found.tasks:9.1e}"
-                f"  {length(members * work / found.tasks):>7s}  {found.memory / 1e9:6.2f} GB"
+                f"  {length(members * work / found.tasks):>8s}  {found.memory / 1e9:6.2f} GB",
+                flush=True,
             )
 
 
 def main():
-    """Measure, validate or plan."""
+    """Measure or plan."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("act", choices=["measure", "validate", "plan"])
+    parser.add_argument("act", choices=["measure", "plan"])
     parser.add_argument("costs", nargs="?", type=Path, help="what `measure` printed")
     parser.add_argument("--tasks", type=int, nargs="+", default=[1000, 10_000], help="of Dask alone, for `measure`")
-    parser.add_argument("--designs", nargs="+", choices=list(DESIGNS), default=list(DESIGNS), help="for `plan`")
-    parser.add_argument("--disk", choices=list(DISKS), default="parallel", help="for `plan`")
-    parser.add_argument("--members", type=int, nargs="+", default=[1000, 10_000, 100_000], help="for `validate`")
     arguments = parser.parse_args()
     if arguments.act == "measure":
         print(json.dumps(asdict(measured(arguments.tasks)), indent=1))
@@ -394,13 +362,9 @@ def main():
     if arguments.costs is None:
         parser.error("give the file with what `measure` printed")
     costs = Costs(**json.loads(arguments.costs.read_text(encoding="utf-8")))
-    if arguments.act == "validate":
-        validate(costs, arguments.members)
-        return
-    for title, design in DESIGNS.items():
-        if title in arguments.designs:
-            print(f"\n{title}, {arguments.disk} file system")
-            plan(costs, design, arguments.disk)
+    for design, disk, chains, decades in PLANS:
+        print(f"\n{design}, {disk} file system")
+        plan(costs, design, disk, chains, decades)
 
 
 if __name__ == "__main__":
