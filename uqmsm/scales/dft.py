@@ -10,16 +10,13 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.dft.chosen import cells_of, functionals_of
-from uqmsm.physics.dft.reference import NAMED, reference
+from uqmsm.physics.dft.chosen import cells_of, functionals_of, quantities_of
+from uqmsm.physics.dft.reference import NAMED, QUANTITIES, reference
 from uqmsm.quantity import Port, Ports
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Numerical, settled
 
 __all__ = ["LAWS", "BeefEnsemble", "Dft"]
-
-_ASKED = ("lattice_parameter", "bulk_modulus", "C11", "C12", "C44")
-_UNITS = ("angstrom", "GPa", "GPa", "GPa", "GPa")
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,8 @@ LAWS = {"beef_ensemble": BeefEnsemble}
 class Dft:
     """First-principles reference data of bcc elements, as shipped (``data/dft``), in one functional or an ensemble.
 
+    Elastic constants are handed on where strained cells of every element were computed.
+
     Parameters
     ----------
     elements
@@ -94,9 +93,9 @@ class Dft:
     def outputs(self) -> Ports:
         """The functional by its number, and the elements in it."""
         ports = [Port("functional", "1", (), "number of the functional in the ensemble, -1 for one with a name")]
-        for name, unit in zip(_ASKED, _UNITS, strict=True):
-            words = name.replace("_", " ")
-            ports.append(Port(f"dft_{name}", unit, ("dft_element",), f"{words} of each element at rest, in order"))
+        for name in quantities_of(self.elements):
+            words = f"{name.replace('_', ' ')} of each element at rest, in order"
+            ports.append(Port(f"dft_{name}", QUANTITIES[name], ("dft_element",), words))
         return (*ports, Port("dft_formation_energy", "eV", ("dft_cell",), "formation energy per atom of each cell"))
 
     @property
@@ -113,10 +112,11 @@ class Dft:
             number = int(functionals_of(self.elements, chosen + 1)[chosen])  # the same place in every longer list
             row = len(NAMED)
         numbers = [0] if number < 0 else [number]
-        said = reference(self.elements, _ASKED, functionals=numbers)
+        asked = quantities_of(self.elements)
+        said = reference(self.elements, asked, functionals=numbers)
         values = np.concatenate([said.named, said.ensemble])[row] + settled(self.convergence) * said.numerical_sd
         outcome: dict[str, Any] = {"functional": number}
-        for name in _ASKED:
+        for name in asked:
             columns = [said.column(f"{element}.{name}") for element in self.elements]
             outcome[f"dft_{name}"] = values[columns]
         cells = list(cells_of(self.elements))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.engine import Cell
 from uqmsm.physics.dft.reference import materials, reference, shipped
+from uqmsm.physics.dft.strains import STRAINS
 
-__all__ = ["cells_of", "functionals_of"]
+__all__ = ["cells_of", "functionals_of", "quantities_of"]
 
 _FEWEST_VOLUMES = 4  # of an equation of state
 
@@ -38,6 +39,15 @@ def cells_of(elements: Sequence[str]) -> dict[str, Cell]:
         for name, cell in sorted(known.items())
         if len(set(cell.symbols)) > 1 and set(cell.symbols) <= set(elements) and _volumes(name) >= _FEWEST_VOLUMES
     }
+
+
+def quantities_of(elements: Sequence[str]) -> tuple[str, ...]:
+    """Return what was computed of every one of these elements: C11, C12 and C44 need strained cells of each."""
+    roles = {row.calculation.role for row in shipped().rows if row.calculation.material == elements[0]}
+    for element in elements[1:]:
+        roles &= {row.calculation.role for row in shipped().rows if row.calculation.material == element}
+    strained = ("C11", "C12", "C44") if set(STRAINS) <= roles else ()
+    return ("lattice_parameter", "bulk_modulus", *strained)
 
 
 @cache

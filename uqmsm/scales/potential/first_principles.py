@@ -165,7 +165,7 @@ def _column(found: Reference, name: str, cell: Cell, kind: str) -> tuple[Floats,
 
 
 def _arranged(cell: Cell, elements: Sequence[str]) -> Arrangement:
-    unit = (2.0 * cell.volume / len(cell.symbols)) ** (1.0 / 3.0)
+    unit = (2.0 * cell.volume) ** (1.0 / 3.0)  # the volume is that of one atom, two atoms a cube
     vectors = np.asarray(cell.vectors) / unit
     species = [list(elements).index(symbol) for symbol in cell.symbols]
     return arrangement("bcc", vectors, np.asarray(cell.scaled) @ vectors, species, len(elements))
