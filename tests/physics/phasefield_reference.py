@@ -1,4 +1,4 @@
-"""A second implementation of the grain-growth step: every order parameter on every voxel, by numpy, small grids only."""
+"""A second grain-growth step: every order parameter on every voxel, by numpy, small grids only."""
 
 from __future__ import annotations
 

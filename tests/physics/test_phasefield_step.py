@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from phasefield_reference import ball, dense_energy, dense_step
+
 from uqmsm.errors import StudyError
 from uqmsm.physics.phasefield import GrainField, GrainGrowth, StepControl, energy, voronoi_ids
 

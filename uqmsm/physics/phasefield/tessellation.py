@@ -176,14 +176,14 @@ def _centroids(ids: GrainIds, seeds: Array, grains: int) -> Array:
 
 
 def laguerre(
-    rng: np.random.Generator, volumes: Array, shape: tuple[int, ...], rounds: int = 30, tolerance: float = 0.05
+    rng: np.random.Generator, volumes: Array, shape: tuple[int, ...], rounds: int = 60, tolerance: float = 0.03
 ) -> Laguerre:
     """Draw seeds at random and fit weights and seeds until the cells have the wanted volumes.
 
-    In each round a seed moves to the centre of its cell (S. Lloyd, IEEE Trans. Inf. Theory 28, 1982) for the first half
-    of the rounds, and its weight by the missing volume over the rate at which a round cell grows with its weight: a
-    diagonal form of Newton's method of the transport problem behind it (D. P. Bourne, P. J. J. Kok, S. M. Roper,
-    W. D. T. Spanjer, Phil. Mag. 100, 2020, 2677-2707).
+    In each round of the first half a seed moves to the centre of its cell (S. Lloyd, IEEE Trans. Inf. Theory 28, 1982);
+    in all rounds its weight moves by the missing volume over the rate at which a round cell grows with its weight,
+    damped where the volume overshoots: a diagonal form of Newton's method of the transport problem behind it
+    (D. P. Bourne, P. J. J. Kok, S. M. Roper, W. D. T. Spanjer, Phil. Mag. 100, 2020, 2677-2707).
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def laguerre(
     rounds
         Most diagrams to make.
     tolerance
-        Stop when the error is this small; what was reached is told by `Laguerre.error`.
+        Stop when the error is this small, in the second half; what was reached is told by `Laguerre.error`.
 
     Raises
     ------
@@ -212,6 +212,7 @@ def laguerre(
     # a cell of volume V touching others of its size grows by surface / (2 distance) per unit of weight
     stiffness = np.pi / 2.0 if d == 2 else np.pi * radius
     weights = radius**2
+    damping, before = np.full(grains, 0.6), np.zeros(grains)
     done = 0
     while True:
         ids = power_diagram(seeds, weights, shape)
@@ -221,7 +222,9 @@ def laguerre(
         if done >= rounds or (error <= tolerance and 2 * done >= rounds):
             share = np.prod(shape)
             return Laguerre(ids, seeds, weights, wanted / share, reached / share, error, done)
-        step = np.clip(0.7 * (wanted - reached) / stiffness, -0.5 * radius**2, 0.5 * radius**2)
-        weights = weights + step
+        missing = wanted - reached
+        damping = np.clip(np.where(missing * before < 0.0, 0.5 * damping, 1.15 * damping), 0.05, 1.0)
+        before = missing
+        weights = weights + np.clip(damping * missing / stiffness, -0.5 * radius**2, 0.5 * radius**2)
         if 2 * done < rounds:
             seeds = _centroids(ids, seeds, grains)
