@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from uqmsm.posterior import Sampling, Whitening
@@ -19,10 +21,10 @@ CHAIN = Sampling(walkers_per_parameter=4, block=600, thin=20, overdispersion=1.2
 
 def narrower(density, factor):
     """Return the same density with data that are believed too much: all their uncertainties times `factor`."""
-    from dataclasses import replace
-
     sharp = [replace(d, sd_printed=d.sd_printed * factor, sd_correction=d.sd_correction * factor)
              for d in density.model.data]  # fmt: skip
+    if factor == 1.0:
+        return density
     at = np.array(density.at)
     at[density.model.free_count :] += np.log(factor)  # the inadequacy's too
     return replace(density.with_data(sharp), at=tuple(at))
@@ -42,4 +44,4 @@ def posterior(density, start, rng, evaluations=2000):
 def problem(rng, believed=1.0):
     """Return a truth and draws of its posterior, data believed `believed` times too wide."""
     truth, density = simulated(ELEMENT, rng)
-    return truth, posterior(narrower(density, believed) if believed != 1.0 else density, truth, rng)[0]
+    return truth, posterior(narrower(density, believed), truth, rng)[0]

@@ -28,6 +28,7 @@ def test_intervals_of_an_element_with_eight_parameters_cover_as_often_as_they_sa
     found = calibrate(problem, streams(31, 200), NAMES)
     print("90 % intervals cover", dict(zip(NAMES, found.coverage.round(3).tolist(), strict=True)))
     assert 0.85 <= found.coverage.mean() <= 0.95
+    assert not found.faulty()
     # each parameter alone: two-sided binomial, 1e-3 shared by eight
     low, high = binom.ppf([1e-3 / 16, 1 - 1e-3 / 16], 200, 0.9) / 200
     assert np.all((low <= found.coverage) & (found.coverage <= high))
