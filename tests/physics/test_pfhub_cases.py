@@ -215,7 +215,7 @@ def test_site_saturated_nucleation_has_an_avrami_exponent_of_two():
     JMAK's n = 2 is that of points; seeds of finite radius bend the curve by less than 0.15. A constant rate of
     nucleation (n = 3) in the same box is the negative control. False alarms: below 1 % of streams, and these are fixed.
     """
-    box, rule = plane(250.0, 160), Tolerance(error=2e-3, first=0.02, longest=20.0)
+    box, rule = plane(250.0, 128), Tolerance(error=2e-3, first=0.02, longest=20.0)
 
     def exponents(appear, until):
         for replica in range(8):

@@ -62,17 +62,21 @@ def polynomial(field: Array, measure: Array, coefficients: Array, centre: float,
     whole = 0.0
     last = coefficients.size - 1
     step = 0 if measure.size == 1 else 1
+    away, value, derivative = np.empty(256), np.empty(256), np.empty(256)
     for block in range(0, field.size, 256):  # sums of sums: round-off must not look like a rise of the energy
+        n = min(256, field.size - block)
+        for i in range(n):
+            away[i] = field[block + i] - centre
+            value[i] = coefficients[last]
+            derivative[i] = 0.0
+        for k in range(last - 1, -1, -1):  # Horner with the points inside: the compiler takes several at once
+            for i in range(n):
+                derivative[i] = derivative[i] * away[i] + value[i]
+                value[i] = value[i] * away[i] + coefficients[k]
         total = 0.0
-        for i in range(block, min(block + 256, field.size)):
-            x = field[i] - centre
-            value = coefficients[last]
-            derivative = 0.0
-            for k in range(last - 1, -1, -1):
-                derivative = derivative * x + value
-                value = value * x + coefficients[k]
-            slope[i] = derivative
-            total += measure[i * step] * value
+        for i in range(n):
+            slope[block + i] = derivative[i]
+            total += measure[(block + i) * step] * value[i]
         whole += total
     return whole
 
