@@ -6,7 +6,7 @@ OUT ?= runs/first_steps
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint slow benchmarks
+.PHONY: help run test lint slow dft benchmarks
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -33,6 +33,11 @@ test: $(VENV)/.installed-test
 # make slow   the tests that take minutes, those that render pages, and those that start a SLURM of their own
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "slow or browser or slurm"
+
+# make dft    what needs a code for electrons: one element computed again and compared with the shipped table
+dft: $(VENV)/.installed-test
+	CC=g++ $(BIN)/python -m pip install --quiet --editable ".[test,dft]"
+	$(BIN)/python -m pytest -m dft
 
 # make lint   formatting, types, and the floors of the house
 lint: $(VENV)/.installed-test
