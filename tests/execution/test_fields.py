@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import tracemalloc
@@ -193,6 +194,17 @@ def test_the_client_holds_no_fields(tmp_path):
     assert sum(file.stat().st_size for file in field_files(tmp_path)) > 24_000_000
     assert outcomes["fe"].done.all()
     assert peak < 5_000_000
+
+
+def test_tasks_that_have_ended_are_forgotten_by_dask_too(tmp_path):
+    """Its log of messages to workers would keep the inputs of a thousand of them, here in the client's process."""
+    backend = open_backend(1)
+    try:
+        fresh(tmp_path, two_stages(), shared(40, 2), backend=backend, blocks={"rve": 1, "fe": 1})
+        gc.collect()
+        assert sum(type(one) is worker.Task for one in gc.get_objects()) < 40  # of 120
+    finally:
+        backend.close()
 
 
 def test_failed_calls_have_no_field(tmp_path):

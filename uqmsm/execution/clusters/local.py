@@ -123,7 +123,8 @@ def interrupt_afterwards() -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Silence Dask's log."""
+    """Silence Dask's log, and its memory of the last thousand messages to each worker: they hold whole tasks."""
+    dask.config.set({"distributed.admin.low-level-log-length": 8})
     # what goes wrong is said in our own words, once; Dask's log would tell it again, with tracebacks
     for name in ("distributed", *logging.root.manager.loggerDict):  # some of Dask's have levels of their own
         if name.partition(".")[0] == "distributed":
