@@ -176,7 +176,7 @@ def study(members, workers):
     from uqmsm.conduct.answering import planned
     from uqmsm.tables import folder
 
-    asked = uqmsm.load(folder("studies") / "exact_chain", ["members.rows=2"])
+    asked = uqmsm.load(folder("studies") / "exact_chain", ["members.rows=16"])
     each = planned(asked).design.members_per_row
     asked = uqmsm.load(folder("studies") / "exact_chain", [f"members.rows={members // each}"])
     with tempfile.TemporaryDirectory() as place:
