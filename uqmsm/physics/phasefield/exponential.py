@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import NotConverged, StudyError
 from uqmsm.physics.phasefield.spectral import Basis
-from uqmsm.physics.phasefield.spectral_kernels import correct, predict
+from uqmsm.physics.phasefield.spectral_kernels import correct, gradient_squared, predict
 
 __all__ = ["ExponentialSteps", "GradientFlow", "Tolerance"]
 
@@ -58,6 +58,9 @@ class Tolerance:
     error
         Root mean square over the domain, largest over the fields, of the difference of the embedded pair in one step.
         The error at the end is proportional to it: a second run at half of it shows by how much.
+    relative
+        Largest error of a step over the root mean square of what it changes. Late and slow stages need it: there a long
+        stabilised step changes little, so that `error` alone lets it lag behind in time. 0.1 follows coarsening.
     first, longest
         First and longest step, in units of time.
     growth
@@ -69,6 +72,7 @@ class Tolerance:
     """
 
     error: float = 1e-4
+    relative: float = np.inf
     first: float = 1e-3
     longest: float = np.inf
     growth: float = 2.0
@@ -185,9 +189,10 @@ class ExponentialSteps:
             last = step == left
             spectra, fields, rate, energy, error = self.try_step(step)
             rise = energy - self.energy
+            allowed = self._allowed(spectra)
             bad = not np.isfinite(energy) or (self.flow.dissipative and rise > rule.rounding * self._scale)
-            if bad or (error > rule.error and not rule.fixed):
-                self._refuse(step, error, rise)
+            if bad or (error > allowed and not rule.fixed):
+                self._refuse(step, error, rise, allowed)
                 continue
             self.spectra, self.fields, self._rate, self.energy = spectra, fields, rate, energy
             self.time = until if last else self.time + step
@@ -195,18 +200,26 @@ class ExponentialSteps:
             self.taken += 1
             self.estimated += error
             if not rule.fixed:
-                self._lengthen(step, error)
+                self._lengthen(step, error / allowed)
 
-    def _lengthen(self, step: float, error: float) -> None:
+    def _allowed(self, spectra: Spectrum) -> float:
+        """Return the error that a step to these spectra may make; below 1e-4 of `error` nothing counts as change."""
+        rule = self.tolerance
+        if not np.isfinite(rule.relative):
+            return rule.error
+        change = np.sqrt(gradient_squared(_pairs(spectra - self.spectra), self._weights))
+        return float(min(rule.error, max(rule.relative * change, 1e-4 * rule.error)))
+
+    def _lengthen(self, step: float, used: float) -> None:
         """Choose the next step on a ladder of ratio 2^(1/4), so that tables of exponentials are met again."""
         rule = self.tolerance
-        wish = step * min(rule.growth, 0.9 * np.sqrt(rule.error / max(error, 1e-300)))
+        wish = step * min(rule.growth, 0.9 / np.sqrt(max(used, 1e-300)))
         rung = np.floor(4.0 * np.log2(wish / rule.first) + 1e-9)
         wish = min(rule.first * 2.0 ** (rung / 4.0), rule.longest)
         if step >= 0.999 * self.step or wish < self.step:  # a step cut short by `until` says nothing against longer
             self.step = wish
 
-    def _refuse(self, step: float, error: float, rise: float) -> None:
+    def _refuse(self, step: float, error: float, rise: float, allowed: float) -> None:
         rule = self.tolerance
         self.refused += 1
         if rule.fixed or step < 1e-9 * rule.first:
@@ -214,7 +227,7 @@ class ExponentialSteps:
                 f"phase field: at t = {self.time:.6g} a step of {step:.3g} changes the energy by {rise:.3g} and errs "
                 f"by {error:.3g} (tolerance {rule.error:.3g}); shorten the first step or stabilise by max |f''|"
             )
-        shrink = 0.5 if not error > rule.error else max(0.1, 0.85 * np.sqrt(rule.error / error))
+        shrink = 0.5 if not error > allowed else max(0.1, 0.85 * np.sqrt(allowed / error))
         rung = np.floor(4.0 * np.log2(step * shrink / rule.first) + 1e-9)
         self.step = rule.first * 2.0 ** (rung / 4.0) if np.isfinite(rung) else 0.1 * step
 
