@@ -11,7 +11,11 @@ MODELS: dict[str, dict[str, str]] = {
     "dft": {"reference": "uqmsm.scales.dft:Dft"},
     "potential": {"zhou": "uqmsm.scales.potential:Potential"},
     "alloy": {"random": "uqmsm.scales.alloy:RandomAlloy"},
-    "atomistic": {"statics": "uqmsm.scales.atomistic:Statics", "service": "uqmsm.scales.atomistic:Service"},
+    "atomistic": {
+        "statics": "uqmsm.scales.atomistic:Statics",
+        "form_statics": "uqmsm.scales.atomistic:FormStatics",
+        "service": "uqmsm.scales.atomistic:Service",
+    },
     "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
     "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},
     "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},

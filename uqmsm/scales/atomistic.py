@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.upstream import field_of, location
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from uqmsm.physics.atomistic.statics import Statics as StaticsResult
     from uqmsm.physics.potential.zhou import Zhou
 
-__all__ = ["Service", "Statics"]
+__all__ = ["FormStatics", "Service", "Statics"]
 
 # as far as heats scatter: beyond it, a posterior learnt for one composition speaks of another alloy
 NEAR = 0.02
@@ -101,7 +102,7 @@ class Statics:
             )
         parameters = field_of(upstream, "potential_parameters", "parameters")
         law = getattr(parameters, "law", None)
-        if self.cutoff is None and (parameters == "effective_fcc" or type(law).__name__ == "EffectiveFccPosterior"):
+        if self.cutoff is None and (parameters == "effective_fcc" or getattr(law, "family", "") == "effective_fcc"):
             yield "effective fcc elements have no published cutoff; write  cutoff: 6.6 angstrom  in this stage"
         lattice, learnt_in = field_of(upstream, "composition", "lattice"), getattr(law, "lattice", None)
         if None not in {lattice, learnt_in} and lattice != learnt_in:
@@ -117,8 +118,8 @@ class Statics:
         theirs = dict(zip(law.elements, learnt_at, strict=True)) if law is not None else {}
         if any(abs(own.get(one, 0.0) - theirs.get(one, 0.0)) > NEAR for one in {*own, *theirs}):
             yield (
-                f"the alloy's composition is {_told(own)}, and the potential's posterior is learnt for {_told(theirs)}"
-                f"; its inadequacy is that of one alloy: bring both within {NEAR:g} of each other"
+                f"the alloy's composition is {_written(own)}, and the potential's posterior is learnt for "
+                f"{_written(theirs)}; its inadequacy is that of one alloy: bring both within {NEAR:g} of each other"
             )
 
     def warm_up(self) -> None:
@@ -142,21 +143,35 @@ class Statics:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Relax one specimen and probe it."""
-        from ase.data import chemical_symbols
-
         from uqmsm.physics.potential.zhou import Zhou
+
+        wanted, rows = self._rows(given)
+        cells = tuple(int(n) for n in given["cells"])
+        return self._told(
+            self.relaxed(
+                Zhou(wanted, given["potential_parameters"][rows]),
+                given["species"],
+                given["composition"],
+                cells,
+                int(given["atoms_per_cell"]),
+                int(given["swap_key"]),
+            )
+        )
+
+    @staticmethod
+    def _rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
+        """Return the alloy's elements and their rows among the potential's parameters."""
+        from ase.data import chemical_symbols
 
         order = {int(number): row for row, number in enumerate(given["potential_elements"])}
         wanted = [int(number) for number in given["elements"]]
         absent = [chemical_symbols[number] for number in wanted if number not in order]
         if absent:
             raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-        rows = [order[number] for number in wanted]
-        zhou = Zhou(tuple(chemical_symbols[n] for n in wanted), given["potential_parameters"][rows])
-        cells = tuple(int(n) for n in given["cells"])
-        result = self.relaxed(
-            zhou, given["species"], given["composition"], cells, int(given["atoms_per_cell"]), int(given["swap_key"])
-        )
+        return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]
+
+    @staticmethod
+    def _told(result: StaticsResult) -> Outcome:
         return {
             "static_lattice_parameter": result.lattice_parameter,
             "static_C11": result.C11,
@@ -200,6 +215,78 @@ class Statics:
             rng=rng,
             n_families=self.families,
         )
+
+
+@dataclass(frozen=True)
+class FormStatics(Statics):
+    """Relaxed random alloy at 0 K in the form of potential that each member has drawn.
+
+    Parameters
+    ----------
+    families, points, cutoff
+        As in `Statics`, of which the form with parameters takes the very numbers.
+    rivals
+        The other forms: those of the potential's law ``forms_posterior``, in the same order.
+    """
+
+    rivals: tuple[Rival, ...] = ()
+
+    @property
+    def inputs(self) -> Ports:
+        """The specimen, the potential's parameters and which form it has."""
+        return (*super().inputs, Port("potential_form", "1"))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where potential, alloy and forms disagree."""
+        yield from super().consistent(upstream)
+        law = getattr(field_of(upstream, "potential_form", "parameters"), "law", None)
+        if getattr(law, "rivals", self.rivals) != self.rivals:
+            theirs = ", ".join(rival.name for rival in getattr(law, "rivals", ()))
+            yield f"the potential has {theirs} beside the learnt form; name the same rivals here, word for word"
+
+    def requirements(self) -> tuple[str, ...]:
+        """Return the engines that the rivals need."""
+        return ("lammps",) if any(not rival.calculator for rival in self.rivals) else ()
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        meam = "2NN-MEAM of Co, Cr, Fe, Mn and Ni: W.-M. Choi et al., npj Comput. Mater. 4, 1 (2018)"
+        known = any(rival.name == "choi_2018" for rival in self.rivals)
+        return (*super().references(), *((meam,) if known else ()))
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Relax one specimen with the form it has drawn."""
+        form = int(given["potential_form"])
+        if form == 0:
+            return super().__call__(given, streams)
+        if form > len(self.rivals):
+            raise MemberFailed(
+                f"form {form} is none of the {len(self.rivals)} rivals; name those of the potential here"
+            )
+        from ase.data import chemical_symbols
+
+        from uqmsm.physics.alloy import sites
+        from uqmsm.physics.atomistic.probed import probed_statics
+        from uqmsm.physics.potential import average_atom
+        from uqmsm.physics.potential.engines import probe_of
+
+        _, rows = self._rows(given)
+        # in the potential's own order, in which the engine knows its types
+        known = tuple(chemical_symbols[int(number)] for number in given["potential_elements"])
+        fractions = np.zeros(len(known))
+        fractions[rows] = given["composition"]
+        lattice: Literal["bcc", "fcc"] = "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
+        cells = tuple(int(n) for n in given["cells"])
+        # where to begin: the learnt form's lattice, which decides nothing
+        start = float(average_atom(given["potential_parameters"], fractions, lattice).lattice_parameter)
+        with probe_of(self.rivals[form - 1].engine(known), known) as probe:
+            result = probed_statics(
+                probe, np.array(rows)[given["species"]], fractions, sites(lattice, cells),
+                cells=cells, a_guess_A=start, rng=np.random.Generator(np.random.PCG64DXSM(int(given["swap_key"]))),
+                n_families=self.families, force_tolerance_eV_per_A=3e-4,
+            )  # fmt: skip
+        volumes, errors = result.misfit_volumes[rows], result.misfit_volumes_se[rows]
+        return self._told(replace(result, misfit_volumes=volumes, misfit_volumes_se=errors))
 
 
 @dataclass(frozen=True)
@@ -298,7 +385,7 @@ class Service:
         }
 
 
-def _told(fractions: Mapping[str, float]) -> str:
+def _written(fractions: Mapping[str, float]) -> str:
     return " ".join(f"{symbol} {fraction:.3g}" for symbol, fraction in fractions.items())
 
 

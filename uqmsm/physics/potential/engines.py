@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
 
-__all__ = ["AseCalculator", "AseProbe", "LammpsPotential", "LammpsProbe", "probe_of"]
+__all__ = ["AseCalculator", "AseProbe", "LammpsPotential", "LammpsProbe", "Rival", "probe_of"]
 
 Floats = NDArray[np.float64]
 Species = NDArray[np.int64]
@@ -263,3 +263,49 @@ def _lower(cell: Floats) -> tuple[Floats, Floats]:
 
 def _line(fault: Exception) -> str:
     return " ".join(str(fault).split())[:300]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A potential of another form with its numbers as they are: one member, no parameters to learn.
+
+    Parameters
+    ----------
+    name
+        For people; ``choi_2018`` alone is the 2NN-MEAM of Co, Cr, Fe, Mn and Ni that comes with uqmsm.
+    pair_style, pair_coeff, files
+        As told to LAMMPS (what it is given after ``pair_style`` and ``pair_coeff``); files are named in `pair_coeff` by
+        their last part. Types are the elements of the alloy, in its order.
+    calculator, options
+        Name and keyword arguments of an ASE calculator, instead of LAMMPS.
+    """
+
+    name: str
+    pair_style: str = ""
+    pair_coeff: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    calculator: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what names no engine, or two."""
+        if bool(self.pair_style) != bool(self.pair_coeff) or (self.pair_style and self.calculator):
+            raise StudyError(
+                f"the form {self.name!r} needs pair_style and pair_coeff (for LAMMPS), or calculator (for ASE): one of "
+                "both"
+            )
+        if not (self.pair_style or self.calculator) and self.name != "choi_2018":
+            raise StudyError(
+                f"the form {self.name!r} names no engine; write pair_style and pair_coeff, or calculator, or the name "
+                "choi_2018"
+            )
+
+    def engine(self, elements: Sequence[str]) -> LammpsPotential | AseCalculator:
+        """Return the engine for these elements, species in their order."""
+        if self.calculator:
+            return AseCalculator(self.calculator, self.options)
+        if self.pair_style:
+            return LammpsPotential(self.pair_style, self.pair_coeff, self.files)
+        from uqmsm.physics.potential.meam import choi_2018
+
+        return choi_2018(elements)

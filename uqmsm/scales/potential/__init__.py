@@ -12,15 +12,18 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports
 from uqmsm.scales.potential.effective_fcc import EffectiveFccPosterior
+from uqmsm.scales.potential.forms import FormsDraw, FormsLearnt, FormsPosterior
 from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import DISCREPANCIES
-from uqmsm.stochastic import Given, Outcome, Source, law_sources
+from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic
 
 __all__ = [
     "LAWS",
     "EffectiveFccPosterior",
+    "FormsLearnt",
+    "FormsPosterior",
     "JointLearnt",
     "JointPosterior",
     "Learnt",
@@ -33,10 +36,11 @@ LAWS = {
     "zhou_posterior": ZhouPosterior,
     "joint_posterior": JointPosterior,
     "effective_fcc_posterior": EffectiveFccPosterior,
+    "forms_posterior": FormsPosterior,
 }
 """Laws that a study may write in this scale's fields, beside the general ones."""
 
-_POSTERIORS = (ZhouPosterior, Learnt, JointLearnt)
+_POSTERIORS = (ZhouPosterior, Learnt, JointLearnt, FormsLearnt)
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Potential:
     parameters
         Parameters of the interatomic potential. ``published`` takes the numbers of the literature as if they were
         certain; ``effective_fcc`` those of nickel scaled to Co, Cr, Fe, Mn and Ni as they are in fcc alloys; the law
-        ``zhou_posterior`` learns them from data of elements and alloy, ``effective_fcc_posterior`` from fcc alloys, and
-        ``joint_posterior`` once for every functional of an ensemble, which a stage of scale dft has to hand on.
+        ``zhou_posterior`` learns them from data of elements and alloy, ``effective_fcc_posterior`` from fcc alloys,
+        ``joint_posterior`` once for every functional of an ensemble, which a stage of scale dft has to hand on, and
+        ``forms_posterior`` weighs a form that is learnt against others that are not, a source of doubt of its own.
     """
 
     elements: tuple[str, ...]
@@ -63,7 +68,7 @@ class Potential:
         from uqmsm.physics.potential.effective_fcc import effective_rows
 
         law = getattr(self.parameters, "law", None)
-        effective = self.parameters == "effective_fcc" or isinstance(law, EffectiveFccPosterior)
+        effective = self.parameters == "effective_fcc" or getattr(law, "family", "") == "effective_fcc"
         (effective_rows if effective else facts)(self.elements)
         if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, _POSTERIORS):
             raise StudyError(
@@ -88,7 +93,9 @@ class Potential:
     def outputs(self) -> Ports:
         """The parameters, told with atomic numbers, and the inadequacy of the form."""
         words = "of log(true / predicted) of " + ", ".join(DISCREPANCIES)
+        form = Port("potential_form", "1", meaning="0 the form that is learnt, then its rivals in their order")
         return (
+            *((form,) if self._has_forms else ()),
             Port("potential_elements", "1", ("element",), "atomic numbers of the potential's elements"),
             Port("potential_parameters", "1", ("element", "column"), "parameters in angstrom and eV, see the columns"),
             Port("discrepancy_mean", "1", ("quantity",), "mean " + words),
@@ -97,8 +104,13 @@ class Potential:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """What is not known of the parameters."""
-        return law_sources(self)
+        """What is not known of the parameters, and which form is right."""
+        form = Source("form", Kind.EPISTEMIC, long_name="form of the potential, weighed by what each foretells")
+        return (*((form,) if self._has_forms else ()), *law_sources(self))
+
+    @property
+    def _has_forms(self) -> bool:
+        return isinstance(getattr(self.parameters, "law", self.parameters), (FormsPosterior, FormsLearnt, FormsDraw))
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Hand on one draw, or the published numbers."""
@@ -113,9 +125,12 @@ class Potential:
             draw = PotentialDraw(numbers(self.elements).values, np.zeros(5), np.zeros(5))
         if isinstance(draw, JointDraw):
             draw = draw.of(int(given["functional"]))
+        form: dict[str, Any] = {}
+        if isinstance(draw, FormsDraw):
+            form["potential_form"], draw = draw.of(float(streams["form"].random()))
         if not isinstance(draw, PotentialDraw):
             raise TypeError(f"{draw!r} is not settled; call operators through uqmsm.stochastic.evaluate")
-        return {
+        return form | {
             "potential_elements": [atomic_numbers[symbol] for symbol in self.elements],
             "potential_parameters": draw.values,
             "discrepancy_mean": draw.discrepancy_mean,

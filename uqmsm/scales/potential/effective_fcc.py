@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,7 @@ class EffectiveFccPosterior(ZhouPosterior):
         No draws come with uqmsm.
     """
 
+    family: ClassVar[str] = "effective_fcc"
     lattice: Literal["bcc", "fcc"] = "fcc"
     relaxed_cells: tuple[int, int, int] = (4, 4, 4)
 
