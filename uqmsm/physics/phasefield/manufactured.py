@@ -56,7 +56,8 @@ class MovingWall:
 
     def solution(self, box: Box, time: float) -> Array:
         """Return eta ``box.shape``."""
-        return 0.5 * (1.0 - self._wall(*box.points(), time))
+        x, y = box.points()
+        return 0.5 * (1.0 - self._wall(x, y, time))
 
     def source(self, box: Box, time: float) -> Array:
         """Return S ``box.shape``."""
