@@ -64,6 +64,13 @@ class Lingering:
     def program(self):
         subprocess.run(["sleep", str(self.seconds)], check=True)  # stands for an engine
 
+    def bring(self):
+        """Import a module that takes its time, and is broken when that is interrupted."""
+        import slow_module
+
+        if not slow_module.READY:
+            raise RuntimeError("half a module")
+
     def die(self):
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -92,6 +93,22 @@ def test_a_thread_that_is_not_the_main_one_is_stopped_too(tmp_path):
     thread.start()
     thread.join(60)
     assert found["it"]["a"].states(0)["timed out"] == 1
+
+
+@pytest.mark.parametrize("in_main", [True, False])
+def test_imports_are_not_interrupted_and_their_time_is_not_counted(tmp_path, in_main):
+    sys.modules.pop("slow_module", None)
+    chain, found = one(Lingering("bring", above=-np.inf)), {}
+
+    def go():
+        found["it"] = fresh(tmp_path / "run", chain, MEMBERS, limits=SHORT)["a"]
+
+    thread = threading.Thread(target=go)
+    go() if in_main else thread.start()
+    if not in_main:
+        thread.join(60)
+    assert found["it"].done.all()
+    assert found["it"].seconds.max() > 1.5
 
 
 def test_a_stage_has_its_own_limit_and_a_call_of_another_does_not_feel_it(tmp_path):

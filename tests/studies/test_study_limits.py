@@ -32,10 +32,10 @@ class Plate:
 
     def __call__(self, given, streams):
         if not (Path(self.calm) / "calm").exists():
-            if self.lot > 0.9:
+            if self.lot > 0.5:
                 print("waits for ever")
                 time.sleep(0.5)
-            if self.lot < -0.9:
+            if self.lot < -0.5:
                 print("asks the network")
                 raise ConnectionError("no answer")
         return {"y": self.modulus + self.lot}

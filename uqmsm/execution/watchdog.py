@@ -5,6 +5,9 @@ its task goes on. What never comes back is ended by the `warden`, a process besi
 again. In the client's own process (``--workers 0``) there is no warden, because ending that process would end the
 study: there, native code that never returns is not stopped, and calls that wait (sleep, a program that they started)
 are.
+
+Imports and the compiling of kernels are never interrupted, because a module that is half there would break every later
+call of the process, and their time is not counted: a call costs the same in a process that is new.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
+from types import FrameType
 from typing import IO, TypeVar
 from urllib.parse import quote
 
@@ -39,6 +44,8 @@ GRACE_SECONDS = 2.0
 """How long a call may follow the request to stop, before its worker is ended."""
 SEVERAL = -1
 """The row of a batch that runs as a whole."""
+
+_PREPARING = ("importlib._bootstrap", "numba.", "llvmlite.")
 
 Result = TypeVar("Result")
 
@@ -103,12 +110,18 @@ class _Call:
 
     slot: warden.Slot
     thread: int
+    write: Callable[[warden.Slot], None]
     asked: bool = False
     told: bool = False
     kind: str = "limit"
     seconds: float = math.inf
     looked: float = 0.0
     straggler: float = math.inf
+
+    def put_off(self, seconds: float) -> None:
+        """Grant time that is not the call's own."""
+        self.slot = replace(self.slot, began=self.slot.began + seconds)
+        self.write(self.slot)
 
     def over(self, now: float) -> bool:
         """Tell whether it has taken longer than it may, and note which limit that was."""
@@ -142,6 +155,15 @@ def _apart() -> bool:
     return not getattr(_HOME, "here", False) and parent_process() is not None
 
 
+def _preparing(frame: FrameType | None) -> bool:
+    """Tell whether a thread is importing a module or compiling a kernel."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith(_PREPARING):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class _Clock(threading.Thread):
     """Asks calls to stop; one for the whole process."""
 
@@ -152,14 +174,18 @@ class _Clock(threading.Thread):
 
     def run(self) -> None:
         """Look at every call several times a second while there are any."""
+        last = 0.0
         while True:
             _BUSY.wait()
             time.sleep(POLL_SECONDS)
             with _LOCK:
-                now = time.monotonic()
+                now, frames = time.monotonic(), sys._current_frames()  # noqa: SLF001  # documented, for debuggers
                 for call in _CALLS.values():
-                    if not call.asked and call.over(now):
+                    if _preparing(frames.get(call.thread)):
+                        call.put_off(now - max(last, call.slot.began))
+                    elif not call.asked and call.over(now):
                         self._ask(call)
+                last = now
                 if not _CALLS:
                     _BUSY.clear()
 
@@ -171,11 +197,14 @@ class _Clock(threading.Thread):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(call.thread), ctypes.py_object(Overtime))
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """Raise in the main thread, if its call is still the one that was asked to stop."""
-    del number, frame
+    del number
     for call in list(_CALLS.values()):
         if call.thread == threading.get_ident() and call.asked and not call.told:
+            if _preparing(frame):
+                call.asked = False  # the clock asks again
+                return
             call.told = True
             raise Overtime
 
@@ -283,7 +312,7 @@ class Watching:
             process.token += 1
             token = process.token
         slot = replace(self._slot, token=token, began=time.monotonic(), row=row, mark=self.printed.begin())
-        call = _Call(slot, threading.get_ident())
+        call = _Call(slot, threading.get_ident(), partial(process.write, self._at))
         process.write(self._at, slot)
         if self._limited:
             _CALLS[token] = call
