@@ -92,3 +92,10 @@ def test_wrong_calls_say_what_to_do():
         zhou_from_free(ELEMENTS, np.zeros(5), "bcc")
     with pytest.raises(StudyError, match="curvature F2"):
         free_from(published(("Cr",)), "bcc")
+
+
+def test_densities_that_underflow_are_no_potential_and_break_nothing():
+    free = free_from(published(("W",)), "bcc")[None].copy()
+    assert np.isfinite(zhou_from_free(("W",), free, "bcc")).all()
+    free[0, free_names(("W",)).index("W.ln_lambda")] = 40.0
+    assert np.isnan(zhou_from_free(("W",), free, "bcc")).all()

@@ -118,7 +118,7 @@ def _fill(free: NDArray[np.float64], table: NDArray[np.float64], row: NDArray[np
         energy += 0.5 * count * h
         bond_pull += count * s * g1
         pair_pull += count * s * h1
-    row[B] = pair_pull / bond_pull
+    row[B] = pair_pull / bond_pull if bond_pull != 0.0 else np.nan  # densities that underflow bind nothing
     f0 = -np.exp(free[_EC]) - energy + 0.5 * row[B] * rho
     row[FE] = np.exp(free[_FE])
     good = _embed(row, f0, np.exp(free[_F2]), free[_F3], row[FE] * rho)
