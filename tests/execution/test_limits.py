@@ -37,8 +37,10 @@ def above(values, count):
     return float(np.sort(values)[-count - 1])
 
 
-@pytest.mark.parametrize("how", ["loop", "wait", "program"])
-@pytest.mark.parametrize("operator", [Lingering, LingeringTogether])
+@pytest.mark.parametrize(
+    ("operator", "how"),
+    [(Lingering, "loop"), (Lingering, "wait"), (Lingering, "program"), (LingeringTogether, "loop")],
+)
 def test_a_call_that_takes_too_long_is_timed_out_alone(tmp_path, how, operator):
     values = draws(tmp_path)
     limit, watch = above(values, 1), Watching()
