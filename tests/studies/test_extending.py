@@ -176,7 +176,7 @@ WRONG = [
     (["--members", "many"], "'many' is not a valid integer"),
     (["--members", "999999999999"], "a design has between 0 and"),
     (["--band-draws", "64"], "say both of its numbers"),
-    (["--band-draws", "4", "--band-inner", "50"], "draws = 4 is too few"),
+    (["--band-draws", "4", "--band-inner", "50"], "run cannot be extended so: draws = 4 is too few: Write 8 or more"),
     (["--at-most", "64"], "has no stop rules"),
     ([], "Say the rows there shall be (--members 64)"),
 ]

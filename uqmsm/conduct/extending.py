@@ -16,7 +16,7 @@ from uqmsm.conduct.running import conducted, opened, place_of, teller
 from uqmsm.errors import StudyError
 from uqmsm.execution.journal import progress, write_whole
 from uqmsm.members import Design, Nested, Size
-from uqmsm.reading import read_file
+from uqmsm.reading import Faulty, read_file
 from uqmsm.study import Study
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _members_alone(change: Change) -> bool:
 def _enlarged_study(path: Path, lock: Lock, before: Study, size: Size, wanted: dict[str, int]) -> Study:
     """Return the study with more members, checked as any study file is."""
     if not wanted:
-        return as_run(path, lock, _from_source(path, lock))
+        return _resized(path, lock, _from_source(path, lock))
     if before.members.band is None and {"band.draws", "band.inner"} & set(wanted):
         if not {"band.draws", "band.inner"} <= set(wanted):
             raise StudyError(
@@ -117,7 +117,16 @@ def _enlarged_study(path: Path, lock: Lock, before: Study, size: Size, wanted: d
     if small:
         key, value = next(iter(small.items()))
         raise StudyError(_shrinking(path, key, value, least[key]))
-    return as_run(path, lock, overrides)
+    return _resized(path, lock, overrides)
+
+
+def _resized(path: Path, lock: Lock, overrides: list[str]) -> Study:
+    """Return the study with other numbers; it was sound without them, so that what is wrong is wrong with them."""
+    try:
+        return as_run(path, lock, overrides)
+    except Faulty as fault:
+        said = " ".join(": ".join(filter(None, (one.what, one.next))) for one in fault.problems)
+        raise StudyError(f"{path} cannot be extended so: {said}") from fault
 
 
 def _numbers_said(study: Study) -> dict[str, int | None]:
