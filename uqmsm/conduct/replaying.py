@@ -60,9 +60,11 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
     indices = Address.parse(address)
     wanted, given = {source.label for source in study.chain.sources}, set(indices)
     if wanted != given:
+        lacks, foreign = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))
+        faults = [f"lacks {lacks}"] * bool(lacks) + [f"names {foreign}, which the chain has not"] * bool(foreign)
         raise StudyError(
-            f"address {address!r} lacks {sorted(wanted - given)} and names {sorted(given - wanted)} that the chain has "
-            f"not; copy one from the members table of {path}"
+            f"address {address!r} {' and '.join(faults)}; copy one from the members table of {path}: "
+            f'uqmsm.open({str(path)!r})["members"] in Python'
         )
     chain = learnt_before(study.chain, study.seed, path / "posterior")
     known: dict[str, dict[str, NDArray[Any]]] = {}
