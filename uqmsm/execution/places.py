@@ -296,7 +296,8 @@ def _typed(text: str, values: Mapping[str, str]) -> dict[str, Any]:
         if key not in known:
             near = get_close_matches(key, [*known, "ca", "cert", "key"], n=1)
             raise StudyError(
-                f"cluster {text!r}: there is no {key!r}; " + (f"did you mean {near[0]}?" if near else f"known: {known}")
+                f"cluster {text!r}: there is no {key!r}; "
+                + (f"did you mean {near[0]}?" if near else f"write one of {', '.join([*known, 'ca', 'cert', 'key'])}")
             )
         if key in {"prologue", "directives"}:
             raise StudyError(

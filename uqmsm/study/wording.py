@@ -90,6 +90,8 @@ def _general(kind: str, value: Any, context: dict[str, Any], message: str) -> Py
         wanted, _, how = _WANTED[stem].partition("; ")
         if stem == "int" and isinstance(value, str) and re.fullmatch(r"[-+]?\d+", value.strip()):
             return custom(f"{shown(value)} is text, not {wanted}", advice=f"Remove the quotes: {value.strip()}")
+        if stem in {"tuple", "list"} and isinstance(value, dict):
+            return custom("one mapping stands where a list of them is wanted", advice="Put it in brackets: [{...}]")
         return custom(f"{shown(value)} is not {wanted}", advice=f"{how.capitalize()}." if how else f"Write {wanted}.")
     if kind == "missing":
         return custom("a value is missing here", advice="Give as many values as are asked for.")
