@@ -211,7 +211,7 @@ FAULTS = [
     ("rows: 16, until: [{answer: y, se: 1, line: lot}], at_most: 99", "is a line of the ledger"),
     ("rows: 16, until: [{answer: y, se: 3, of: ledger}], at_most: 99", "below 1"),
     ("rows: 16, until: [{answer: y, se: 3%, of: ledger, line: lto}], at_most: 99", "Did you mean 'lot'?"),
-    ("rows: 16, until: {answer: y}, at_most: 99", "a mapping is not a list"),
+    ("rows: 16, until: {answer: y}, at_most: 99", "one mapping stands where a list"),
     (
         f"rows: 16, band: {{draws: 8, inner: 50}}, until: [{RULE[:-1]}, of: probability}}], at_most: 99",
         "its band says no end of draws",
