@@ -32,51 +32,39 @@ def grown(shape, grains, seed, times):
         yield now.time, radii(size[alive], len(shape)), counts[counts > 0]
 
 
-def exponent(times, mean_radius):
-    """Return the n for which <R>^n is straightest in time."""
-    choices = np.linspace(1.0, 4.0, 601)
-    left = []
-    for n in choices:
-        power = mean_radius**n
-        left.append(1.0 - np.corrcoef(times, power)[0, 1] ** 2)
-    return choices[np.argmin(left)]
-
-
-def test_the_exponent_is_found_where_it_is_known():
-    times = np.linspace(30, 150, 13)
-    noise = 1 + 0.002 * np.random.default_rng(0).standard_normal(13)
-    for n in (2.0, 2.5, 3.0):
-        assert exponent(times, (40 + 1.5 * times) ** (1 / n) * noise) == pytest.approx(n, abs=0.12)
-
-
 @pytest.mark.slow
-def test_mean_radius_squared_grows_in_time_and_sizes_are_self_similar():
-    """Claimed where the mean radius is two widths or more and 1000 grains are alive."""
-    times, mean, spread, sizes = [], [], [], []
-    for time, size, counts in grown((960, 960), 5200, 1, np.linspace(24.0, 90.0, 12)):
+def test_mean_area_grows_at_a_constant_rate_and_sizes_are_self_similar():
+    """Where the mean radius is two widths or more and 1000 grains are alive.
+
+    The rate of the mean area in the second half of the run over that in the first. Boundaries are not thin: by the
+    measured slope of von Neumann's law rates are high by 0.7 (width / radius)^2, which is divided out. R^3 ~ t would
+    give 0.84. An exponent to 0.1 needs a range that takes an hour: benchmarks/phasefield.py --law.
+    """
+    times, area, spread, sizes = [], [], [], []
+    for time, size, counts in grown((1000, 1000), 6000, 1, np.linspace(36.0, 102.0, 7)):
         assert len(size) >= 1000
         assert size.mean() >= 2 * WIDTH
         assert counts.mean() == pytest.approx(6.0, abs=0.03)
         times.append(time)
-        mean.append(size.mean())
+        area.append(1000**2 / np.pi / len(size))
         spread.append(size.std() / size.mean())
         sizes.append(size / size.mean())
-        print(time, len(size), size.mean(), spread[-1])
-    assert mean[-1] ** 2 > 2.0 * mean[0] ** 2
-    assert exponent(np.array(times), np.array(mean)) == pytest.approx(2.0, abs=0.1)
-    # dependent samples, so a distance and no p-value: 0.04 is what 1000 and 2500 independent sizes have in 80 of 100
-    assert stats.ks_2samp(sizes[2], sizes[-1]).statistic < 0.05
-    assert stats.ks_2samp(sizes[-1], np.exp(0.8 * np.random.default_rng(0).standard_normal(5000))).statistic > 0.05
+    rates = np.diff(np.array(area)[::3]) / np.diff(times[::3])
+    thick = 1 + 0.7 * WIDTH**2 / np.array([np.mean(area[:4]), np.mean(area[3:])])
+    assert (rates[1] / thick[1]) / (rates[0] / thick[0]) == pytest.approx(1.0, abs=0.1)
+    assert max(spread) - min(spread) < 0.03
+    # dependent samples, so a distance and no p-value
+    assert stats.ks_2samp(sizes[0], sizes[-1]).statistic < 0.05
+    assert stats.ks_2samp(sizes[0], np.random.default_rng(0).lognormal(-0.1, 0.45, 5000)).statistic > 0.05
 
 
 @pytest.mark.slow
 def test_faces_in_space():
-    """From about 14.5 of the Laguerre cells to 13.7, the mean in the steady state of three-dimensional growth.
+    """13.7 in the steady state of three-dimensional growth (C. E. Krill, L.-Q. Chen, Acta Mater. 50, 2002, 3057).
 
-    Computer experiments give 13.5 to 13.8 (C. E. Krill, L.-Q. Chen, Acta Mater. 50, 2002, 3057-3073: 13.7).
+    Some 200 grains with a standard deviation of five faces: a standard error of 0.4. Poisson-Voronoi cells have 15.5.
     """
-    for time, size, counts in grown((96, 96, 96), 320, 2, [6.0, 12.0]):
-        last = counts
-        print(time, len(size), size.mean(), counts.mean())
-    assert size.mean() >= 2 * WIDTH
-    assert last.mean() == pytest.approx(13.7, abs=0.5)
+    for _, size, counts in grown((112, 112, 112), 240, 2, [14.0]):
+        assert len(size) > 150
+        assert size.mean() >= 2 * WIDTH
+        assert counts.mean() == pytest.approx(13.7, abs=0.8)
