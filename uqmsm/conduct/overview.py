@@ -63,6 +63,7 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
         "calls": {name: len(found) for name, found in calls.items()},
         "seconds_per_call": seconds,
         "seconds_to_learn": _learning(study.chain),
+        "seconds_not_stated": [name for name, each in seconds.items() if each is None] or None,
         "core_seconds_of": {name: round(each, 1) for name, each in spent.items()},
         "core_seconds": round(sum(spent.values()), 1),
         "memory_MB": round(sum(_bytes(study.chain[name], found) for name, found in calls.items()) / 1e6, 1),

@@ -1,8 +1,9 @@
-"""Keeps the last lines that a call printed, for the one who asks why it failed; what is printed still comes out.
+"""Keeps the last lines that a call printed, for the one who asks why it failed.
 
 In a worker process everything counts that reaches its standard output and error: Python, warnings, logging and engines
-written in other languages. What was caught comes out when the task ends. In the client's own process, where the
-progress display writes to the same terminal, it is what Python code prints, warns and logs in the thread of the call.
+written in other languages. `replay` shows it; while the run goes on it would be written over the progress display. In
+the client's own process it is what Python code prints, warns and logs in the thread of the call, and it still comes
+out.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class _Descriptors(Printed):
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Send both where they went before, with what was caught."""
+        """Send both where they went before."""
         cls = _Descriptors
         with cls._lock:
             cls._users -= 1
@@ -116,20 +117,12 @@ class _Descriptors(Printed):
             for number, saved in zip((1, 2), cls._saved, strict=True):
                 os.dup2(saved, number)
                 os.close(saved)
-            self._pass_on()
+            self._forget()
 
-    def _pass_on(self) -> None:
-        handle = self._handle()
-        size = os.fstat(handle).st_size
-        for at in range(0, size, 1 << 20):
-            piece = os.pread(handle, 1 << 20, at)
-            try:
-                while piece:
-                    piece = piece[os.write(2, piece) :]
-            except OSError:
-                break  # nobody listens
-        if size:
-            os.ftruncate(handle, 0)
+    def _forget(self) -> None:
+        """Empty the file: thousands of members would write over the progress display of their client."""
+        if os.fstat(self._handle()).st_size:
+            os.ftruncate(self._handle(), 0)
 
     def _handle(self) -> int:
         if self.file is None:
