@@ -10,33 +10,43 @@ import numpy as np
 import uqmsm
 from uqmsm.execution.journal import read_journal
 from uqmsm.execution.taskfile import LASTING, CorruptFile, read_task
-from uqmsm.fields import read_row
+from uqmsm.fields import DamagedField, read_row
 
 TIMES = {"seconds", "host"}
 
 
 def outcomes_of(record, members):
-    """Return key -> everything that one call gave, as bytes; fields are read from their own files and verified."""
+    """Return key -> everything that one call gave, as bytes; fields are read from their own files and verified.
+
+    A call whose field cannot be believed is left out, as one whose file cannot.
+    """
     found = {}
     for row, key in enumerate(record.keys):
         if record.status[row] not in LASTING:
             continue
-        given = {}
-        for port, values in record.values.items():
-            sizes = record.sizes.get(port)
-            cut = () if sizes is None else tuple(map(slice, sizes[row].tolist()))
-            given[port] = np.ascontiguousarray(values[row][cut])
-        for port, stored in getattr(record, "fields", {}).items():
-            sizes = record.sizes.get(port)
-            cut = () if sizes is None else tuple(map(slice, sizes[row].tolist()))
-            if stored.digests[row].any():
-                whole = read_row(members, stored.file, row, stored.digests[row].tobytes())
-                given[port] = np.ascontiguousarray(whole[cut])
-        image = {port: (str(one.dtype), one.shape, one.tobytes()) for port, one in given.items()}
-        if int(record.status[row]) != LASTING[0]:
-            image = {}  # whatever fills the rows of calls that failed
-        found[key.tobytes()] = (record.stage, int(record.status[row]), record.reasons.get(row, ""), image)
+        try:
+            found[key.tobytes()] = _outcome(record, members, row)
+        except DamagedField:
+            continue
     return found
+
+
+def _outcome(record, members, row):
+    given = {}
+    for port, values in record.values.items():
+        sizes = record.sizes.get(port)
+        cut = () if sizes is None else tuple(map(slice, sizes[row].tolist()))
+        given[port] = np.ascontiguousarray(values[row][cut])
+    for port, stored in getattr(record, "fields", {}).items():
+        sizes = record.sizes.get(port)
+        cut = () if sizes is None else tuple(map(slice, sizes[row].tolist()))
+        if stored.digests[row].any():
+            whole = read_row(members, stored.file, row, stored.digests[row].tobytes())
+            given[port] = np.ascontiguousarray(whole[cut])
+    image = {port: (str(one.dtype), one.shape, one.tobytes()) for port, one in given.items()}
+    if int(record.status[row]) != LASTING[0]:
+        image = {}  # whatever fills the rows of calls that failed
+    return record.stage, int(record.status[row]), record.reasons.get(row, ""), image
 
 
 def journalled(run):
