@@ -15,8 +15,9 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from uqmsm.chain import Chain
-from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.errors import StudyError
 from uqmsm.fields import INDEX, Placed, read_index, read_row, sync_folder
+from uqmsm.netcdf import write_netcdf
 from uqmsm.quantity import Port
 from uqmsm.trust import damaged, refuse_foreign_data, refuse_links, seal
 
@@ -156,18 +157,8 @@ def save(results: xr.DataTree, path: Path) -> None:
     EnvironmentFault
         When it cannot be written; what was there before is untouched.
     """
-    fresh = path.with_name(path.name + ".part")
-    try:
-        results.to_netcdf(fresh, engine="h5netcdf")
-        seal(fresh)
-        fresh.replace(path)
-        sync_folder(path.parent)
-    except (OSError, RuntimeError) as fault:  # HDF5 tells of a full disk as either
-        fresh.unlink(missing_ok=True)
-        words = getattr(fault, "strerror", None) or f"HDF5 could not write it ({fault})"
-        raise EnvironmentFault(
-            f"{path}: {words}; what was finished is kept: free space, then `uqmsm resume {path.parent}`"
-        ) from fault
+    write_netcdf(results, path, finish=seal)
+    sync_folder(path.parent)
 
 
 def load(run: str | os.PathLike[str]) -> xr.DataTree:

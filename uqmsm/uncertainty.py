@@ -68,7 +68,8 @@ class LearnableLaw(Protocol):
         seed
             Seed of the study; streams are addressed from it.
         stored
-            File to keep the draws in; one with the same fingerprint is read instead of computing again. What it holds
+            File to keep the draws in; one with the same fingerprint is read instead of computing again
+            (`uqmsm.netcdf.write_netcdf` writes it so that a full disk does no harm). What it holds
             joins the results if it is netCDF: each of its groups (`posterior`, `prior`, `observed_data`,
             `posterior_predictive`, `sample_stats`, `diagnostics`, as in ArviZ; any may be absent) is filed under the
             stage. Attributes of the root that are looked at, each optional: `fingerprint`; `shortfalls`, a JSON list of

@@ -12,6 +12,7 @@ import xarray as xr
 
 from uqmsm.errors import MemberFailed
 from uqmsm.fields import FIELD_BYTES
+from uqmsm.netcdf import write_netcdf
 from uqmsm.quantity import Port
 from uqmsm.stochastic import Kind, Source, law_sources
 from uqmsm.uncertainty import Aleatoric, Epistemic
@@ -60,9 +61,7 @@ class Measured:
         group = xr.Dataset({"shift": (("chain", "draw"), draws[None, :], words)})
         tree = xr.DataTree.from_dict({"posterior": group})
         tree.attrs["fingerprint"] = self.fingerprint
-        fresh = stored.with_name(stored.name + ".part")
-        tree.to_netcdf(fresh, engine="h5netcdf")
-        fresh.replace(stored)
+        write_netcdf(tree, stored)
         return Known(tuple(draws.tolist()))
 
 

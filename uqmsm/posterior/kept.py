@@ -18,6 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
+from uqmsm.netcdf import write_netcdf
 from uqmsm.posterior.judging import Diagnostics
 from uqmsm.posterior.sampling import Chains
 from uqmsm.trust import refuse_foreign_data
@@ -179,15 +180,13 @@ class Posterior:
 
     def save(self, path: Path, beside: Mapping[str, xr.Dataset] | None = None) -> None:
         """Write the file, with groups `beside` its own, under another name first: a reader never sees half of it."""
-        fresh = path.with_name(path.name + ".part")
         tree = self.tree()
         for name, group in (beside or {}).items():
             tree[name] = xr.DataTree(group)
         packed = {
             group.path: {str(n): {"zlib": True} for n, v in group.data_vars.items() if v.ndim} for group in tree.subtree
         }
-        tree.to_netcdf(fresh, engine="h5netcdf", encoding=packed)
-        fresh.replace(path)
+        write_netcdf(tree, path, encoding=packed)
 
     @classmethod
     def load(cls, path: Path) -> Posterior:

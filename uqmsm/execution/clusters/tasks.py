@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -238,8 +238,15 @@ class DaskBackend:
         if find_spec("bokeh") is None:
             yield
             return
-        with self._client.as_current(), performance_report(filename=str(path)):
-            yield
+        with self._client.as_current():
+            page = performance_report(filename=str(path))
+            page.__enter__()
+            try:
+                yield
+            finally:
+                # a scheduler that is gone has nothing to tell, and whoever needed it has said so
+                with suppress(OSError):
+                    page.__exit__(None, None, None)
 
     def forget(self) -> None:
         """Give up the tasks that have not ended."""

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from uqmsm.netcdf import write_netcdf
 from uqmsm.scales.strength.evidence import FormPrior, half_normal
 from uqmsm.scales.strength.yields import YieldRow
 from uqmsm.trust import refuse_foreign_data
@@ -85,9 +86,7 @@ def _observed(rows: Sequence[YieldRow]) -> dict[str, Any]:
 
 def _save(tree: xr.DataTree, path: Path) -> None:
     """Write the file, under another name first, so that a reader never sees half of it."""
-    fresh = path.with_name(path.name + ".part")
-    tree.to_netcdf(fresh, engine="h5netcdf")
-    fresh.replace(path)
+    write_netcdf(tree, path)
 
 
 def _fingerprint_of(path: Path) -> str:
