@@ -191,18 +191,20 @@ class StageOutcomes:
         wanted = record.status != Status.PENDING if only is None else only
         known = np.flatnonzero((rows >= 0) & wanted)
         rows = rows[known]
+        well = record.status[known] == Status.DONE
         for port, values in record.values.items():
             self._store(port, values)
             place: tuple[Any, ...] = (rows, *(slice(size) for size in values.shape[1:]))
             self._raw[port][place] = values[known]
             sizes = record.sizes.get(port)
-            self._sizes[port][rows] = values.shape[1:] if sizes is None else sizes[known]
-        well = record.status[known] == Status.DONE
+            own = np.asarray(values.shape[1:]) if sizes is None else sizes[known]
+            self._sizes[port][rows] = np.where(well[:, None], own, 0)  # what failed has none, whatever its mates had
         for port, stored in record.fields.items():
             self._keep_type(port, np.dtype(stored.dtype))
             self._held.setdefault(port, Held(len(self.calls), stored.dtype)).enter(rows[well], stored, known[well])
             sizes = record.sizes.get(port)
-            self._size_table(port, len(stored.shape))[rows] = stored.shape if sizes is None else sizes[known]
+            own = np.asarray(stored.shape) if sizes is None else sizes[known]
+            self._size_table(port, len(stored.shape))[rows] = np.where(well[:, None], own, 0)
         self.status[rows] = record.status[known]
         self.seconds[rows] = record.seconds[known]
         if record.host not in self._host_names:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import dask
 from distributed import Client, Future, WorkerPlugin, performance_report
+from distributed.comm import CommClosedError
 from distributed.protocol.pickle import dumps
 from distributed.scheduler import KilledWorker
 
@@ -217,7 +218,7 @@ class DaskBackend:
             return Finished(ticket, future.result())
         except KilledWorker:
             return Finished(ticket, lost=f"the worker process ended {WORKER_DEATHS + 1} times while running it")
-        except CancelledError as fault:
+        except (CancelledError, CommClosedError) as fault:
             raise EnvironmentFault(
                 f"the scheduler is gone, or gave task {ticket} back unfinished; what was finished is kept: mend the "
                 "cluster, then resume the run"
