@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import dask
 import xarray as xr
 
 from uqmsm.errors import EnvironmentFault
@@ -42,7 +43,8 @@ def write_netcdf(
         When it cannot be written; what was there before is untouched.
     """
     options: dict[str, Any] = {} if encoding is None else {"encoding": encoding}
-    data = tree.to_netcdf(None, engine="h5netcdf", **options)
+    with dask.config.set(scheduler="synchronous"):  # else xarray asks a cluster that happens to be there for a lock
+        data = tree.to_netcdf(None, engine="h5netcdf", **options)
     fresh = path.with_name(path.name + ".part")
     try:
         with fresh.open("wb") as file:

@@ -20,7 +20,7 @@ DOORS = {
     "emcee": ("posterior/",),
     "arviz": ("posterior/judging.py",),
     "arviz_base": ("posterior/judging.py",),
-    "dask": ("execution/clusters/",),
+    "dask": ("execution/clusters/", "netcdf.py"),  # which tells xarray to ask no cluster
     "distributed": ("execution/clusters/",),
     "dask_jobqueue": ("execution/clusters/jobqueue.py",),
     "tornado": ("execution/dashboard/",),

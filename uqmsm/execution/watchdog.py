@@ -12,6 +12,7 @@ call of the process, and their time is not counted: a call costs the same in a p
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import faulthandler
 import math
@@ -250,6 +251,12 @@ class _Process:
             raise EnvironmentFault(
                 f"worker {os.getpid()} could not start its warden ({fault}); give fewer --workers, then resume the run"
             ) from fault
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        """Let the warden be: it goes when its standard input ends, and nobody has to be warned that it still runs."""
+        if self.warden is not None:
+            self.warden.returncode = 0
 
     def clear(self, at: int) -> None:
         """Say that nothing runs in a slot."""
