@@ -12,9 +12,9 @@ MODELS: dict[str, dict[str, str]] = {
     "potential": {"zhou": "uqmsm.scales.potential:Potential"},
     "alloy": {"random": "uqmsm.scales.alloy:RandomAlloy"},
     "atomistic": {
-        "statics": "uqmsm.scales.atomistic:Statics",
-        "form_statics": "uqmsm.scales.atomistic:FormStatics",
-        "service": "uqmsm.scales.atomistic:Service",
+        "statics": "uqmsm.scales.atomistic.statics:Statics",
+        "form_statics": "uqmsm.scales.atomistic.forms:FormStatics",
+        "service": "uqmsm.scales.atomistic.service:Service",
     },
     "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
     "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},

@@ -1,9 +1,9 @@
-"""The crystal of one specimen: relaxed at 0 K with its own potential, then brought to service temperature."""
+"""A specimen at 0 K: relaxed with its own potential, then probed for lattice, moduli and misfit volumes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -11,17 +11,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
-from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.upstream import field_of, location
-from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
-from uqmsm.uncertainty import Epistemic, Normal, Uncertain, settled
+from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
     from uqmsm.physics.atomistic.statics import Statics as StaticsResult
     from uqmsm.physics.potential.zhou import Zhou
 
-__all__ = ["FormStatics", "Service", "Statics"]
+__all__ = ["Statics"]
 
 # as far as heats scatter: beyond it, a posterior learnt for one composition speaks of another alloy
 NEAR = 0.02
@@ -217,180 +215,5 @@ class Statics:
         )
 
 
-@dataclass(frozen=True)
-class FormStatics(Statics):
-    """Relaxed random alloy at 0 K in the form of potential that each member has drawn.
-
-    Parameters
-    ----------
-    families, points, cutoff
-        As in `Statics`, of which the form with parameters takes the very numbers.
-    rivals
-        The other forms: those of the potential's law ``forms_posterior``, in the same order.
-    """
-
-    rivals: tuple[Rival, ...] = ()
-
-    @property
-    def inputs(self) -> Ports:
-        """The specimen, the potential's parameters and which form it has."""
-        return (*super().inputs, Port("potential_form", "1"))
-
-    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
-        """Say where potential, alloy and forms disagree."""
-        yield from super().consistent(upstream)
-        law = getattr(field_of(upstream, "potential_form", "parameters"), "law", None)
-        if getattr(law, "rivals", self.rivals) != self.rivals:
-            theirs = ", ".join(rival.name for rival in getattr(law, "rivals", ()))
-            yield f"the potential has {theirs} beside the learnt form; name the same rivals here, word for word"
-
-    def requirements(self) -> tuple[str, ...]:
-        """Return the engines that the rivals need."""
-        return ("lammps",) if any(not rival.calculator for rival in self.rivals) else ()
-
-    def references(self) -> tuple[str, ...]:
-        """Return what to cite."""
-        meam = "2NN-MEAM of Co, Cr, Fe, Mn and Ni: W.-M. Choi et al., npj Comput. Mater. 4, 1 (2018)"
-        known = any(rival.name == "choi_2018" for rival in self.rivals)
-        return (*super().references(), *((meam,) if known else ()))
-
-    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
-        """Relax one specimen with the form it has drawn."""
-        form = int(given["potential_form"])
-        if form == 0:
-            return super().__call__(given, streams)
-        if form > len(self.rivals):
-            raise MemberFailed(
-                f"form {form} is none of the {len(self.rivals)} rivals; name those of the potential here"
-            )
-        from ase.data import chemical_symbols
-
-        from uqmsm.physics.alloy import sites
-        from uqmsm.physics.atomistic.probed import probed_statics
-        from uqmsm.physics.potential import average_atom
-        from uqmsm.physics.potential.engines import probe_of
-
-        _, rows = self._rows(given)
-        # in the potential's own order, in which the engine knows its types
-        known = tuple(chemical_symbols[int(number)] for number in given["potential_elements"])
-        fractions = np.zeros(len(known))
-        fractions[rows] = given["composition"]
-        lattice: Literal["bcc", "fcc"] = "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
-        cells = tuple(int(n) for n in given["cells"])
-        # where to begin: the learnt form's lattice, which decides nothing
-        start = float(average_atom(given["potential_parameters"], fractions, lattice).lattice_parameter)
-        with probe_of(self.rivals[form - 1].engine(known), known) as probe:
-            result = probed_statics(
-                probe, np.array(rows)[given["species"]], fractions, sites(lattice, cells),
-                cells=cells, a_guess_A=start, rng=np.random.Generator(np.random.PCG64DXSM(int(given["swap_key"]))),
-                n_families=self.families, force_tolerance_eV_per_A=3e-4,
-            )  # fmt: skip
-        volumes, errors = result.misfit_volumes[rows], result.misfit_volumes_se[rows]
-        return self._told(replace(result, misfit_volumes=volumes, misfit_volumes_se=errors))
-
-
-@dataclass(frozen=True)
-class Service:
-    """The crystal at service temperature: thermal softening by a stated law, and the potential's inadequacy.
-
-    Parameters
-    ----------
-    temperature
-        Service temperature.
-    softening
-        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the
-        thermal expansion, within their stated standard deviations: both are anharmonicity, and what is wrong with
-        handbook slopes and their mixing rule is wrong for all constants alike.
-    """
-
-    temperature: Annotated[Uncertain, Unit("K")] = 1073.0
-    softening: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(0.0, 1.0))
-
-    def __post_init__(self) -> None:
-        """Refuse temperatures below absolute zero."""
-        lowest = getattr(getattr(self.temperature, "law", None), "mean", self.temperature)
-        if isinstance(lowest, float | int) and lowest < 0:
-            raise StudyError(f"temperature = {lowest:g} K lies below absolute zero; give it in K, or write '800 degC'")
-
-    @property
-    def inputs(self) -> Ports:
-        """Statics of the specimen, and what the posterior knows of the potential's misses."""
-        return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("static_lattice_parameter", "angstrom"),
-            Port("static_C11", "GPa"),
-            Port("static_C12", "GPa"),
-            Port("static_C44", "GPa"),
-            Port("static_misfit_volumes", "angstrom^3", ("element",)),
-            Port("discrepancy_mean", "1", ("quantity",)),
-            Port("discrepancy_sd", "1", ("quantity",)),
-        )
-
-    @property
-    def outputs(self) -> Ports:
-        """Properties at service temperature."""
-        return (
-            Port("lattice_parameter", "angstrom", meaning="lattice parameter at service temperature"),
-            Port("C11", "GPa", meaning="C11 at service temperature"),
-            Port("C12", "GPa", meaning="C12 at service temperature"),
-            Port("C44", "GPa", meaning="C44 at service temperature"),
-            Port("misfit_volumes", "angstrom^3", ("element",), "misfit volumes, the potential's inadequacy included"),
-            Port("temperature", "K", meaning="service temperature of this member"),
-            Port("cold_moduli", "GPa", ("constant",), "C11, C12, C44 at 0 K, the potential's inadequacy included"),
-            Port("cold_lattice_parameter", "angstrom", meaning="lattice parameter at 0 K, likewise"),
-            Port("softening_deviate", "1", meaning="how many standard deviations softening and expansion lie off"),
-        )
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """Temperature, softening, and the discrepancy of the potential."""
-        words = "what the potential cannot fit (lattice, moduli, misfits)"
-        return (Source("discrepancy", Kind.EPISTEMIC, long_name=words), *law_sources(self))
-
-    def references(self) -> tuple[str, ...]:
-        """Return what to cite."""
-        return ("softening of moduli: Y. P. Varshni, Phys. Rev. B 2, 3952 (1970)",)
-
-    def cost(self, upstream: Sequence[object] = ()) -> float:
-        """Return seconds per call, roughly, on one core."""
-        return 0.001
-
-    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
-        """Bring one specimen to temperature."""
-        from ase.data import chemical_symbols
-
-        from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
-
-        z = streams["discrepancy"].standard_normal(5)
-        a, C11, C12, C44, misfit = np.exp(given["discrepancy_mean"] + given["discrepancy_sd"] * z)
-        cold = np.array([given["static_C11"] * C11, given["static_C12"] * C12, given["static_C44"] * C44])
-        symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
-        deviate = settled(self.softening)
-        law = alloy_softening(element_softening(symbols), given["composition"]).deviated(deviate)
-        temperature = settled(self.temperature)
-        warm = moduli_at(cold, temperature, law.einstein_K, law.slope_per_K)
-        _require_stable(warm)
-        cold_length = given["static_lattice_parameter"] * a
-        return {
-            "lattice_parameter": lattice_at(cold_length, temperature, law.einstein_K, law.expansion_per_K),
-            "C11": warm[0],
-            "C12": warm[1],
-            "C44": warm[2],
-            "misfit_volumes": given["static_misfit_volumes"] * misfit,
-            "temperature": temperature,
-            "cold_moduli": cold,
-            "cold_lattice_parameter": cold_length,
-            "softening_deviate": deviate,
-        }
-
-
 def _written(fractions: Mapping[str, float]) -> str:
     return " ".join(f"{symbol} {fraction:.3g}" for symbol, fraction in fractions.items())
-
-
-def _require_stable(warm: NDArray[np.float64]) -> None:
-    from uqmsm.physics.strength import is_stable
-
-    if not is_stable(*warm):
-        raise Unstable(f"C11, C12, C44 = {warm.round(2).tolist()} GPa at service temperature are elastically unstable")
