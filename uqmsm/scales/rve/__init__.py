@@ -1,0 +1,7 @@
+"""A block of grains with its doubt: what stands between the crystal and the component."""
+
+from __future__ import annotations
+
+from uqmsm.scales.rve.polycrystal import Polycrystal
+
+__all__ = ["Polycrystal"]
