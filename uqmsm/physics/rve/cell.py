@@ -43,6 +43,13 @@ class Medium:
         third = self.shear_GPa / 3.0
         return np.array([self.shear_GPa, (self.bulk_GPa + third) / (self.bulk_GPa + 4.0 * third)])
 
+    @property
+    def stiffness(self) -> Array:
+        """``(6, 6)`` Mandel stiffness, GPa."""
+        matrix = 2.0 * self.shear_GPa * np.eye(6)
+        matrix[:3, :3] += self.bulk_GPa - 2.0 * self.shear_GPa / 3.0
+        return matrix
+
     def energy(self, strain: Array) -> float:
         """Return strain:C:strain in GPa for one Mandel strain (6,)."""
         trace = float(strain[:3].sum())
