@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,20 +157,20 @@ def periodic_cell(stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme =
     shape = (ids.shape[0], ids.shape[1], ids.shape[2])
     mandel = voigt_to_mandel(table)
     medium = _reference_medium(table, volume_fractions(ids, len(table)))
-    return Cell(ids, mandel, waves(shape, scheme), medium, workers)
+    return Cell(ids, mandel, waves(shape, scheme), medium, scheme, workers)
 
 
 def _six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[LoadCase], Array]:
-    """Solve six unit strains; return them and the Mandel stiffness made of their mixed energies."""
-    cases: list[LoadCase] = []
+    """Solve six unit strains, side by side on the threads; return them and the Mandel stiffness of mixed energies."""
+    side_by_side = min(cell.workers, 6)
+    one = replace(cell, workers=cell.workers // side_by_side)
+    with ThreadPoolExecutor(side_by_side) as pool:
+        cases = list(pool.map(lambda unit: one.solve(unit, tolerance, max_iterations), np.eye(6)))
     effective = np.empty((6, 6))
-    for i, unit in enumerate(np.eye(6)):
-        case = cell.solve(unit, tolerance, max_iterations)
-        cases.append(case)
-        for j, other in enumerate(cases):
+    for i, case in enumerate(cases):
+        for j, other in enumerate(cases[: i + 1]):
             # <strain_j : stress_i> = E_j : <stress_i> + grad u_j : stress_i, and the last one is -u_j . force_i
-            mixed = case.mean_stress[j] - _dot(other.displacement, case.imbalance, cell.waves.z[2])
-            effective[i, j] = effective[j, i] = mixed
+            effective[i, j] = effective[j, i] = case.mean_stress[j] - case.work_left(other)
     return cases, effective
 
 
@@ -179,8 +180,3 @@ def _reference_medium(stiffness: Array, fractions: Array) -> Medium:
     soft = np.linalg.inv(np.einsum("g,gij->ij", fractions, np.linalg.inv(stiffness)))
     (bulk_stiff, shear_stiff), (bulk_soft, shear_soft) = isotropic_moduli(stiff), isotropic_moduli(soft)
     return Medium(float(bulk_stiff + bulk_soft) / 2.0, float(shear_stiff + shear_soft) / 2.0)
-
-
-def _dot(left: tuple[Array, ...], right: tuple[Array, ...], weight: Array) -> float:
-    """Sum left.right over the full spectrum; `weight` counts each stored mode."""
-    return float(sum(np.sum(np.sum(one * other, axis=(0, 1)) * weight) for one, other in zip(left, right, strict=True)))

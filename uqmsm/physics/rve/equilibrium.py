@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed
-from uqmsm.physics.rve.cell import Medium
+from uqmsm.physics.rve.loads import Medium
 from uqmsm.physics.rve.stencils import force_of, strain_of
 
 __all__ = ["Balance", "Correction", "MeanControl"]

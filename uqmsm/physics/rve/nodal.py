@@ -1,0 +1,127 @@
+"""The rotated scheme solved for the displacement of its nodes: single precision inside, double precision outside.
+
+Conjugate gradients, preconditioned with the Green operator of an isotropic medium, run in single precision at three
+transforms forth and three back. Whenever the residual has fallen by a factor of `_TRUST`, and at the end, the force out
+of balance is taken anew from the displacement in double precision, and the search goes on along its direction (reliable
+updates: M. A. Clark et al., Comput. Phys. Commun. 181, 2010, 1517-1528). The last step goes along the displacement
+itself: it makes the mean work of the stress on the fluctuation vanish, which is Hill's condition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from uqmsm.errors import MemberFailed
+from uqmsm.physics.rve.hexahedra import FACTORS, push, scaled_table
+from uqmsm.physics.rve.loads import LoadCase, ShareOut, share_planes
+from uqmsm.physics.rve.spectrum import take_off, turn_direction
+
+if TYPE_CHECKING:
+    from uqmsm.physics.rve.cell import Cell
+
+__all__ = ["solve_nodal"]
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+_TRUST = 1e-3  # how far single precision is followed before double precision is asked
+
+
+def solve_nodal(cell: Cell, mean_strain: Array, tolerance: float, max_iterations: int) -> LoadCase:
+    """Find the field under one mean strain; see `Cell.solve`."""
+    with share_planes(cell.workers, cell.grain_ids.shape[0]) as share_out:
+        return _Search(cell, mean_strain, share_out).until(tolerance, max_iterations)
+
+
+class _Search:
+    """The arrays of one solve, allocated once, and the steps of the search."""
+
+    def __init__(self, cell: Cell, mean_strain: Array, share_out: ShareOut) -> None:
+        self.cell, self.mean, self.share_out = cell, mean_strain, share_out
+        shape = cell.grain_ids.shape
+        self.exact_table = scaled_table(cell.stiffness, mean_strain, np.float64)
+        self.table = scaled_table(cell.stiffness, np.zeros(6), np.float32)
+        self.medium = cell.medium.constants.astype(np.float32)
+        self.grid = tuple(one.astype(np.float32) for one in cell.waves.arguments[:3])
+        self.sums, self.shares = np.empty((shape[0], 13)), np.empty(shape[0])
+        self.displacement, self.force = np.zeros((3, *shape)), np.empty((3, *shape))
+        self.group, self.answer = np.zeros((3, *shape), np.float32), np.empty((3, *shape), np.float32)
+        self.rest_spectrum = np.zeros((3, *shape[:2], 2 * (shape[2] // 2 + 1)), np.float32)
+        self.direction = np.zeros_like(self.rest_spectrum)
+
+    def until(self, tolerance: float, max_iterations: int) -> LoadCase:
+        """Search until the residual, in double precision, is at most `tolerance`."""
+        scale = self.cell.medium.energy(self.mean)
+        rest = trusted = self._renewed()
+        turn, iterations = 0.0, 0
+        while not rest <= tolerance**2 * scale:  # so that a NaN goes on to the failure below
+            if iterations == max_iterations or not np.isfinite(rest):
+                raise MemberFailed(
+                    f"homogenize: the residual is {np.sqrt(rest / scale):.2e} after {iterations} iterations and "
+                    f"{tolerance:.1e} was asked for; allow more iterations, or look at the contrast of the phases"
+                )
+            before, rest = rest, self._advanced(rest, turn)
+            iterations += 1
+            if rest <= max(_TRUST**2 * trusted, tolerance**2 * scale):
+                rest = trusted = self._renewed()
+            turn = rest / before
+        rest = self._renewed(self._stretch())
+        return self._case(iterations, float(np.sqrt(rest / scale)))
+
+    def _advanced(self, rest: float, turn: float) -> float:
+        """Take one step in single precision; return what is left, force.Green.force in GPa."""
+        r, p, grid, medium = self.rest_spectrum, self.direction, self.grid, self.medium
+        keep = np.array([turn], np.float32)
+        self.share_out(lambda planes: turn_direction(r, p, grid, keep, medium, planes))
+        moved = scipy.fft.irfftn(
+            p.view(np.complex64), s=self.group.shape[1:], axes=(1, 2, 3), norm="forward", workers=self.cell.workers
+        )
+        self._push(moved, self.table, self.answer, measure=False)
+        step = rest / (float(self.sums[:, 0].sum()) / self.cell.grain_ids.size)
+        self.group += np.float32(step) * moved
+        return self._taken_off(self.answer, step)
+
+    def _renewed(self, stretch: float = 1.0) -> float:
+        """Take the force out of balance anew from the displacement, in double precision."""
+        self.displacement += self.group
+        self.displacement *= stretch
+        self.group[:] = 0.0
+        self._push(self.displacement, self.exact_table, self.force, measure=True)
+        self.rest_spectrum[:] = 0.0
+        return self._taken_off(self.force.astype(np.float32), 1.0)
+
+    def _push(
+        self, moved: NDArray[np.floating], table: NDArray[np.floating], force: Array | Single, *, measure: bool
+    ) -> None:
+        ids, sums = self.cell.grain_ids, self.sums
+        self.share_out(lambda planes: push(moved, ids, table, planes, force, sums, measure))
+
+    def _taken_off(self, force: Single, step: float) -> float:
+        spectrum = scipy.fft.rfftn(force, axes=(1, 2, 3), norm="forward", workers=self.cell.workers)
+        q, r, grid, medium, shares = spectrum.view(np.float32), self.rest_spectrum, self.grid, self.medium, self.shares
+        far = np.array([step], np.float32)
+        self.share_out(lambda planes: take_off(r, q, grid, far, medium, planes, shares))
+        return float(self.shares.sum())
+
+    def _stretch(self) -> float:
+        """Return the length of the displacement at which the stress does no mean work on its strain."""
+        size = self.cell.grain_ids.size
+        means = self.sums.sum(axis=0) / size
+        on_itself = means[0]  # <stress : strain of the displacement>, zero in balance
+        uniform = float(self.mean @ self.cell.mean_stiffness @ self.mean)
+        stored = on_itself + uniform - float(self.mean @ (means[7:] / FACTORS))
+        return 1.0 - on_itself / stored if stored > 0.0 else 1.0
+
+    def _case(self, iterations: int, residual: float) -> LoadCase:
+        size = self.cell.grain_ids.size
+        means = self.sums.sum(axis=0) / size
+        strain, stress = self.mean + FACTORS * means[1:7], means[7:] / FACTORS
+        # The averages are taken from the fields themselves, so that the Hill-Mandel gap tests the whole computation.
+        work = float(self.mean @ stress) + float(means[0])
+        weight = np.array(1.0 / size)
+        force = -self.force.astype(np.float32)
+        return LoadCase(stress, strain, work, iterations, residual, self.displacement, force, weight)
