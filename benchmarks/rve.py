@@ -53,9 +53,10 @@ def one_size(edge, repeats, workers, crystal_GPa=CANTOR_LIKE_GPa):
         f"{statistics.median(ratios):.2f} of the bare transforms (aim 1.00)" if ratios else "bare transforms not run"
     )
     print(
-        f"{edge}^3, {workers} thread(s): {statistics.median(solves):.2f} processor seconds, {found.iterations} iterations "
-        f"over 6 load cases, {ratio}; {voxel * 1e9:.1f} ns a voxel and iteration, {voxel * 1e9 / math.log2(edge**3):.2f} "
-        f"ns over log2 N; Hill-Mandel gap {found.hill_mandel_gap:.1e}; peak memory {memory:.2f} GB",
+        f"{edge}^3, {workers} thread(s): {statistics.median(solves):.2f} processor seconds, {found.iterations} "
+        f"iterations over 6 load cases, {ratio}; {voxel * 1e9:.1f} ns a voxel and iteration, "
+        f"{voxel * 1e9 / math.log2(edge**3):.2f} ns over log2 N; Hill-Mandel gap {found.hill_mandel_gap:.1e}; "
+        f"peak memory {memory:.2f} GB",
         flush=True,
     )
 
@@ -72,7 +73,7 @@ def main():
     for edge in chosen.edges:
         for workers in (1, 2):
             repeats = chosen.repeats if edge <= 64 else 1
-            subprocess.run(
+            subprocess.run(  # noqa: S603
                 [sys.executable, __file__, "--edges", str(edge), "--workers", str(workers), "--repeats", str(repeats)],
                 check=True,
             )

@@ -1,9 +1,10 @@
 """Time of the full stiffness of a polycrystal beside muSpectre (LGPL, called and never imported here); aim: half of it.
 
-muSpectre's wheel has one transform engine, without threads, and its Fourier projection of small strains takes odd grids
-only. So both get the same odd grid, the same grains and the same relative residual, and each computes six load cases on
-two cores: muSpectre as two processes of three cases, we as two threads. Rounds alternate. Processor seconds are compared
-beside wall seconds, because other work on the machine disturbs the latter. The peer lives in an environment of its own:
+muSpectre's wheel has one transform engine, without threads, and its Fourier projection of small strains takes odd
+grids only. So both get the same odd grid, the same grains and the same relative residual, and each computes six load
+cases on two cores: muSpectre as two processes of three cases, we as two threads. Rounds alternate. Processor seconds
+are compared beside wall seconds, because other work on the machine disturbs the latter. The peer lives in an
+environment of its own:
 
     python -m venv peer && peer/bin/pip install muSpectre==0.27.0
     python benchmarks/rve_peer.py --peer-python peer/bin/python
@@ -60,7 +61,7 @@ print(json.dumps({"wall": time.perf_counter() - wall, "cpu": time.process_time()
 def of_peer(python, specimen, tolerance):
     """Run three load cases in each of two processes; return wall and processor seconds, stiffness and iterations."""
     command = [python, "-c", PEER, str(specimen), str(tolerance)]
-    halves = [subprocess.Popen([*command, cases], stdout=subprocess.PIPE, text=True) for cases in ("0,1,2", "3,4,5")]
+    halves = [subprocess.Popen([*command, cases], stdout=subprocess.PIPE, text=True) for cases in ("0,1,2", "3,4,5")]  # noqa: S603
     found = [json.loads(one.communicate()[0].splitlines()[-1]) for one in halves]
     return (
         max(one["wall"] for one in found),

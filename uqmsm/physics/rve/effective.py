@@ -57,7 +57,7 @@ def homogenize(
     scheme: Scheme = "rotated",
     workers: int = 1,
     max_iterations: int = 500,
-    hill_mandel_tolerance: float = 1e-8,
+    hill_mandel_tolerance: float = 1e-10,
 ) -> Homogenized:
     """Compute the effective stiffness of a periodic cell of cubic voxels.
 

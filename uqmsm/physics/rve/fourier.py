@@ -5,8 +5,10 @@ A wave vector is stored by factors along the axes, ``k_x = sin_x cos_y cos_z`` a
 ``2 sin(q/2)`` and ``cos(q/2)`` of the angle q per voxel, up to a common phase that cancels in the Green operator; it
 depends on k only through ``k k^T`` and so needs no care at the Nyquist frequencies of even grids. In the *fourier*
 scheme (Moulinec and Suquet, CMAME 157, 1998, 69-94) they are q and 1. There a mode at a Nyquist frequency along one
-axis that still varies along another is its own alias with another wave vector; such modes are left out, and the pure
-ones, whose alias is themselves, stay.
+axis that still varies along another is its own alias with another wave vector; the component along that axis is then
+zero, as it is in the derivative of the trigonometric interpolant, so that every mode keeps a wave vector and Hill's
+exact case stays exact on even grids. Pure ones, whose alias is themselves, keep all components. The rotated scheme has
+no such remedy: on even grids its hourglass modes strain no voxel, and they are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ __all__ = ["Scheme", "Waves", "waves"]
 Array = NDArray[np.float64]
 Scheme = Literal["rotated", "fourier"]
 
-_ALL, _NO_NYQUIST, _ONLY_STILL, _NONE = range(4)
+_ALL, _NO_NYQUIST, _ONLY_STILL = range(3)
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,11 @@ class Waves:
     z
         ``(3, 2 (nz // 2 + 1))``: the two factors, and how often a mode counts in a sum over the full spectrum.
     gates
-        ``(4, 2 (nz // 2 + 1))``: ones for kept modes, zeros for those left out.
+        ``(3, 2 (nz // 2 + 1))``: ones where a component of the wave vector is kept, zeros where it is not.
     row_gates
-        ``(nx, ny)`` which row of `gates` holds.
+        ``(2, nx, ny)`` which row of `gates` holds for the components along x and y, and for that along z.
+    kept
+        ``(2, nx, ny)``: one where a row keeps its component along x, along y; zero where it does not.
     """
 
     x: Array
@@ -48,11 +52,12 @@ class Waves:
     z: Array
     gates: Array
     row_gates: NDArray[np.int64]
+    kept: Array
 
     @property
-    def arguments(self) -> tuple[Array, Array, Array, Array, NDArray[np.int64]]:
-        """The five arrays in the order in which the kernels take them."""
-        return self.x, self.y, self.z, self.gates, self.row_gates
+    def arguments(self) -> tuple[Array, Array, Array, Array, NDArray[np.int64], Array]:
+        """The six arrays in the order in which the kernels take them."""
+        return self.x, self.y, self.z, self.gates, self.row_gates, self.kept
 
 
 def waves(shape: tuple[int, int, int], scheme: Scheme) -> Waves:
@@ -81,9 +86,9 @@ def waves(shape: tuple[int, int, int], scheme: Scheme) -> Waves:
     edges = [(n % 2 == 0) & (2 * np.abs(m) == n) for m, n in zip(indices, shape, strict=True)]
     if shape[2] % 2 == 0:
         count[-1] = 1.0
-    gates, row_gates = _gates(indices, edges, scheme)
+    gates, row_gates, kept = _gates(indices, edges, scheme)
     z = np.repeat(np.vstack([factors[2], count]), 2, axis=1)
-    return Waves(factors[0], factors[1], z, np.repeat(gates, 2, axis=1), row_gates)
+    return Waves(factors[0], factors[1], z, np.repeat(gates, 2, axis=1), row_gates, kept)
 
 
 def _factors(index: Array, edge: int, scheme: Scheme) -> Array:
@@ -95,17 +100,19 @@ def _factors(index: Array, edge: int, scheme: Scheme) -> Array:
     return np.stack([cosine, 2.0 * np.sin(0.5 * angle)])
 
 
-def _gates(indices: list[Array], edges: list[NDArray[np.bool_]], scheme: Scheme) -> tuple[Array, NDArray[np.int64]]:
+def _gates(
+    indices: list[Array], edges: list[NDArray[np.bool_]], scheme: Scheme
+) -> tuple[Array, NDArray[np.int64], Array]:
     still = [(m == 0) | at_edge for m, at_edge in zip(indices, edges, strict=True)]
-    gates = np.ones((4, indices[2].size))
+    gates = np.ones((3, indices[2].size))
     gates[_NO_NYQUIST] = ~edges[2]
     gates[_ONLY_STILL] = still[2]
-    gates[_NONE] = 0.0
-    rows = np.full((indices[0].size, indices[1].size), _ALL, dtype=np.int64)
+    rows = np.full((2, indices[0].size, indices[1].size), _ALL, dtype=np.int64)
+    kept = np.ones(rows.shape)
     if scheme == "fourier":
         both_still = still[0][:, None] & still[1][None, :]
-        at_edge = edges[0][:, None] | edges[1][None, :]
-        rows[~both_still] = _NO_NYQUIST
-        rows[at_edge & both_still] = _ONLY_STILL
-        rows[at_edge & ~both_still] = _NONE
-    return gates, rows
+        rows[0, both_still & (edges[0][:, None] | edges[1][None, :])] = _ONLY_STILL
+        rows[1, ~both_still] = _NO_NYQUIST
+        kept[0, edges[0][:, None] & ~still[1][None, :]] = 0.0
+        kept[1, ~still[0][:, None] & edges[1][None, :]] = 0.0
+    return gates, rows, kept

@@ -1,4 +1,4 @@
-"""The three inner loops of the FFT solver; everything else of its time is spent inside the transforms.
+"""The three inner loops of the Fourier scheme; everything else of its time is spent inside the transforms.
 
 Fields in Fourier space are real arrays whose last axis interleaves real and imaginary parts, so that a real wave
 vector multiplies both alike. Every loop over that axis writes one row and reads few: only then can the compiler prove
@@ -17,7 +17,7 @@ __all__ = ["advance", "apply_stiffness", "subtract_divergence"]
 Array = NDArray[np.float64]
 Fields = tuple[Array, ...]
 Planes = tuple[int, int]
-Grid = tuple[Array, Array, Array, Array, NDArray[np.int64]]
+Grid = tuple[Array, Array, Array, Array, NDArray[np.int64], Array]
 
 _HALF_ROOT = float(np.sqrt(0.5))
 
@@ -25,13 +25,13 @@ _HALF_ROOT = float(np.sqrt(0.5))
 @njit(cache=True, nogil=True, error_model="numpy")
 def _wave_row(grid: Grid, i: int, j: int, cos_z: Array, sin_z: Array) -> tuple[float, float, float]:
     """Set one row of wave vectors, k = (a cos_z, b cos_z, c sin_z), and return a, b, c."""
-    x, y, z, gates, row_gates = grid
-    gate = row_gates[i, j]
+    x, y, z, gates, row_gates, kept = grid
+    across, along = row_gates[0, i, j], row_gates[1, i, j]
     for k in range(cos_z.size):
-        cos_z[k] = gates[gate, k] * z[0, k]
+        cos_z[k] = gates[across, k] * z[0, k]
     for k in range(cos_z.size):
-        sin_z[k] = gates[gate, k] * z[1, k]
-    return x[1, i] * y[0, j], x[0, i] * y[1, j], x[0, i] * y[0, j]
+        sin_z[k] = gates[along, k] * z[1, k]
+    return kept[0, i, j] * x[1, i] * y[0, j], kept[1, i, j] * x[0, i] * y[1, j], x[0, i] * y[0, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
