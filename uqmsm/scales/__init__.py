@@ -10,7 +10,12 @@ from __future__ import annotations
 MODELS: dict[str, dict[str, str]] = {
     "dft": {"reference": "uqmsm.scales.dft:Dft"},
     "potential": {"zhou": "uqmsm.scales.potential:Potential"},
-    "alloy": {"random": "uqmsm.scales.alloy:RandomAlloy"},
+    "alloy": {
+        "random": "uqmsm.scales.alloy.random:RandomAlloy",
+        "ordered": "uqmsm.scales.alloy.ordered:OrderedAlloy",
+        "quasirandom": "uqmsm.scales.alloy.quasirandom:QuasirandomAlloy",
+        "annealed": "uqmsm.scales.alloy.annealed:AnnealedAlloy",
+    },
     "atomistic": {
         "statics": "uqmsm.scales.atomistic.statics:Statics",
         "form_statics": "uqmsm.scales.atomistic.forms:FormStatics",

@@ -6,7 +6,7 @@ others, whose second derivatives nobody hands out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from uqmsm.physics.atomistic.misfit import swaps
 from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.relax import Crystal, strain_matrix
 from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
-from uqmsm.physics.atomistic.statics import Statics
+from uqmsm.physics.atomistic.statics import Statics, block_vectors
 
 __all__ = ["Probe", "Rest", "own_probe", "probed_rest", "probed_statics"]
 
@@ -174,7 +174,7 @@ def probed_statics(
     composition: ArrayLike,
     sites: Floats,
     *,
-    cells: Sequence[int],
+    cells: ArrayLike,
     a_guess_A: float,
     rng: np.random.Generator,
     n_families: int = 4,
@@ -201,7 +201,7 @@ def probed_statics(
     """
     numbers, fractions = np.ascontiguousarray(species, dtype=np.int64), np.asarray(composition, dtype=np.float64)
     n, tolerance = len(numbers), force_tolerance_eV_per_A
-    cell = np.diag(a_guess_A * np.asarray(cells, dtype=np.float64))
+    cell = a_guess_A * block_vectors(cells)
     rest = probed_rest(probe, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=tolerance)
     relaxed, affine, probes = _stiffness(probe, rest, strain_step, tolerance)
     cubic = require_stable(relaxed)
@@ -215,7 +215,7 @@ def probed_statics(
     wander = rest.crystal.positions - sites @ rest.crystal.cell
     wander -= wander.mean(axis=0)
     return Statics(
-        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.prod(cells))),
+        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(block_vectors(cells)))),
         cohesive_energy=-rest.energy / n,
         volume_per_atom=rest.crystal.volume / n,
         stiffness=relaxed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from uqmsm.physics.atomistic.misfit import misfit_volumes
 from uqmsm.physics.atomistic.relax import Crystal, relax
 from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
 
-__all__ = ["Statics", "statics"]
+__all__ = ["Statics", "block_vectors", "statics"]
 
 Floats = NDArray[np.float64]
 
@@ -82,13 +81,19 @@ class Statics:
         return self.cubic.residual
 
 
+def block_vectors(cells: ArrayLike) -> Floats:
+    """Return the vectors (3, 3) of a block in cubic edges from its numbers of cells along the axes, or as they are."""
+    given = np.asarray(cells, dtype=np.float64)
+    return np.diag(given) if given.ndim == 1 else given
+
+
 def statics(
     tables: PotentialTables,
     species: Species,
     composition: ArrayLike,
     sites: Floats,
     *,
-    cells: Sequence[int],
+    cells: ArrayLike,
     a_guess_A: float,
     rng: np.random.Generator,
     n_families: int = 4,
@@ -107,7 +112,8 @@ def statics(
     sites
         (n, 3) fractional positions of the lattice in the block of `cells` (`alloy.sites`).
     cells
-        Conventional cells along each edge.
+        Conventional cells along each edge, or the vectors (3, 3) of an oriented block in cubic edges
+        (`alloy.block`), whose components stay along the cubic axes.
     a_guess_A
         Where to start, within a few per cent.
     rng
@@ -132,7 +138,8 @@ def statics(
             f"{k} elements; build both from the same cells"
         )
     potential = interpolate(tables)
-    cell = np.diag(a_guess_A * np.asarray(cells, dtype=np.float64))
+    vectors = block_vectors(cells)
+    cell = a_guess_A * vectors
     rest = relax(potential, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=force_tolerance_eV_per_A)
     elastic = elasticity(rest)
     cubic = require_stable(elastic.relaxed)
@@ -147,7 +154,7 @@ def statics(
     wander = rest.crystal.positions - sites @ rest.crystal.cell
     wander -= wander.mean(axis=0)
     return Statics(
-        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.prod(cells))),
+        lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(vectors))),
         cohesive_energy=-rest.energy / len(numbers),
         volume_per_atom=rest.crystal.volume / len(numbers),
         stiffness=elastic.relaxed,

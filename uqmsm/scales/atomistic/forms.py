@@ -78,7 +78,7 @@ class FormStatics(Statics):
         fractions = np.zeros(len(known))
         fractions[rows] = given["composition"]
         lattice: Literal["bcc", "fcc"] = "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
-        cells = tuple(int(n) for n in given["cells"])
+        cells = given["cell_vectors"]
         # where to begin: the learnt form's lattice, which decides nothing
         start = float(average_atom(given["potential_parameters"], fractions, lattice).lattice_parameter)
         with probe_of(self.rivals[form - 1].engine(known), known) as probe:

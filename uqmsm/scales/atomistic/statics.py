@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
@@ -60,7 +60,7 @@ class Statics:
             Port("composition", "1", ("element",)),
             Port("species", "1", ("site",)),
             Port("swap_key", "1"),
-            Port("cells", "1", ("axis",)),
+            Port("cell_vectors", "1", ("axis", "component")),
             Port("atoms_per_cell", "1"),
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
@@ -134,9 +134,7 @@ class Statics:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core: 0.3 for 432 atoms and 4 families."""
-        cells = next((getattr(one, "cells") for one in upstream if hasattr(one, "cells")), (6, 6, 6))  # noqa: B009
-        lattice = next((getattr(one, "lattice") for one in upstream if hasattr(one, "lattice")), "bcc")  # noqa: B009
-        atoms = int(np.prod(cells)) * (2 if lattice == "bcc" else 4)
+        atoms = next((int(getattr(one, "atoms")) for one in upstream if hasattr(one, "atoms")), 432)  # noqa: B009
         return atoms * (2.5e-4 + 1.1e-4 * self.families)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
@@ -144,13 +142,12 @@ class Statics:
         from uqmsm.physics.potential.zhou import Zhou
 
         wanted, rows = self._rows(given)
-        cells = tuple(int(n) for n in given["cells"])
         return self._told(
             self.relaxed(
                 Zhou(wanted, given["potential_parameters"][rows]),
                 given["species"],
                 given["composition"],
-                cells,
+                given["cell_vectors"],
                 int(given["atoms_per_cell"]),
                 int(given["swap_key"]),
             )
@@ -187,7 +184,7 @@ class Statics:
         zhou: Zhou,
         species: NDArray[np.int64],
         composition: NDArray[np.float64],
-        cells: tuple[int, ...],
+        cells: ArrayLike,
         atoms_per_cell: int,
         swap_key: int,
     ) -> StaticsResult:
