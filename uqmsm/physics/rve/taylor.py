@@ -9,28 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import permutations, product
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.rve.slip import SlipFamilies, schmid_tensors
 
 __all__ = ["SlipFamilies", "Taylor", "sachs_factor", "schmid_tensors", "taylor_factor", "yield_vertices"]
 
 Array = NDArray[np.float64]
-SlipFamilies = Literal["fcc", "bcc_110", "bcc_110_112", "bcc_110_112_123"]
 
 _BLOCK = 128  # grains at a time, so that their products with all vertices stay in the cache
-
-_PLANES_AND_DIRECTIONS: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
-    "fcc": (((1, 1, 1), (1, 1, 0)),),
-    "bcc_110": (((1, 1, 0), (1, 1, 1)),),
-    "bcc_110_112": (((1, 1, 0), (1, 1, 1)), ((1, 1, 2), (1, 1, 1))),
-    "bcc_110_112_123": (((1, 1, 0), (1, 1, 1)), ((1, 1, 2), (1, 1, 1)), ((1, 2, 3), (1, 1, 1))),
-}
-
 
 @dataclass(frozen=True)
 class Taylor:
@@ -46,44 +36,6 @@ class Taylor:
 
     mean: float
     per_grain: Array
-
-
-@lru_cache(maxsize=8)
-def schmid_tensors(families: SlipFamilies) -> Array:
-    """Return the symmetric Schmid tensors of all slip systems, ``(systems, 3, 3)``, in crystal axes.
-
-    Parameters
-    ----------
-    families
-        ``"fcc"`` {111}<110> (12 systems), ``"bcc_110"`` {110}<111> (12), ``"bcc_110_112"`` with {112}<111> too (24), or
-        ``"bcc_110_112_123"`` with {123}<111> as well (48).
-
-    Raises
-    ------
-    StudyError
-        When the name is none of these.
-    """
-    if families not in get_args(SlipFamilies):
-        raise StudyError(f"taylor: slip on {families!r} is unknown; choose one of {', '.join(get_args(SlipFamilies))}")
-    tensors = []
-    for plane, direction in _PLANES_AND_DIRECTIONS[families]:
-        for n, b in product(_up_to_sign(plane), _up_to_sign(direction)):
-            if np.dot(n, b) == 0:
-                dyad = np.outer(b, n) / (np.linalg.norm(n) * np.linalg.norm(b))
-                tensors.append(0.5 * (dyad + dyad.T))
-    result = np.array(tensors)
-    result.flags.writeable = False
-    return result
-
-
-def _up_to_sign(indices: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return the crystallographically equal index triples, one of each opposite pair."""
-    family = {
-        tuple(s * v for s, v in zip(signs, order, strict=True))
-        for order in permutations(indices)
-        for signs in product((1, -1), repeat=3)
-    }
-    return sorted(triple for triple in family if triple > tuple(-v for v in triple))
 
 
 def _five(tensors: Array) -> Array:
