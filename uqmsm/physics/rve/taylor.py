@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 _BLOCK = 128  # grains at a time, so that their products with all vertices stay in the cache
 
+
 @dataclass(frozen=True)
 class Taylor:
     """Taylor factors of a set of grains.

@@ -1,1 +1,35 @@
-"""x."""
+"""Blocks of grains beyond the elastic limit: slip on crystal planes or von Mises, step by step, on the FFT grid."""
+
+from __future__ import annotations
+
+from uqmsm.physics.rve.plastic.block import (
+    Accuracy,
+    Advanced,
+    Block,
+    Control,
+    State,
+    block,
+)
+from uqmsm.physics.rve.plastic.laws import Law, Slip, crystals, von_mises
+from uqmsm.physics.rve.plastic.loading import History, Load, drive, proportional
+from uqmsm.physics.rve.plastic.newton import advance, equilibrate, macro_tangent
+
+__all__ = [
+    "Accuracy",
+    "Advanced",
+    "Block",
+    "Control",
+    "History",
+    "Law",
+    "Load",
+    "Slip",
+    "State",
+    "advance",
+    "block",
+    "crystals",
+    "drive",
+    "equilibrate",
+    "macro_tangent",
+    "proportional",
+    "von_mises",
+]

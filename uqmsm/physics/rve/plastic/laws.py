@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
 Planes = tuple[int, int]
 
+_UNFELT = 1e-16  # slip of a step that no rest of a residual can feel
 _ROOT = np.array([1.0, 1.0, 1.0, np.sqrt(2.0), np.sqrt(2.0), np.sqrt(2.0)])
 
 
@@ -150,7 +151,7 @@ class Crystals:
         """See `Law.update`."""
         law = self.law.copy()
         law[0] *= step_s
-        law[6] = (1e-20 / law[0]) ** (1.0 / law[1])
+        law[6] = (_UNFELT / law[0]) ** (1.0 / law[1])
         tables = self.compliance, self.schmid, self.interaction, self.saturation
         update_crystals(strain, grain_ids, tables, law, *memory, *answer, planes, failed)
 
@@ -184,12 +185,12 @@ def crystals(stiffness_GPa: Array, orientations: Array, slip: Slip) -> Crystals:
         slip.hardening_MPa,
         slip.power,
         modulus,
-        1e-10 * slip.resistance_MPa,
+        1e-12 * min(slip.resistance_MPa, 1e-3 * modulus),
         0.0,
     )
     return Crystals(
         turned,
-        np.linalg.inv(turned),
+        np.asarray(np.linalg.inv(turned), dtype=np.float64),
         np.ascontiguousarray(schmid),
         interaction,
         np.full(len(interaction), slip.saturation_MPa),
@@ -263,7 +264,7 @@ def von_mises(
     )
     phases = np.stack(columns, axis=1)
     if phases[:, 2:].min() < 0.0 or phases[:, 2].min() <= 0.0:
-        raise StudyError("von_mises: yield stresses must be positive and hardening constants not negative; correct them")
+        raise StudyError("von_mises: yield stresses must be positive and hardening not negative; correct them")
     stiffness = np.stack([voigt_to_mandel(isotropic_stiffness(bulk, shear)) for bulk, shear in phases[:, :2] * 1e3])
     require_stable(stiffness, "von_mises")
     phases[:, :2] *= 1e3

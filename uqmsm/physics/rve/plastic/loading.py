@@ -1,6 +1,6 @@
 """How a block is loaded: along a direction of stress, or by any history of mean strain and stress, with cut-back.
 
-A load is one step; its mean strain is prescribed along some directions and its mean stress along the others. A step that
+A load is one step; its mean strain is prescribed along some directions, its mean stress along the others. A step that
 does not converge is halved, and the parts that were taken are kept, so that a history can be replayed bit for bit.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
-from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Control, State, equilibrate
+from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Control, State
+from uqmsm.physics.rve.plastic.newton import equilibrate
 
 __all__ = ["History", "Load", "drive", "proportional", "unit_direction"]
 
@@ -151,20 +152,20 @@ def drive(
         mean_stress = state.stress.mean(axis=(1, 2, 3))
     rows: list[tuple[Array, Array, float, float, int]] = []
     taken: list[Load] = []
-    end: Advanced | None = None
+    ends: list[Advanced] = []
     for number, load in enumerate(loads):
         gap, newton = 0.0, 0
         for part, end in _in_parts(cell, load, now, mean_stress, accuracy, number):
-            now, mean_stress = end.state, end.mean_stress
+            now, mean_stress, ends = end.state, end.mean_stress, [end]
             taken.append(part)
             gap, newton = max(gap, end.hill_mandel_gap), newton + len(end.residuals) - 1
-        rows.append((end.mean_strain, end.mean_stress, float(now.memory[..., -1].mean()), gap, newton))
+        rows.append((ends[0].mean_strain, mean_stress, float(now.memory[..., -1].mean()), gap, newton))
         if enough is not None and enough(np.array([row[0] for row in rows]), np.array([row[1] for row in rows])):
             break
-    if end is None:
+    if not ends:
         raise StudyError("drive: there is no load; give at least one")
     strain, stress, slip, gaps, newtons = (np.array(column) for column in zip(*rows, strict=True))
-    return History(strain, stress, slip, gaps, newtons, tuple(taken), end)
+    return History(strain, stress, slip, gaps, newtons, tuple(taken), ends[0])
 
 
 def _in_parts(
@@ -174,12 +175,12 @@ def _in_parts(
     done, share, start = 0.0, 1.0, mean_stress
     while done < 1.0:
         share = min(share, 1.0 - done)
-        aim = start + (done + share) * (load.control.stress_MPa - start)
+        aim = load.control.stress_MPa
+        if done + share < 1.0:
+            aim = start + (done + share) * (aim - start)
         part = Load(share * load.strain_increment, share * load.step_s, Control(load.control.free, aim))
         try:
-            end = equilibrate(
-                cell, state, part.strain_increment, part.step_s, control=part.control, accuracy=accuracy
-            )
+            end = equilibrate(cell, state, part.strain_increment, part.step_s, control=part.control, accuracy=accuracy)
         except MemberFailed as fault:
             share *= 0.5
             if share < _LEAST:

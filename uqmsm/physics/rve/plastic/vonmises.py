@@ -74,7 +74,7 @@ def update_von_mises(
     grain_ids
         ``(nx, ny, nz)``.
     phases
-        ``(grains, 6)``: bulk and shear modulus, first yield stress, linear hardening, Voce's rise (all in MPa) and rate.
+        ``(grains, 6)``: bulk and shear modulus, yield stress, linear hardening, Voce's rise (all in MPa) and rate.
     before, after
         ``(nx, ny, nz, 7)``: plastic strain, accumulated plastic strain.
     stress
