@@ -25,13 +25,13 @@ _HALF_ROOT = float(np.sqrt(0.5))
 def wave_vectors(grid: Waves) -> tuple[Array, Array]:
     """Return wave vectors ``(3, nx, ny, nz // 2 + 1)`` and how often a mode counts in a sum, ``(nz // 2 + 1,)``."""
     x, y, z, count = grid.x, grid.y, grid.z[:2, ::2], grid.z[2, ::2]
-    gate = grid.gates[:, ::2][grid.row_gates]
-    along = [
-        x[1][:, None, None] * y[0][None, :, None] * z[0],
-        x[0][:, None, None] * y[1][None, :, None] * z[0],
-        x[0][:, None, None] * y[0][None, :, None] * z[1],
+    across, along = grid.gates[:, ::2][grid.row_gates]
+    vectors = [
+        x[1][:, None, None] * y[0][None, :, None] * z[0] * across * grid.kept[0][:, :, None],
+        x[0][:, None, None] * y[1][None, :, None] * z[0] * across * grid.kept[1][:, :, None],
+        x[0][:, None, None] * y[0][None, :, None] * z[1] * along,
     ]
-    return np.stack([one * gate for one in along]), np.ascontiguousarray(count)
+    return np.stack(vectors), np.ascontiguousarray(count)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
