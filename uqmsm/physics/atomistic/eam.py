@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from uqmsm.physics.atomistic.neighbours import Neighbours
 from uqmsm.physics.atomistic.splines import Potential
 
-__all__ = ["GPA_A3_PER_EV", "Bonds", "Evaluation", "evaluate"]
+__all__ = ["GPA_A3_PER_EV", "Bonds", "Evaluation", "embed", "evaluate", "gather", "push", "site_virials"]
 
 Floats = NDArray[np.float64]
 Species = NDArray[np.int64]
@@ -110,7 +110,7 @@ def _near(
 
 
 @_compiled
-def _gather(
+def gather(
     positions: Floats, offsets: Floats, first: Longs, neighbour: Ints, image: Ints, species: Species,
     pair: Floats, couple: Longs, density: Floats, per_step: float, cutoff: float,
     rho: Floats, site: Floats, start: Longs, other: Ints, geometry: Floats,
@@ -149,7 +149,7 @@ def _gather(
 
 
 @_compiled
-def _embed(
+def embed(
     species: Species, embedding: Floats, per_step: float, rho: Floats, site: Floats, slope: Floats, curvature: Floats
 ) -> None:
     """Add the embedding energy to `site` and keep its derivatives; a straight line beyond the table."""
@@ -166,7 +166,7 @@ def _embed(
 
 
 @_compiled
-def _push(start: Longs, other: Ints, geometry: Floats, slope: Floats, forces: Floats, virial: Floats) -> None:
+def push(start: Longs, other: Ints, geometry: Floats, slope: Floats, forces: Floats, virial: Floats) -> None:
     """Sum the bond forces on atoms and into the virial."""
     forces[:] = 0.0
     xx, yy, zz, yz, xz, xy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -223,18 +223,43 @@ def evaluate(
     -------
     Evaluation
     """
-    n, most = len(species), len(neighbours.other) + 1  # one spare row for the cursor of `_gather`
+    n, most = len(species), len(neighbours.other) + 1  # one spare row for the cursor of `gather`
     bonds = reuse
     if bonds is None or len(bonds.other) < most or len(bonds.slope) != n:
         bonds = Bonds(
             np.empty(n + 1, np.int64), np.empty(most, np.int32), np.empty((most, 6)), np.empty(n), np.empty(n)
         )
     rho, site, forces, virial = np.empty(n), np.empty(n), np.empty((n, 3)), np.empty(6)
-    _gather(
+    gather(
         positions, neighbours.shifts @ cell, neighbours.first, neighbours.other, neighbours.image, species,
         potential.pair, potential.couple, potential.density, 1.0 / potential.r_step, potential.cutoff,
         rho, site, bonds.start, bonds.other, bonds.geometry,
     )  # fmt: skip
-    _embed(species, potential.embedding, 1.0 / potential.rho_step, rho, site, bonds.slope, bonds.curvature)
-    _push(bonds.start, bonds.other, bonds.geometry, bonds.slope, forces, virial)
+    embed(species, potential.embedding, 1.0 / potential.rho_step, rho, site, bonds.slope, bonds.curvature)
+    push(bonds.start, bonds.other, bonds.geometry, bonds.slope, forces, virial)
     return Evaluation(float(site.sum()), site, forces, virial, bonds)
+
+
+@_compiled
+def _share(start: Longs, other: Ints, geometry: Floats, slope: Floats, out: Floats) -> None:
+    """Give half of the virial of every bond to each of its atoms."""
+    out[:] = 0.0
+    for i in range(slope.shape[0]):
+        for k in range(start[i], start[i + 1]):
+            j = other[k]
+            half = 0.5 * (geometry[k, 3] + slope[i] * geometry[k, 4] + slope[j] * geometry[k, 5])
+            dx, dy, dz = geometry[k, 0], geometry[k, 1], geometry[k, 2]
+            parts = (half * dx * dx, half * dy * dy, half * dz * dz, half * dy * dz, half * dx * dz, half * dx * dy)
+            for a in range(6):
+                out[i, a] += parts[a]
+                out[j, a] += parts[a]
+
+
+def site_virials(bonds: Bonds) -> Floats:
+    """Return each atom's share (n, 6) of the virial (eV, order as in `Evaluation`): half of each of its bonds.
+
+    The share that LAMMPS gives as ``compute stress/atom`` (in bar A^3), summing to the whole virial.
+    """
+    out = np.empty((len(bonds.slope), 6))
+    _share(bonds.start, bonds.other, bonds.geometry, bonds.slope, out)
+    return out

@@ -51,12 +51,17 @@ class Elasticity:
         (6, 6) second derivative by strain in eV (volume times `born`), a preconditioner for like crystals.
     products
         Second-derivative products spent.
+    pull, answer
+        (6, n, 3) forces (eV/A) that atoms in affine motion feel per unit of each strain, and the displacements (A)
+        with which they answer.
     """
 
     relaxed: Floats
     born: Floats
     strain_block: Floats
     products: int
+    pull: Floats
+    answer: Floats
 
 
 def elasticity(rest: Relaxed, *, reduction: float = 1e-6) -> Elasticity:
@@ -100,7 +105,7 @@ def elasticity(rest: Relaxed, *, reduction: float = 1e-6) -> Elasticity:
     correction = given + given.T + np.einsum("anc,bnc->ab", answers, bent)
     to_gpa = GPA_A3_PER_EV / rest.crystal.volume
     relaxed = block + 0.5 * (correction + correction.T)
-    return Elasticity(relaxed * to_gpa, block * to_gpa, block, products + 6)
+    return Elasticity(relaxed * to_gpa, block * to_gpa, block, products + 6, -gradients, answers)
 
 
 _WEIGHTS = np.outer([1.0, 1.0, 1.0, 2.0, 2.0, 2.0], [1.0, 1.0, 1.0, 2.0, 2.0, 2.0])  # tensor norm in Voigt order

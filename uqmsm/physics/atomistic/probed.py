@@ -17,6 +17,7 @@ from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Species, evaluate
 from uqmsm.physics.atomistic.elastic import cubic_projection, require_stable
 from uqmsm.physics.atomistic.misfit import swaps
 from uqmsm.physics.atomistic.neighbours import half_list
+from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, strain_matrix
 from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
 from uqmsm.physics.atomistic.statics import Statics, block_vectors
@@ -129,18 +130,25 @@ def probed_rest(
     return Rest(path.at(found.x)[0], energy, left, path.stresses[-1], path.stresses[0], path.count)
 
 
-def _stiffness(probe: Probe, rest: Rest, step: float, tolerance: float) -> tuple[Floats, Floats, int]:
-    """Return relaxed and affine (6, 6) in GPa by central differences of the stress, and the probes spent."""
+def _stiffness(probe: Probe, rest: Rest, step: float, tolerance: float) -> tuple[Floats, Floats, Floats, int]:
+    """Return relaxed and affine (6, 6) in GPa and displacements (6, n, 3) in A per unit strain, and probes spent.
+
+    All by central differences.
+    """
     relaxed, affine, probes = np.empty((6, 6)), np.empty((6, 6)), 0
+    answer = np.empty((6, *rest.crystal.positions.shape))
     for k in range(6):
         ends = []
         for sign in (1.0, -1.0):
             strained = rest.crystal.deformed(np.zeros_like(rest.crystal.positions), sign * step * np.eye(6)[k])
             ends.append(probed_rest(probe, strained, with_cell=False, force_tolerance_eV_per_A=tolerance))
             probes += ends[-1].probes
+        bent = step * strain_matrix(np.eye(6)[k])
+        moves = [one.crystal.positions - rest.crystal.positions for one in ends]
+        answer[k] = (moves[0] - moves[1] - 2.0 * rest.crystal.positions @ bent) / (2 * step)
         relaxed[k] = (ends[0].stress - ends[1].stress) / (2 * step)
         affine[k] = (ends[0].first_stress - ends[1].first_stress) / (2 * step)
-    return 0.5 * (relaxed + relaxed.T), 0.5 * (affine + affine.T), probes
+    return 0.5 * (relaxed + relaxed.T), 0.5 * (affine + affine.T), answer, probes
 
 
 def _misfits(
@@ -203,7 +211,7 @@ def probed_statics(
     n, tolerance = len(numbers), force_tolerance_eV_per_A
     cell = a_guess_A * block_vectors(cells)
     rest = probed_rest(probe, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=tolerance)
-    relaxed, affine, probes = _stiffness(probe, rest, strain_step, tolerance)
+    relaxed, affine, answer, probes = _stiffness(probe, rest, strain_step, tolerance)
     cubic = require_stable(relaxed)
     volumes = errors = np.full(len(fractions), np.nan)
     if n_families > 0:
@@ -222,6 +230,8 @@ def probed_statics(
         born_stiffness=affine,
         cubic=cubic,
         born_cubic=cubic_projection(affine),
+        nonaffine_fractions=softened(affine, relaxed),
+        nonaffine_plateau=deviations(rest.crystal, answer).mean_plateau(),
         misfit_volumes=volumes,
         misfit_volumes_se=errors,
         residual_force=rest.residual_force,

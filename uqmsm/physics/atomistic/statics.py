@@ -11,6 +11,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.atomistic.eam import Species
 from uqmsm.physics.atomistic.elastic import Cubic, cubic_projection, elasticity, require_stable
 from uqmsm.physics.atomistic.misfit import misfit_volumes
+from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, relax
 from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
 
@@ -35,6 +36,10 @@ class Statics:
         (6, 6) GPa with and without internal relaxation.
     cubic, born_cubic
         Their cubic projections with the anisotropy that is left.
+    nonaffine_fractions
+        (6,) ascending: shares of the affine stiffness that non-affine motion takes back (`nonaffine.softened`).
+    nonaffine_plateau
+        (n,) dimensionless deviation chi of each atom from affine motion, over all directions of strain.
     misfit_volumes, misfit_volumes_se
         (n_elements,) A^3 per atom and standard errors.
     residual_force, residual_stress
@@ -52,6 +57,8 @@ class Statics:
     born_stiffness: Floats
     cubic: Cubic
     born_cubic: Cubic
+    nonaffine_fractions: Floats
+    nonaffine_plateau: Floats
     misfit_volumes: Floats
     misfit_volumes_se: Floats
     residual_force: float
@@ -161,6 +168,8 @@ def statics(
         born_stiffness=elastic.born,
         cubic=cubic,
         born_cubic=cubic_projection(elastic.born),
+        nonaffine_fractions=softened(elastic.born, elastic.relaxed),
+        nonaffine_plateau=deviations(rest.crystal, elastic.answer, rest.neighbours).mean_plateau(),
         misfit_volumes=volumes,
         misfit_volumes_se=errors,
         residual_force=rest.residual_force,

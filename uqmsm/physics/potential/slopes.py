@@ -33,7 +33,7 @@ from uqmsm.physics.potential.zhou import (
     B,
 )
 
-__all__ = ["ANSWERS", "crystal_slopes", "screened"]
+__all__ = ["ANSWERS", "RADIAL", "crystal_slopes", "embedding_slopes", "radial_slopes", "screened"]
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ ANSWERS = ("lattice_parameter", "cohesive_energy", "C11", "C12", "C44")
 """What is differentiated, in the order of the axis."""
 
 _COLUMNS = len(COLUMNS)
-_RADIAL = np.array([RE, FE, ALPHA, BETA, A, B, KAPPA, LAMBDA])
+RADIAL = np.array([RE, FE, ALPHA, BETA, A, B, KAPPA, LAMBDA])
 
 
 @njit(cache=True)
@@ -64,10 +64,10 @@ def screened(x: float, decay: float, centre: float, out: Floats) -> None:
 
 
 @njit(cache=True)
-def _radial(row: Floats, r: float, g: Floats, h: Floats, out: Floats) -> None:
+def radial_slopes(row: Floats, r: float, g: Floats, h: Floats, out: Floats) -> None:
     """Write f, f', f'', phi, phi', phi'' to `out[0]`, their derivatives in r to `out[1]`, in each column below.
 
-    Row ``2 + k`` of `out` belongs to column ``_RADIAL[k]``; `g` and `h` are scratch of length 4.
+    Row ``2 + k`` of `out` belongs to column ``RADIAL[k]``; `g` and `h` are scratch of length 4.
     """
     i = 1.0 / row[RE]
     x = r * i
@@ -147,7 +147,7 @@ def _add_shell(mean: Floats, table: Floats, k: int, a: float, sums: Floats) -> N
 
 
 @njit(cache=True)
-def _embedding(row: Floats, c: float, rho: float, own: Floats, place: int, out: Floats) -> None:
+def embedding_slopes(row: Floats, c: float, rho: float, own: Floats, place: int, out: Floats) -> None:
     """Add F, F', F'' of one element to `own`, its derivative in rho to `out[1]` and in its columns from `place` on."""
     e = np.zeros((2 + _COLUMNS, 3))
     if rho < row[RHO_O] * row[RHOE]:
@@ -200,13 +200,13 @@ def _sums(rows: Floats, c: Floats, table: Floats, a: float, sums: Floats) -> Non
         for i in range(c.size):
             if c[i] == 0.0:
                 continue
-            _radial(rows[i], table[0, k] * a, g, h, radial)
+            radial_slopes(rows[i], table[0, k] * a, g, h, radial)
             _over_density(radial)
             for q in range(6):
                 mean[0, q] += c[i] * radial[0, q]
                 mean[1, q] += c[i] * radial[1, q]
                 for j in range(8):
-                    mean[2 + _COLUMNS * i + _RADIAL[j], q] += c[i] * radial[2 + j, q]
+                    mean[2 + _COLUMNS * i + RADIAL[j], q] += c[i] * radial[2 + j, q]
         _add_shell(mean, table, k, a, sums)
 
 
@@ -219,7 +219,7 @@ def _slopes(rows: Floats, c: Floats, table: Floats, atoms: int, a: float, out: F
     rho, rho1 = sums[0, 0], sums[0, 1]
     for i in range(c.size):
         if c[i] != 0.0:
-            _embedding(rows[i], c[i], rho, own, 2 + _COLUMNS * i, along)
+            embedding_slopes(rows[i], c[i], rho, own, 2 + _COLUMNS * i, along)
     third = np.array([along[1, 0], along[1, 1], along[1, 2]])  # F', F'', F''' in rho
     per_volume = ANGSTROM3_EV_IN_GPA * atoms / a**3
     bulk = own[2] * (a * rho1 / 3.0) ** 2

@@ -78,7 +78,8 @@ class Statics:
             Port("static_misfit_errors", "angstrom^3", ("element",), "standard errors of the misfit volumes"),
             Port("cohesive_energy", "eV", meaning="energy per atom below free atoms"),
             Port("cubic_residual", "1", meaning="part of the stiffness that the cubic projection leaves out"),
-            Port("nonaffine_fraction", "1", meaning="share of the Born stiffness taken back by non-affine motion"),
+            Port("nonaffine_fraction", "1", meaning="eta: largest share of affine stiffness lost to non-affine motion"),
+            Port("nonaffine_plateau", "1", meaning="mean deviation chi of an atom from affine motion, while elastic"),
         )
 
     @property
@@ -176,7 +177,8 @@ class Statics:
             "static_misfit_errors": result.misfit_volumes_se,
             "cohesive_energy": result.cohesive_energy,
             "cubic_residual": result.anisotropy_residual,
-            "nonaffine_fraction": 1 - (result.C11 - result.C12) / (result.born_cubic.C11 - result.born_cubic.C12),
+            "nonaffine_fraction": result.nonaffine_fractions[-1],
+            "nonaffine_plateau": result.nonaffine_plateau.mean(),
         }
 
     def relaxed(
