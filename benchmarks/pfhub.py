@@ -188,22 +188,28 @@ def case_7a(args):
         say(kind, "order", f"{order:.3f}", f"from {used} errors", "")
 
 
-def cost(args, wall, pairs):
-    """Print cost against error."""
-    head("points", "steps", "L2 error", "wall s")
+def cost(args, name, wall, pairs):
+    """Print cost against error, and the order where spacing and step are refined together."""
+    head("points", "steps", "L2 error", "wall s", "processor s")
+    rows = []
     for points, steps in pairs:
-        begin = time.perf_counter()
-        say(points, steps, wall.error(points, steps, args.until or 8.0), time.perf_counter() - begin)
+        begin, busy = time.perf_counter(), time.process_time()
+        error = wall.error(points, steps, args.until or 8.0)
+        rows.append((1.0 / points, args.until / steps if args.until else 8.0 / steps, error))
+        say(points, steps, error, time.perf_counter() - begin, time.process_time() - busy)
+    order, used = fitted([row[0] for row in rows], [row[2] for row in rows])
+    say("order", "", f"{order:.3f} from {used} errors", "", "")
+    write(args.out, f"{name}.csv", ("mesh_size", "time_step", "L2_error"), rows)
 
 
 def case_7b(args):
     """Manufactured wall, thin: cost against error."""
-    cost(args, MovingWall(gradient=1.5625e-6), [(n, n // 2) for n in args.points or [256, 512, 1024]])
+    cost(args, "7b", MovingWall(gradient=1.5625e-6), [(n, n // 2) for n in args.points or [256, 512, 1024]])
 
 
 def case_7c(args):
     """Manufactured wall, fast: cost against error."""
-    cost(args, MovingWall(frequency=0.5), [(n, n // 2) for n in args.points or [128, 256, 512]])
+    cost(args, "7c", MovingWall(frequency=0.5), [(n, n // 2) for n in args.points or [128, 256, 512]])
 
 
 def case_8a(args):
@@ -333,7 +339,7 @@ CASES = {name.removeprefix("case_"): one for name, one in list(globals().items()
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", choices=sorted(CASES), required=True)
+    parser.add_argument("--case", choices=sorted(CASES), default="ratio", help="which one; by default the costs of steps")
     parser.add_argument("--until", type=float, help="end of the run; default as stated")
     parser.add_argument("--tolerance", type=float, nargs="+", help="errors of a step, one run each")
     parser.add_argument("--points", type=int, nargs="+", help="points per edge, one run each")
