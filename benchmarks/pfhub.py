@@ -339,7 +339,9 @@ CASES = {name.removeprefix("case_"): one for name, one in list(globals().items()
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", choices=sorted(CASES), default="ratio", help="which one; by default the costs of steps")
+    parser.add_argument(
+        "--case", choices=sorted(CASES), default="ratio", help="which one; by default the costs of steps"
+    )
     parser.add_argument("--until", type=float, help="end of the run; default as stated")
     parser.add_argument("--tolerance", type=float, nargs="+", help="errors of a step, one run each")
     parser.add_argument("--points", type=int, nargs="+", help="points per edge, one run each")

@@ -22,6 +22,12 @@ MODELS: dict[str, dict[str, str]] = {
         "service": "uqmsm.scales.atomistic.service:Service",
     },
     "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
+    "phasefield": {
+        "size_law": "uqmsm.scales.phasefield.size_law:SizeLaw",
+        "grain_growth": "uqmsm.scales.phasefield.grain_growth:GrainGrowth",
+        "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
+        "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
+    },
     "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},
     "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from numpy.random import Generator
 
@@ -114,14 +114,14 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
     design_stress
         Nominal (gross) stress at which the elongation is reported.
     grain_diameter
-        Mean grain diameter.
+        Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     hall_petch
         Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
     refinement
         Elements along a quarter of the hole's edge.
     """
 
-    grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
+    grain_diameter: Annotated[Uncertain | Literal["given"], Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
 
     def __post_init__(self) -> None:
@@ -132,8 +132,9 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
 
     @property
     def inputs(self) -> Ports:
-        """Stiffness and plastic resistance of the homogenized member."""
-        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"))
+        """Stiffness and plastic resistance of the homogenized member, and the size of its grains where it is given."""
+        grown = (Port("grain_diameter", "um"),) if self.grain_diameter == "given" else ()
+        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"), *grown)
 
     @property
     def outputs(self) -> Ports:
@@ -157,7 +158,8 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
         from uqmsm.physics.strength import yield_stress_MPa
 
         field = self.solved(given)
-        diameter_um = settled(self.grain_diameter)
+        diameter = self.grain_diameter
+        diameter_um = float(given["grain_diameter"]) if isinstance(diameter, str) else settled(diameter)
         yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
         strength = float(yielding[0])
         return {

@@ -7,18 +7,19 @@ runs in reduced units serve all temperatures, mobilities and energies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import MemberFailed
 from uqmsm.physics.phasefield.field import GrainField
 from uqmsm.physics.phasefield.growth import GrainGrowth, StepControl
 from uqmsm.physics.phasefield.measures import radii, volumes
 from uqmsm.physics.phasefield.tessellation import laguerre, lognormal_volumes
 
-__all__ = ["THICKNESS", "Coarsening", "coarsen", "compact", "growth_constant", "turned"]
+__all__ = ["THICKNESS", "TIMES", "Coarsening", "coarsen", "compact", "growth_constants", "turned"]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
@@ -26,12 +27,15 @@ GrainIds = NDArray[np.int32]
 THICKNESS = 0.7
 """Rates of junction networks are high by this times (width / mean radius)^2, measured against von Neumann's law."""
 
+TIMES = np.linspace(24.0, 42.0, 10)
+"""Reduced times at which runs are watched: from a mean radius of two widths to one of two and a half, in space."""
+
 _SPREAD = 0.35  # of the logarithm of the radius at the start: near that of the state it tends to
 
 
 @dataclass(frozen=True)
 class Coarsening:
-    """One run, from the moment when boundaries are thin enough.
+    """One run, watched at given times.
 
     Attributes
     ----------
@@ -42,9 +46,7 @@ class Coarsening:
     width_voxels
         Of the boundaries.
     grain_ids
-        The states ``(states, *shape)`` int32, grains numbered from 0 without gaps.
-    state_radius_voxels
-        Mean radius in each of them ``(states,)``.
+        States at the first, the middle and the last of the times ``(3, *shape)`` int32, grains numbered without gaps.
     steps
         Steps made in all.
     """
@@ -54,12 +56,17 @@ class Coarsening:
     alive: NDArray[np.int64]
     width_voxels: float
     grain_ids: GrainIds
-    state_radius_voxels: Array
     steps: int
+
+    @property
+    def even_radius_voxels(self) -> Array:
+        """Radius of the disc or ball as large as the mean grain ``(moments,)``: its noise is that of a count alone."""
+        one = self.grain_ids[0]
+        return radii(one.size / self.alive, one.ndim)
 
 
 def compact(grain_ids: NDArray[np.integer]) -> GrainIds:
-    """Number the grains from 0 without gaps, in the order of their numbers."""
+    """Return the same grains numbered from 0 without gaps, in the order of their numbers."""
     _, ids = np.unique(grain_ids, return_inverse=True)
     return np.asarray(ids.reshape(grain_ids.shape), np.int32)
 
@@ -69,11 +76,10 @@ def coarsen(
     shape: tuple[int, ...],
     width_voxels: float = 5.0,
     start_widths: float = 1.5,
-    until_widths: float = 2.5,
-    moments: int = 9,
+    times: Array = TIMES,
     control: StepControl | None = None,
 ) -> Coarsening:
-    """Coarsen lognormal Laguerre cells until their mean radius is `until_widths` widths.
+    """Coarsen lognormal Laguerre cells and watch them.
 
     Parameters
     ----------
@@ -83,58 +89,54 @@ def coarsen(
         Voxels along each axis.
     width_voxels
         Width of a boundary; five or more.
-    start_widths, until_widths
-        Mean radius over width at the start and at the end.
-    moments
-        Times at which radii are kept, equal steps of <R>^2 from two widths on; the first, middle and last give a state.
+    start_widths
+        Mean radius over width at the start.
+    times
+        Reduced times to watch at, fixed beforehand: to stop at a radius would favour runs that are there by chance.
     control
         The time step.
 
     Raises
     ------
-    StudyError
-        When the range is empty: radii below two widths are not kept.
+    MemberFailed
+        When fewer than four grains are left.
     """
-    if not start_widths < 2.0 < until_widths:
-        raise StudyError(f"coarsen: from {start_widths} to {until_widths} widths; begin below 2 and end above it")
     d = len(shape)
     ball = np.pi if d == 2 else 4.0 / 3.0 * np.pi
     # <R^d> / <R>^d of a lognormal law
     unequal = float(np.exp(0.5 * (d * d - d) * _SPREAD**2))
-    grains = max(2, round(np.prod(shape) / (ball * unequal * (start_widths * width_voxels) ** d)))
+    grains = max(4, round(np.prod(shape) / (ball * unequal * (start_widths * width_voxels) ** d)))
     cells = laguerre(rng, lognormal_volumes(rng, grains, _SPREAD, d), shape, rounds=12)
     growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), width_voxels, control=control or StepControl())
     growth.diffuse()
-    goals = iter((width_voxels * np.sqrt(np.linspace(4.0, until_widths**2, moments))).tolist())
-    rows, states, goal = [], [], next(goals)
-    while True:
-        size = volumes(growth.grains, grains)
+    mean, alive, states = [], [], []
+    for place, now in enumerate(growth.visit(times.tolist())):
+        size = volumes(now.grains, grains)
         size = radii(size[size > 1.0], d)
-        if size.mean() >= goal:
-            if len(rows) in {0, moments // 2, moments - 1}:
-                states.append((compact(growth.grains.grain_ids()), size.mean()))
-            rows.append((growth.time, size.mean(), len(size)))
-            if len(rows) == moments:
-                break
-            goal = next(goals)
-        growth.run(growth.time + 0.01 * (width_voxels**2 * 4.0) / growth.gradient)
-    times, mean, alive = (np.array(column) for column in zip(*rows, strict=True))
-    ids, reached = zip(*states, strict=True)
-    return Coarsening(
-        times, mean, alive.astype(np.int64), width_voxels, np.stack(ids), np.array(reached, np.float64), growth.steps
-    )
+        if len(size) < 4:
+            raise MemberFailed(f"coarsen: {len(size)} grains are left at reduced time {now.time:.4g}; take more voxels")
+        mean.append(size.mean())
+        alive.append(len(size))
+        if place in {0, len(times) // 2, len(times) - 1}:
+            states.append(compact(now.grains.grain_ids()))
+    return Coarsening(times, np.array(mean, np.float64), np.array(alive), width_voxels, np.stack(states), growth.steps)
 
 
-def growth_constant(run: Coarsening, thickness: float = THICKNESS) -> float:
-    """Return K of d<R>^2/dt = K M sigma by a straight line through one run, in the limit of thin boundaries.
+def growth_constants(runs: Sequence[Coarsening], thickness: float = THICKNESS) -> Array:
+    """Return K of d<R>^2/dt = K M sigma of each run ``(runs,)``, in the limit of thin boundaries.
 
-    With rates high by ``1 + thickness (width / R)^2`` the quantity <R>^2 - thickness width^2 ln(<R>^2 + thickness
-    width^2) is straight in time, with the slope K M sigma; in reduced units M sigma = width^2 / 8.
+    The mean radius follows from the number of grains and the ratio of mean radius to radius of the mean volume, pooled
+    over all runs. With rates high by ``1 + thickness (width / R)^2`` the quantity R^2 - e ln(R^2 + e) is straight in
+    time, e = thickness width^2, with the slope K M sigma; in reduced units M sigma = width^2 / 8.
     """
-    extra = thickness * run.width_voxels**2
-    squared = run.mean_radius_voxels**2
-    slope = np.polyfit(run.times, squared - extra * np.log(squared + extra), 1)[0]
-    return float(slope / (run.width_voxels**2 / 8.0))
+    ratio = np.mean([np.mean(run.mean_radius_voxels / run.even_radius_voxels) for run in runs])
+    found = []
+    for run in runs:
+        extra = thickness * run.width_voxels**2
+        squared = (ratio * run.even_radius_voxels) ** 2
+        slope = np.polyfit(run.times, squared - extra * np.log(squared + extra), 1)[0]
+        found.append(slope / (run.width_voxels**2 / 8.0))
+    return np.array(found)
 
 
 def turned(rng: np.random.Generator, grain_ids: GrainIds) -> GrainIds:

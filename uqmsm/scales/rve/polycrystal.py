@@ -6,16 +6,19 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError, Unstable
+from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
+
+if TYPE_CHECKING:
+    from uqmsm.physics.rve.microstructure import Polycrystal as Block
 
 __all__ = ["Polycrystal"]
 
@@ -42,6 +45,8 @@ class Polycrystal:
         Slip systems of the Taylor factor.
     tolerance
         Relative residual of the solver.
+    microstructure
+        ``drawn``: Voronoi cells of random orientation. ``given``: the grains of the stage before, their number too.
     """
 
     grains: int = 100
@@ -49,6 +54,7 @@ class Polycrystal:
     declared_grains: int | None = None
     slip: Literal["fcc", "bcc_110", "bcc_110_112"] = "bcc_110_112"
     tolerance: Annotated[float, Unit("1")] = 1e-6
+    microstructure: Literal["drawn", "given"] = "drawn"
 
     def __post_init__(self) -> None:
         """Refuse cells in which grains are no longer resolved."""
@@ -63,8 +69,12 @@ class Polycrystal:
 
     @property
     def inputs(self) -> Ports:
-        """The crystal's moduli at service temperature."""
-        return (Port("C11", "GPa"), Port("C12", "GPa"), Port("C44", "GPa"))
+        """The crystal's moduli at service temperature, and the grains where they are given."""
+        moduli = (Port("C11", "GPa"), Port("C12", "GPa"), Port("C44", "GPa"))
+        if self.microstructure == "drawn":
+            return moduli
+        turns = Port("orientations", "1", ("grown", "row", "column"))
+        return (*moduli, Port("grain_ids", "1", ("x", "y", "z")), turns)
 
     @property
     def outputs(self) -> Ports:
@@ -79,7 +89,9 @@ class Polycrystal:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The microstructure."""
+        """The microstructure, unless it is that of the stage before."""
+        if self.microstructure == "given":
+            return ()
         volume = self.declared_grains or self.grains
         return (Source("grains", Kind.ALEATORIC, long_name=f"the {volume} grains of the hot spot"),)
 
@@ -91,6 +103,13 @@ class Polycrystal:
                 f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
                 f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
             )
+        if self.microstructure == "given" and self.declared_grains is not None:
+            texture = field_of(upstream, "grain_ids", "texture")
+            if texture not in {None, "random"}:
+                yield (
+                    f"declared_grains rescales the scatter of grains without texture, and theirs is {texture}; remove "
+                    "declared_grains"
+                )
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny cell."""
@@ -117,24 +136,41 @@ class Polycrystal:
         """Homogenize one member."""
         from uqmsm.physics.rve.bounds import universal_anisotropy
         from uqmsm.physics.rve.effective import homogenize_cubic
-        from uqmsm.physics.rve.microstructure import polycrystal
         from uqmsm.physics.rve.taylor import taylor_factor
 
-        rng = streams["grains"]
-        block = polycrystal(rng, rng, self.grains, (self.voxels,) * 3)
+        block = self._block(given, streams)
+        grains = int(np.count_nonzero(block.fractions)) if self.microstructure == "given" else self.grains
         c11, c12, c44 = (float(given[name]) for name in ("C11", "C12", "C44"))
         result = homogenize_cubic(c11, c12, c44, block.orientations, block.grain_ids, tolerance=self.tolerance)
         sampled = taylor_factor(block.orientations, self.slip, axis=PULL, fractions=block.fractions).mean
-        stiffness = self._resized(result.stiffness, c11, c12, c44)
+        stiffness = self._resized(result.stiffness, grains, c11, c12, c44)
         return {
             "stiffness": stiffness,
-            "taylor_factor": self._rescaled(sampled),
+            "taylor_factor": self._rescaled(sampled, grains),
             "hill_mandel_gap": result.hill_mandel_gap,
             "anisotropy": universal_anisotropy(stiffness),
             "zener": 2 * c44 / (c11 - c12),
         }
 
-    def _resized(self, sampled: Floats, c11: float, c12: float, c44: float) -> Floats:
+    def _block(self, given: Given, streams: Mapping[str, Generator]) -> Block:
+        """Draw the grains, or take those of the stage before at the voxels of this cell."""
+        from uqmsm.physics.phasefield.description import sampled
+        from uqmsm.physics.rve.microstructure import Polycrystal as Grains
+        from uqmsm.physics.rve.microstructure import polycrystal, volume_fractions
+
+        if self.microstructure == "drawn":
+            rng = streams["grains"]
+            return polycrystal(rng, rng, self.grains, (self.voxels,) * 3)
+        ids = sampled(np.asarray(given["grain_ids"], np.int32), self.voxels)
+        turns = np.asarray(given["orientations"], np.float64)
+        if len(set(np.shape(given["grain_ids"]))) != 1 or not 0 <= ids.min() <= ids.max() < len(turns):
+            raise MemberFailed(
+                f"grains {ids.min()} to {ids.max()} on {np.shape(given['grain_ids'])} voxels with {len(turns)} "
+                "orientations: a cube with one orientation per grain is needed; mend the stage that gives them"
+            )
+        return Grains(ids, turns, volume_fractions(ids, len(turns)))
+
+    def _resized(self, sampled: Floats, grains: int, c11: float, c12: float, c44: float) -> Floats:
         """Bring the scatter of the cell's stiffness to the declared volume.
 
         Its deviation from infinitely many random grains is scaled: their bulk modulus is exactly that of the crystal,
@@ -146,21 +182,21 @@ class Polycrystal:
         from uqmsm.physics.tensors import isotropic_stiffness
 
         many = isotropic_stiffness((c11 + 2 * c12) / 3, cubic_self_consistent_GPa(c11, c12, c44))
-        found = many + (sampled - many) * math.sqrt(self.grains / self.declared_grains)
+        found = many + (sampled - many) * math.sqrt(grains / self.declared_grains)
         # a declared volume of more grains lies between two stable solids; one of fewer may leave them
         if not np.linalg.eigvalsh((found + found.T) / 2)[0] > 0:
             raise Unstable(
-                f"the stiffness rescaled from {self.grains} to {self.declared_grains} grains is not positive definite; "
+                f"the stiffness rescaled from {grains} to {self.declared_grains} grains is not positive definite; "
                 "compute a cell of as many grains as are declared"
             )
         return np.asarray(found)
 
-    def _rescaled(self, sampled: float) -> float:
+    def _rescaled(self, sampled: float, grains: int) -> float:
         """Bring the scatter of the cell's Taylor factor to the declared volume, its mean unchanged."""
         if self.declared_grains is None:
             return sampled
         mean = _random_texture(self.slip)
-        return mean + (sampled - mean) * math.sqrt(self.grains / self.declared_grains)
+        return mean + (sampled - mean) * math.sqrt(grains / self.declared_grains)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,23 @@
+"""Microstructure with its doubt: from processing to grains and to alloys that unmix."""
+
+from __future__ import annotations
+
+from uqmsm.scales.phasefield.grain_growth import GrainGrowth
+from uqmsm.scales.phasefield.interactions import PairInteractions
+from uqmsm.scales.phasefield.self_similar import GrowthDraw, LearntGrowth, SelfSimilar
+from uqmsm.scales.phasefield.size_law import SizeLaw
+from uqmsm.scales.phasefield.spinodal import Spinodal
+
+__all__ = [
+    "LAWS",
+    "GrainGrowth",
+    "GrowthDraw",
+    "LearntGrowth",
+    "PairInteractions",
+    "SelfSimilar",
+    "SizeLaw",
+    "Spinodal",
+]
+
+LAWS = {"self_similar": SelfSimilar}
+"""Laws that a study may write in this scale's fields, beside the general ones."""

@@ -1,0 +1,100 @@
+"""Grains by the size law: <R>^2 = <R0>^2 + K M sigma t, and a microstructure of that mean size from a library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from uqmsm.errors import StudyError
+from uqmsm.scales.phasefield.annealing import Annealing, handed_on, oriented
+from uqmsm.scales.phasefield.grain_growth import GrainGrowth
+from uqmsm.scales.phasefield.self_similar import LearntGrowth, SelfSimilar
+from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.uncertainty import Numerical, settled
+
+__all__ = ["SizeLaw"]
+
+
+@dataclass(frozen=True)
+class SizeLaw(Annealing):
+    """The surrogate of grain growth: exact in form where coarsening is self-similar, its constant learnt.
+
+    With one energy, one mobility and no drag the path of a microstructure depends on mobility x energy x time alone, so
+    that a few runs in reduced units serve every anneal. Grains are taken to be self-similar from the start on; a paired
+    refinement with ``full: true`` measures what that and the library leave behind.
+
+    Parameters
+    ----------
+    temperature, time, initial_diameter, mobility, activation_energy, boundary_energy, reference_temperature, texture
+        As in `Annealing`.
+    texture_spread, handed
+        As in `Annealing`.
+    growth
+        The growth constant with its numerical error, and the states to draw from.
+    full
+        True: run the phase field in full instead, see `full_grains` and `full_voxels`.
+    full_grains, full_voxels
+        Of the full run, at its start.
+    """
+
+    growth: Numerical = Numerical(SelfSimilar())  # type: ignore[arg-type]  # learnt before it is drawn
+    full: bool = False
+    full_grains: int = 100
+    full_voxels: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size law."""
+        super().__post_init__()
+        law = getattr(self.growth, "law", None)
+        if not isinstance(law, (SelfSimilar, LearntGrowth)):
+            raise StudyError(
+                f"growth: the law {type(law).__name__} has no microstructures; write {{numerical: self_similar}}"
+            )
+        if self.full:
+            _ = self._grown
+
+    @property
+    def _grown(self) -> GrainGrowth:
+        """The full run of the same anneal."""
+        same = {field.name: getattr(self, field.name) for field in fields(Annealing)}
+        return GrainGrowth(**same, grains=self.full_grains, voxels=self.full_voxels)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What is not known of the anneal, and which grains there are."""
+        words = "the grains of the block: which state, how it lies, where its crystals point"
+        return (*law_sources(self), Source("grains", Kind.ALEATORIC, long_name=words))
+
+    def warm_up(self) -> None:
+        """Compile the kernels of a full run, where one is asked for."""
+        if self.full:
+            self._grown.warm_up()
+
+    def cost(self, upstream: Sequence[object] = ()) -> float:
+        """Return seconds per call, roughly, on one core."""
+        return self._grown.cost() if self.full else 0.15
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Anneal one member."""
+        return self._grown.grown(streams["grains"]) if self.full else self._drawn(streams["grains"])
+
+    def _drawn(self, rng: Generator) -> Outcome:
+        """Return a microstructure of the library, enlarged to the mean diameter after the anneal.
+
+        Conditional sampling: states of all runs are equally likely, each in any of its 48 views from any origin.
+        """
+        from uqmsm.physics.phasefield.description import describe
+        from uqmsm.physics.phasefield.self_similar import turned
+
+        draw: Any = self.growth
+        squared = settled(self.initial_diameter) ** 2 + 4e12 * draw.constant * self.swept_m2
+        diameter = float(np.sqrt(squared))
+        states = draw.law.states()
+        ids = turned(rng, states[int(rng.random() * len(states))])
+        edge = diameter / describe(ids).mean_diameter
+        turns = oriented(rng, int(ids.max()) + 1, self.texture, self.texture_spread)
+        return handed_on(ids, edge, turns, self.handed)
