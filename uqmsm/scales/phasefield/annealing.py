@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.uncertainty import Uncertain, settled
 
@@ -109,13 +109,7 @@ class Annealing:
     @property
     def swept_m2(self) -> float:
         """Mobility times energy times time in m2, once settled: all that the anneal is to free boundaries."""
-        hours = settled(self.time)
-        if not (hours >= 0 and self.mobility_now > 0 and settled(self.boundary_energy) > 0):
-            raise MemberFailed(
-                f"an anneal of {hours:g} h, {self.mobility_now:g} m4/(J s) and {settled(self.boundary_energy):g} J/m2; "
-                "all have to be positive: choose laws that stay so, such as lognormal"
-            )
-        return self.mobility_now * settled(self.boundary_energy) * 3600.0 * hours
+        return self.mobility_now * settled(self.boundary_energy) * 3600.0 * settled(self.time)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -135,7 +129,7 @@ def positive(name: str, value: Any) -> None:
         Naming the field.
     """
     if isinstance(value, (int, float)) and not value > 0:
-        raise StudyError(f"{name} = {value:g} must be more than zero; write a positive number")
+        raise StudyError(f"{name} = {value:g} must be more than zero; write a positive number, or a law that stays so")
 
 
 def oriented(rng: Generator, grains: int, texture: Textures, spread_deg: float) -> Array:

@@ -167,7 +167,6 @@ class GrainGrowth(Annealing):
 
     def _annealed(self, grain_ids: np.ndarray, turns: np.ndarray, edge_m: float) -> GrainField:
         """Return the field at the end of the anneal."""
-        _ = self.swept_m2  # says in words what is not positive
         voxel = edge_m / self.voxels
         units = BoundaryUnits(voxel, self.width * voxel, settled(self.boundary_energy), self.mobility_now)
         law = None

@@ -142,7 +142,7 @@ class SelfSimilar:
         The library that comes with uqmsm; false computes it, about half a minute a run.
     """
 
-    runs: int = 16
+    runs: int = 8
     voxels: int = 64
     width: float = 5.0
     duration: float = 18.0
@@ -226,10 +226,21 @@ def _one_run(law: SelfSimilar, seed: int, number: int) -> Coarsening:
 
 
 def kept_of(runs: list[Coarsening], fingerprint: str, seed: int) -> xr.DataTree:
-    """Return what is kept of full runs, as a tree for netCDF."""
+    """Return what is kept of full runs, as a tree for netCDF.
+
+    Raises
+    ------
+    StudyError
+        When the runs are so small that their grains show no growth.
+    """
     states = np.concatenate([run.grain_ids for run in runs]).astype(np.uint16)
     packed = np.frombuffer(lzma.compress(states.tobytes(), preset=6), np.uint8)
     thin, thicker = growth_constants(runs), growth_constants(runs, 1.1 * THICKNESS)
+    if not thin.mean() > 0.0:
+        raise StudyError(
+            f"the grains of {len(runs)} runs show no growth (constants {thin.round(2).tolist()}); give more voxels, a "
+            "longer duration or more runs"
+        )
     words = {"units": "1"}
 
     def rows(name: str) -> Array:
@@ -244,7 +255,7 @@ def kept_of(runs: list[Coarsening], fingerprint: str, seed: int) -> xr.DataTree:
             "alive": (("run", "moment"), rows("alive"), words | {"long_name": "grains alive"}),
             "states": ("byte", packed, words | {"long_name": f"grain ids {states.shape}, uint16, LZMA"}),
         },
-        attrs={"shape": list(states.shape), "slope": float(np.mean(np.log(thicker) - np.log(thin)) / np.log(1.1))},
+        attrs={"shape": list(states.shape), "slope": float(np.log(thicker.mean() / thin.mean()) / np.log(1.1))},
     )
     tree = xr.DataTree.from_dict({"diagnostics": data})
     tree.attrs |= {"fingerprint": fingerprint, "seed": seed, "shortfalls": json.dumps([])}

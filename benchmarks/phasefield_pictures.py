@@ -1,0 +1,101 @@
+"""The pictures of docs/phasefield.md: grains coarsening in a plane, sizes, the growth curve; and a block for ParaView.
+
+    python benchmarks/phasefield_pictures.py --out docs
+
+Needs matplotlib, which nothing else here does. A plane of 400 x 400 voxels is coarsened; the curve and the sizes in
+space are those of the shipped library.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognormal_volumes, radii, volumes, write_vti
+from uqmsm.physics.phasefield.description import describe
+from uqmsm.physics.phasefield.self_similar import THICKNESS
+from uqmsm.scales.phasefield import SelfSimilar
+from uqmsm.scales.phasefield.self_similar import learnt
+
+TIMES = (0.0, 40.0, 120.0, 300.0)
+
+
+def maps(out, edge=400, grains=900, width=5.0):
+    """Draw the plane at four times; darker where order parameters overlap: the boundaries as they are computed."""
+    rng = np.random.default_rng(11)
+    cells = laguerre(rng, lognormal_volumes(rng, grains, 0.35, 2), (edge, edge), rounds=20)
+    growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), width)
+    growth.diffuse()
+    hue = np.random.default_rng(12).permutation(grains) / grains
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+    for axis, now in zip(axes, growth.visit(TIMES), strict=True):
+        field = now.grains
+        sharp = np.sum(field.values**2, axis=1).reshape(field.shape)
+        size = volumes(field, grains)
+        size = radii(size[size > 1.0], 2)
+        colour = mpl.colormaps["twilight"](hue[field.grain_ids()])[..., :3] * np.clip(sharp, 0.3, 1.0)[..., None]
+        axis.imshow(np.swapaxes(colour, 0, 1), origin="lower", interpolation="nearest")
+        axis.set_title(f"{len(size)} grains, mean radius {size.mean() / width:.1f} widths", fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.savefig(out / "grains-coarsening.png", dpi=100)
+    plt.close(figure)
+
+
+def curves(out):
+    """Draw <R>^2 against what boundaries have swept, and the sizes and faces of the last states in space."""
+    data = SelfSimilar().library()["diagnostics"].to_dataset()
+    law = learnt(SelfSimilar().library())
+    width = SelfSimilar().width
+    swept, radius = data["swept"].values / width**2, data["mean_radius"].values / width
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
+    left.plot((swept - swept[:, :1]).T, (radius**2).T, color="0.75", lw=0.8)
+    now = swept.mean(axis=0) - swept[:, 0].mean()
+    left.plot(now, (radius**2).mean(axis=0), "o", color="C0", label=f"mean of {len(radius)} runs")
+    start = (radius[:, 0] ** 2).mean()
+    drawn = [law.draw(np.random.default_rng(i)).constant for i in range(400)]
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    thick = 1.0 + THICKNESS / np.mean(radius**2)  # what these boundaries, which are not thin, add
+    left.fill_between(now, start + low * thick * now, start + high * thick * now, color="C0", alpha=0.2, lw=0)
+    left.plot(now, start + law.constant * thick * now, color="C0", label=f"K = {law.constant:.2f} (thin), 90 % band")
+    left.set_xlabel("mobility x energy x time / width²")
+    left.set_ylabel("<R>² / width²")
+    left.legend(fontsize=8, frameon=False)
+    found = [describe(one) for one in law.states()]
+    sizes = np.concatenate([one.diameters / one.mean_diameter for one in found])
+    right.hist(sizes, np.linspace(0, 2.6, 27), density=True, color="C0", alpha=0.6)
+    x = np.linspace(0.01, 2.6, 300)
+    spread = 0.35
+    right.plot(
+        x,
+        np.exp(-0.5 * ((np.log(x) + spread**2 / 2) / spread) ** 2) / (x * spread * np.sqrt(2 * np.pi)),
+        color="C1",
+        label="lognormal at the start",
+    )
+    faces = np.mean([one.faces.mean() for one in found])
+    right.set_title(f"{len(sizes)} grains of {len(found)} states, {faces:.1f} faces a grain", fontsize=9)
+    right.set_xlabel("diameter / mean diameter")
+    right.set_ylabel("density")
+    right.legend(fontsize=8, frameon=False)
+    figure.savefig(out / "grain-growth-curve.svg", metadata={"Date": None})
+    plt.close(figure)
+    write_vti(Path("grains.vti"), {"grain": law.states()[-1]}, 1e-6)
+    print(f"K {law.constant:.3f}, relative error {law.relative_error:.3f}; grains.vti written")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures")
+    out = parser.parse_args().out
+    maps(out)
+    curves(out)
+
+
+if __name__ == "__main__":
+    main()
