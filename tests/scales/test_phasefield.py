@@ -152,6 +152,8 @@ def test_a_full_run_coarsens_and_hands_on_what_is_left():
     assert after["grain_diameter"] > before["grain_diameter"]
     assert after["block_edge"] == before["block_edge"]
     assert after["orientations"].shape == (after["grown_grains"], 3, 3)
+    late = step(replace(full, time=0.2, stepping=1.0))
+    assert 0.0 < late["grain_diameter"] / after["grain_diameter"] - 1.0 < 0.01  # one estimated error of the steps
     dragged = step(replace(full, time=0.2, drag=5.0, breakaway=1e-6))
     assert dragged["grown_grains"] > after["grown_grains"]
     low = step(replace(full, time=0.2, read_shockley=True, texture="cube", texture_spread=4.0))
