@@ -142,7 +142,7 @@ class SelfSimilar:
         The library that comes with uqmsm; false computes it, about half a minute a run.
     """
 
-    runs: int = 8
+    runs: int = 12
     voxels: int = 64
     width: float = 5.0
     duration: float = 18.0
