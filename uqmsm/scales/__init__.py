@@ -28,6 +28,6 @@ MODELS: dict[str, dict[str, str]] = {
         "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
         "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
     },
-    "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal"},
+    "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal", "localized": "uqmsm.scales.rve:Localized"},
     "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
 }

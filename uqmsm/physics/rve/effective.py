@@ -21,7 +21,7 @@ from uqmsm.physics.tensors import (
     voigt_to_mandel,
 )
 
-__all__ = ["Homogenized", "homogenize", "homogenize_cubic", "periodic_cell"]
+__all__ = ["Homogenized", "homogenize", "homogenize_cubic", "periodic_cell", "six_cases"]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
@@ -93,7 +93,7 @@ def homogenize(
     cell = periodic_cell(stiffness_GPa, grain_ids, scheme=scheme, workers=workers)
     if not 0.0 < tolerance < 1.0:
         raise StudyError(f"homogenize: the tolerance is {tolerance}; choose one between 0 and 1, such as 1e-6")
-    cases, effective = _six_cases(cell, tolerance, max_iterations)
+    cases, effective = six_cases(cell, tolerance, max_iterations)
     gap = max(case.hill_mandel_gap for case in cases)
     if not gap <= hill_mandel_tolerance:
         raise MemberFailed(
@@ -160,7 +160,7 @@ def periodic_cell(stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme =
     return Cell(ids, mandel, waves(shape, scheme), medium, scheme, workers)
 
 
-def _six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[LoadCase], Array]:
+def six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[LoadCase], Array]:
     """Solve six unit strains, side by side on the threads; return them and the Mandel stiffness of mixed energies."""
     side_by_side = min(cell.workers, 6)
     one = replace(cell, workers=cell.workers // side_by_side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uqmsm.scales.rve.localized import Localized
 from uqmsm.scales.rve.polycrystal import Polycrystal
 
-__all__ = ["Polycrystal"]
+__all__ = ["Localized", "Polycrystal"]
