@@ -59,9 +59,7 @@ class Localized:
     def outputs(self) -> Ports:
         """Stress of the grains, how far it exceeds the mean, and the fields."""
         fields = (
-            Port(
-                "strain_field", "1", ("voigt", "block_x", "block_y", "block_z"), "strain of every voxel, shears doubled"
-            ),
+            Port("strain_field", "1", ("voigt", "block_x", "block_y", "block_z"), "of every voxel, shears doubled"),
             Port("stress_field", "GPa", ("voigt", "block_x", "block_y", "block_z"), "stress of every voxel"),
         )
         return (
@@ -69,7 +67,7 @@ class Localized:
                 "grain_stress",
                 "GPa",
                 ("block_grain", "voigt"),
-                "mean stress of every grain, NaN for one without a voxel",
+                "mean over each grain, NaN for one without voxels",
             ),
             Port("stress_p99", "1", meaning="99th percentile of the voxels' von Mises stress over that of the mean"),
             Port("hill_mandel_gap_localized", "1", meaning="relative difference of micro and macro work"),
