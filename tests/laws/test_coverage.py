@@ -16,7 +16,7 @@ from simulated_element import ELEMENT, NAMES, narrower, posterior, problem
 from uqmsm.errors import StudyError
 from uqmsm.posterior.calibration import calibrate
 from uqmsm.posterior.holdout import hold_out, places, summary
-from uqmsm.scales.potential.diagnostics import Tempered, held_out, natural_temperature, simulated
+from uqmsm.scales.potential.diagnostics import held_out, natural_temperature, simulated
 
 
 def streams(seed, count):
@@ -144,7 +144,7 @@ def test_an_element_foretells_its_own_data_and_refits_where_it_must():
 
 def test_a_tempered_likelihood_is_the_likelihood_to_a_power():
     model = ELEMENT.model
-    cold, warm = (Tempered(model.elements, model.composition, model.lattice, model.data, temperature=t) for t in (1, 7))
+    cold, warm = (replace(model, temperature=t) for t in (1.0, 7.0))
     x = model.prior_mean[: model.free_count] + 0.02 * model.prior_sd[: model.free_count] * np.arange(3)[:, None]
     one, seven = (
         m.log_density(x)[0] + 0.5 * (((x - m.prior_mean) / m.prior_sd) ** 2).sum(axis=1) for m in (cold, warm)

@@ -18,9 +18,13 @@ from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
 from uqmsm.execution.taskfile import Status
 from uqmsm.fingerprint import versions
+from uqmsm.questions.floor import floored
 from uqmsm.study import Study
 
 __all__ = ["record"]
+
+_WORDS = ("fingerprint", "length", "effective_draws", "outside", "evaluations")
+"""Attributes of a file of draws that every group from it carries on."""
 
 
 def record(
@@ -71,6 +75,8 @@ def record(
         answers, short = answered(study, chain, plan, outcomes, refined)
         groups |= answers
         complaints += short
+        if "summary" in groups:
+            groups["summary"] = floored(groups["summary"], groups.get("ledger"), _effective(learnt_groups))
         attributes["comparisons"] = _comparisons(chain, outcomes, plan)
     except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
         fault = broken
@@ -107,15 +113,28 @@ def _learnt(chain: Chain, folder: Path) -> tuple[dict[str, xr.Dataset], list[str
             continue
         shortfalls = json.loads(kept.attrs.get("shortfalls", "[]"))
         complaints += [f"{file.stem}: {'; '.join(shortfalls)}"] if shortfalls else []
-        words = {key: kept.attrs[key] for key in ("fingerprint", "length") if key in kept.attrs}
+        words = {key: kept.attrs[key] for key in _WORDS if key in kept.attrs}
         name = file.stem if stages.count(stage) > 1 else stage
         for group, node in kept.children.items():
             found = node.to_dataset()
             for variable in found.variables.values():
                 variable.attrs["sources"] = file.stem
+            found.attrs["source"] = file.stem
             groups[f"{group}/{name}"] = found.assign_attrs(converged="no" if shortfalls else "yes", **words)
             unverified += _unverified(found) if group == "observed_data" else []
     return groups, unverified, complaints
+
+
+def _effective(groups: Mapping[str, xr.Dataset]) -> dict[str, float]:
+    """Return source -> effective draws behind it, over all answers to what its law is given."""
+    found: dict[str, float] = {}
+    for name, group in groups.items():
+        source = str(group.attrs["source"])
+        if name.startswith("given_") and "ess" in group:
+            found[source] = float(1.0 / np.mean(1.0 / group["ess"].values))
+        elif "effective_draws" in group.attrs:
+            found.setdefault(source, float(group.attrs["effective_draws"]))
+    return found
 
 
 def _unverified(data: xr.Dataset) -> list[str]:

@@ -109,6 +109,18 @@ class Posterior:
         numbers = zip(self.names, self.prior_mean, self.prior_sd, mean, sd, 1 - (sd / self.prior_sd) ** 2, strict=True)
         return [Row(name, *(float(x) for x in rest)) for name, *rest in numbers]
 
+    @property
+    def effective_draws(self) -> float:
+        """Return how many independent draws those that are kept are worth, for what is handed on.
+
+        ``1 / (1 / chain + 1 / draws)`` with the bulk ESS of the property that mixes worst: more members do not make a
+        mean over the posterior better known than ``sd / sqrt`` of this.
+        """
+        handed_on = np.isin(self.diagnostics.names, self.property_names)
+        ess = self.diagnostics.ess_bulk[handed_on] if handed_on.any() else self.diagnostics.ess_bulk
+        known = ess[np.isfinite(ess)]
+        return float(1.0 / (1.0 / known.min() + 1.0 / self.values.size)) if known.size else 0.0
+
     def directions(self, largest: int = 3) -> list[tuple[float, str, dict[str, float]]]:
         """Return the eigen-directions of the posterior covariance in units of the prior, the best known first.
 
@@ -174,6 +186,8 @@ class Posterior:
         words = {"outside": dict(self.outside), "shortfalls": list(self.shortfalls), "facts": dict(self.facts)}
         tree.attrs["fingerprint"] = self.fingerprint
         tree.attrs["length"] = d.length
+        tree.attrs["effective_draws"] = self.effective_draws
+        tree.attrs["evaluations"] = int(self.facts.get("evaluations", 0))
         tree.attrs |= {key: json.dumps(value) for key, value in words.items()}
         tree.attrs["names"] = json.dumps({"parameters": self.names, "properties": self.property_names})
         return tree

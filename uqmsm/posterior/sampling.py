@@ -16,12 +16,18 @@ import numpy as np
 from numpy.random import MT19937, Generator, RandomState
 from numpy.typing import NDArray
 
-from uqmsm.errors import NotConverged
+from uqmsm.errors import EnvironmentFault, NotConverged
 from uqmsm.posterior.judging import Diagnostics, Sampling, autocorrelation_times, diagnose
 
-__all__ = ["Chains", "Density", "Whitening", "sample"]
+__all__ = ["FAULTS", "Chains", "Density", "Whitening", "sample"]
 
 Floats = NDArray[np.float64]
+
+FAULTS = ("the likelihood was no number", "the likelihood raised an error")
+"""Why a point has no density beside what the density itself says: faults, where its own reasons are cuts of the prior.
+
+A law that is sampled with many of them is that of another model than the one meant.
+"""
 
 
 class Density(Protocol):
@@ -166,16 +172,36 @@ def _moves() -> list[tuple[Any, float]]:
     return [(DEMove(), 0.8), (Snooker(), 0.2)]
 
 
+def _guarded(density: Density, points: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return values and reasons where a likelihood may fail: what is no number, or raises, has no density.
+
+    A batch that raises is asked again point by point, so that one point does not cost its mates theirs. The two reasons
+    `FAULTS` follow the density's own. What the machine does not give (`EnvironmentFault`, memory) is not the point's
+    fault and ends the sampling.
+    """
+    try:
+        values, reasons = density.log_density(points)
+    except (EnvironmentFault, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001  # a likelihood of whatever kind, at whatever point
+        if len(points) == 1:
+            return np.array([-np.inf]), np.array([len(density.reasons) + 1])
+        alone = [_guarded(density, point[None]) for point in points]
+        return tuple(np.concatenate(parts) for parts in zip(*alone, strict=True))  # type: ignore[return-value]
+    strange = np.isnan(values) | np.isposinf(values)
+    return np.where(strange, -np.inf, values), np.where(strange, len(density.reasons), reasons.astype(np.int64))
+
+
 def _advance(leg: _Leg) -> _Block:
     """Run one ensemble for one block; a pure function of the leg, on whatever process."""
     from emcee import EnsembleSampler
 
-    counts = np.zeros(len(leg.density.reasons), dtype=np.int64)
+    counts = np.zeros(len(leg.density.reasons) + len(FAULTS), dtype=np.int64)
 
     def log_density(z: Floats) -> Floats:
-        values, reasons = leg.density.log_density(leg.whitening.points(z))
+        values, reasons = _guarded(leg.density, leg.whitening.points(z))
         counts[:] += np.bincount(reasons, minlength=len(counts))
-        return np.where(np.isnan(values), -np.inf, values)
+        return values
 
     walkers, d = leg.z.shape
     sampler = EnsembleSampler(walkers, d, log_density, moves=_moves(), vectorize=True)
@@ -204,7 +230,7 @@ def _start(density: Density, whitening: Whitening, settings: Sampling, rng: Gene
     found = np.empty((0, d))
     for _ in range(200):
         z = settings.overdispersion * rng.standard_normal((walkers, d))
-        found = np.concatenate([found, z[np.isfinite(density.log_density(whitening.points(z))[0])]])
+        found = np.concatenate([found, z[np.isfinite(_guarded(density, whitening.points(z))[0])]])
         if len(found) >= walkers:
             state = RandomState(MT19937(int(rng.integers(2**63)))).get_state(legacy=False)
             return _Leg(density, whitening, settings, found[:walkers], state)
@@ -284,6 +310,10 @@ def _collect(density: Density, settings: Sampling, history: list[list[_Block]]) 
         diagnostics=judged,
         acceptance=np.mean([[block.accepted for block in blocks] for blocks in history], axis=0),
         evaluations=int(reasons.sum()),
-        outside={reason: int(n) for reason, n in zip(density.reasons[1:], reasons[1:], strict=True)},
+        outside={
+            reason: int(n)
+            for reason, n in zip((*density.reasons, *FAULTS)[1:], reasons[1:], strict=True)
+            if n or reason not in FAULTS
+        },
         shortfalls=tuple(judged.shortfalls(settings, density.properties)),
     )

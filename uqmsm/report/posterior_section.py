@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from uqmsm.report.digits import joined, number
 from uqmsm.report.draws_pictures import draw_pairs, draw_ranks, draw_trace
 from uqmsm.report.facts import group, plain
+from uqmsm.report.learning_words import how_learnt
 from uqmsm.report.learnt_pictures import draw_contraction, draw_course, draw_directions, draw_predictive, draw_spectrum
 from uqmsm.report.legend import parameters
 from uqmsm.report.posterior_facts import (
@@ -63,6 +64,7 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
         picture = draw_pairs(posterior, best[:4], prefix=f"pp{place}")
         found["pictures"].append((picture, "The best identified parameters in pairs, in their own units."))
     _beside(found, parts, place)
+    found["text"] += how_learnt(parts)
     found["legend"] = parameters(posterior)
     if parts["diagnostics"] is not None:
         _chains(found, parts["diagnostics"], posterior, place)
@@ -128,7 +130,10 @@ def _flat(variable: xr.DataArray, axis: Any) -> Floats:
     return values.reshape(-1, values.shape[-1])
 
 
-_GROUPS = ("posterior", "prior", "posterior_predictive", "observed_data", "diagnostics", "sample_stats")
+_GROUPS = (
+    *("posterior", "prior", "posterior_predictive", "observed_data", "diagnostics", "sample_stats"),
+    *("given_functional", "model_forms"),
+)
 
 
 def _learnt(found: dict[str, Any], ratios: dict[str, float], along: list[Direction], place: int) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.potential.tabulated import Tables
 
 __all__ = ["AseCalculator", "AseProbe", "LammpsPotential", "LammpsProbe", "Rival", "probe_of"]
 
@@ -30,6 +31,12 @@ Answer = tuple[float, Floats, Floats]
 
 _BAR_A3_PER_EV = 1.6021765e6  # LAMMPS's own constant (`units metal`), so that what is divided out is what it multiplied
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+_FINNIS_SINCLAIR = "finnis_sinclair_1984"
+_COME_WITH_US = {
+    _FINNIS_SINCLAIR: "Finnis-Sinclair form of V, Nb, Ta, Mo and W: M. W. Finnis and J. E. Sinclair, Philos. Mag. A "
+    "50, 45 (1984)",
+    "choi_2018": "2NN-MEAM of Co, Cr, Fe, Mn and Ni: W.-M. Choi et al., npj Comput. Mater. 4, 1 (2018)",
+}
 
 
 @dataclass(frozen=True)
@@ -272,7 +279,8 @@ class Rival:
     Parameters
     ----------
     name
-        For people; ``choi_2018`` alone is the 2NN-MEAM of Co, Cr, Fe, Mn and Ni that comes with uqmsm.
+        For people. Two come with uqmsm by their name alone: ``finnis_sinclair_1984`` of V, Nb, Ta, Mo and W, which
+        needs no engine but our own, and ``choi_2018``, the 2NN-MEAM of Co, Cr, Fe, Mn and Ni in LAMMPS.
     pair_style, pair_coeff, files
         As told to LAMMPS (what it is given after ``pair_style`` and ``pair_coeff``); files are named in `pair_coeff` by
         their last part. Types are the elements of the alloy, in its order.
@@ -294,18 +302,34 @@ class Rival:
                 f"the form {self.name!r} needs pair_style and pair_coeff (for LAMMPS), or calculator (for ASE): one of "
                 "both"
             )
-        if not (self.pair_style or self.calculator) and self.name != "choi_2018":
+        if not (self.pair_style or self.calculator) and self.name not in _COME_WITH_US:
             raise StudyError(
                 f"the form {self.name!r} names no engine; write pair_style and pair_coeff, or calculator, or the name "
-                "choi_2018"
+                f"{' or '.join(_COME_WITH_US)}"
             )
 
-    def engine(self, elements: Sequence[str]) -> LammpsPotential | AseCalculator:
-        """Return the engine for these elements, species in their order."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the packages without which it cannot be computed."""
+        if self.calculator:
+            return ("gpaw",) if self.calculator == "gpaw" else ()
+        return () if not self.pair_style and self.name == _FINNIS_SINCLAIR else ("lammps",)
+
+    @property
+    def reference(self) -> str:
+        """Return what to cite; nothing for a form that is the user's own."""
+        return "" if self.pair_style or self.calculator else _COME_WITH_US[self.name]
+
+    def engine(self, elements: Sequence[str]) -> LammpsPotential | AseCalculator | Tables:
+        """Return the engine for these elements, species in their order; tables are for our own kernel."""
         if self.calculator:
             return AseCalculator(self.calculator, self.options)
         if self.pair_style:
             return LammpsPotential(self.pair_style, self.pair_coeff, self.files)
+        if self.name == _FINNIS_SINCLAIR:
+            from uqmsm.physics.potential.finnis_sinclair import finnis_sinclair_1984
+
+            return finnis_sinclair_1984(elements)
         from uqmsm.physics.potential.meam import choi_2018
 
         return choi_2018(elements)

@@ -13,6 +13,7 @@ from uqmsm.errors import MemberFailed
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports
 from uqmsm.scales.atomistic.statics import Statics
+from uqmsm.scales.rival_crystal import rival_crystal
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Operator, Outcome
 
@@ -48,13 +49,11 @@ class FormStatics(Statics):
 
     def requirements(self) -> tuple[str, ...]:
         """Return the engines that the rivals need."""
-        return ("lammps",) if any(not rival.calculator for rival in self.rivals) else ()
+        return tuple(sorted({need for rival in self.rivals for need in rival.needs}))
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
-        meam = "2NN-MEAM of Co, Cr, Fe, Mn and Ni: W.-M. Choi et al., npj Comput. Mater. 4, 1 (2018)"
-        known = any(rival.name == "choi_2018" for rival in self.rivals)
-        return (*super().references(), *((meam,) if known else ()))
+        return (*super().references(), *(rival.reference for rival in self.rivals if rival.reference))
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Relax one specimen with the form it has drawn."""
@@ -67,10 +66,7 @@ class FormStatics(Statics):
             )
         from ase.data import chemical_symbols
 
-        from uqmsm.physics.alloy import sites
-        from uqmsm.physics.atomistic.probed import probed_statics
         from uqmsm.physics.potential import average_atom
-        from uqmsm.physics.potential.engines import probe_of
 
         _, rows = self._rows(given)
         # in the potential's own order, in which the engine knows its types
@@ -81,11 +77,10 @@ class FormStatics(Statics):
         cells = given["cell_vectors"]
         # where to begin: the learnt form's lattice, which decides nothing
         start = float(average_atom(given["potential_parameters"], fractions, lattice).lattice_parameter)
-        with probe_of(self.rivals[form - 1].engine(known), known) as probe:
-            result = probed_statics(
-                probe, np.array(rows)[given["species"]], fractions, sites(lattice, cells),
-                cells=cells, a_guess_A=start, rng=np.random.Generator(np.random.PCG64DXSM(int(given["swap_key"]))),
-                n_families=self.families, force_tolerance_eV_per_A=3e-4,
-            )  # fmt: skip
+        result = rival_crystal(
+            self.rivals[form - 1], known, np.array(rows)[given["species"]], fractions,
+            lattice=lattice, cells=cells, a_guess_A=start, families=self.families,
+            rng=np.random.Generator(np.random.PCG64DXSM(int(given["swap_key"]))),
+        )  # fmt: skip
         volumes, errors = result.misfit_volumes[rows], result.misfit_volumes_se[rows]
         return self._told(replace(result, misfit_volumes=volumes, misfit_volumes_se=errors))

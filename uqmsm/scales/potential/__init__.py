@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,8 @@ from uqmsm.scales.potential.forms import FormsDraw, FormsLearnt, FormsPosterior
 from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import DISCREPANCIES
-from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic
 
 __all__ = [
@@ -85,7 +86,7 @@ class Potential:
     def inputs(self) -> Ports:
         """The functional, where the posterior is one for each; nothing else, whatever the specimen."""
         law = getattr(self.parameters, "law", self.parameters)
-        if isinstance(law, (JointPosterior, JointLearnt, JointDraw)):
+        if getattr(law, "given", ()):
             return (Port("functional", "1", (), "number of the functional in the ensemble"),)
         return ()
 
@@ -108,6 +109,46 @@ class Potential:
         form = Source("form", Kind.EPISTEMIC, long_name="form of the potential, weighed by what each foretells")
         return (*((form,) if self._has_forms else ()), *law_sources(self))
 
+    def requirements(self) -> tuple[str, ...]:
+        """Return the engines of the rivals by which forms are weighed."""
+        rivals = getattr(getattr(self.parameters, "law", None), "rivals", ())
+        return tuple(sorted({need for rival in rivals for need in rival.needs}))
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        law = getattr(self.parameters, "law", None)
+        tempered = ("tempered likelihood: S. L. Frederiksen et al., Phys. Rev. Lett. 93, 165501 (2004)",)
+        return (
+            "Zhou-Johnson-Wadley form: X. W. Zhou, R. A. Johnson and H. N. G. Wadley, Phys. Rev. B 69, 144113 (2004)",
+            *(tempered if getattr(law, "inadequacy", "") == "tempered" else ()),
+        )
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where the stage of the functional and the posterior given it speak of different ensembles."""
+        law = getattr(self.parameters, "law", None)
+        given = getattr(law, "given", ())
+        if not given or not isinstance(law, ZhouPosterior):
+            return
+        ensemble = getattr(field_of(upstream, "functional", "functional"), "law", None)
+        stages = [f"{name}.functional" for name, one in upstream.items() if "functional" in _ports(one)]
+        elements = field_of(upstream, "functional", "elements")
+        count = getattr(law, "functionals", None)
+        if getattr(ensemble, "functionals", None) != count:
+            yield (
+                f"parameters are learnt for each of {count} functionals, and the stage before gives "
+                f"{getattr(ensemble, 'functionals', 'one with a name')}; write the same number in both laws"
+            )
+        if elements is not None and set(elements) != set(self.elements):
+            yield (
+                f"parameters are of {', '.join(self.elements)}, and the functionals are those that serve "
+                f"{', '.join(elements)}; name the same elements"
+            )
+        if stages and given != (stages[-1],):
+            yield (
+                f"parameters depend on {given[0]}, and the functional comes from {stages[-1]}; write  functional: "
+                f"{stages[-1]}  in the law"
+            )
+
     @property
     def _has_forms(self) -> bool:
         return isinstance(getattr(self.parameters, "law", self.parameters), (FormsPosterior, FormsLearnt, FormsDraw))
@@ -123,11 +164,12 @@ class Potential:
         if isinstance(draw, str):
             numbers = published if draw == "published" else effective_fcc
             draw = PotentialDraw(numbers(self.elements).values, np.zeros(5), np.zeros(5))
-        if isinstance(draw, JointDraw):
-            draw = draw.of(int(given["functional"]))
+        functional = int(given["functional"]) if "functional" in given else None
+        if isinstance(draw, JointDraw) and functional is not None:
+            draw = draw.of(functional)
         form: dict[str, Any] = {}
         if isinstance(draw, FormsDraw):
-            form["potential_form"], draw = draw.of(float(streams["form"].random()))
+            form["potential_form"], draw = draw.of(float(streams["form"].random()), functional)
         if not isinstance(draw, PotentialDraw):
             raise TypeError(f"{draw!r} is not settled; call operators through uqmsm.stochastic.evaluate")
         return form | {
@@ -136,3 +178,7 @@ class Potential:
             "discrepancy_mean": draw.discrepancy_mean,
             "discrepancy_sd": draw.discrepancy_sd,
         }
+
+
+def _ports(operator: Operator) -> set[str]:
+    return {port.name for port in operator.outputs}

@@ -21,13 +21,12 @@ from uqmsm.posterior import Whitening
 from uqmsm.posterior.holdout import HeldOut, hold_out
 from uqmsm.posterior.information import Spectrum, fisher, spectrum
 from uqmsm.posterior.profile import Profile, profile
-from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, Prediction
+from uqmsm.scales.potential.model import CalibrationModel
 from uqmsm.scales.potential.targets import Target
 
 __all__ = [
     "EIGHT",
     "Narrowed",
-    "Tempered",
     "data_slopes",
     "held_out",
     "information",
@@ -102,47 +101,10 @@ class Narrowed:
         return replace(self, model=replace(self.model, data=tuple(data)))
 
 
-@dataclass(frozen=True)
-class Tempered(CalibrationModel):
-    """The likelihood to the power 1 / T, in place of a law of the form's inadequacy.
-
-    How wrong the form is shows in how badly its best fit does: with C0 half the sum of squares there and Np parameters,
-    ``T0 = 2 C0 / Np`` gives every parameter the share of that misfit as its thermal energy (S. L. Frederiksen,
-    K. W. Jacobsen, K. S. Brown and J. P. Sethna, Phys. Rev. Lett. 93, 165501 (2004)). The parameters alone carry the
-    doubt: `discrepancy` is zero.
-
-    Parameters
-    ----------
-    temperature
-        T, at least 1: the data's own uncertainties are known and no fit is better than they are.
-    """
-
-    temperature: float = 1.0
-
-    @cached_property
-    def _prior(self) -> tuple[tuple[str, ...], Floats, Floats]:
-        names, mean, sd = super()._prior
-        count = len(names) - len(super().widths)
-        return names[:count], mean[:count], sd[:count]
-
-    @property
-    def widths(self) -> tuple[str, ...]:
-        """Return no names: there is no inadequacy."""
-        return ()
-
-    def misses(self, points: Floats, prediction: Prediction) -> tuple[Floats, Floats]:
-        """Return log(datum / prediction) and its variance times T, shape (draws, data)."""
-        none = np.full((len(points), len(ALLOY_QUANTITIES)), -np.inf)  # ln of widths that are zero
-        miss, variance = super().misses(np.concatenate([points, none], axis=1), prediction)
-        return miss, self.temperature * variance
-
-    def discrepancy(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return zeros, shape (draws, 5): the parameters carry the doubt."""
-        return np.zeros((len(points), 5)), np.zeros((len(points), 5))
-
-
 def natural_temperature(model: CalibrationModel, start: Floats) -> float:
     """Return ``T0 = 2 C0 / Np`` of the data's own uncertainties, and 1 where the form meets the data better than that.
+
+    Of the measured data; see the notes of `CalibrationModel`.
 
     Parameters
     ----------
@@ -151,14 +113,12 @@ def natural_temperature(model: CalibrationModel, start: Floats) -> float:
     start
         The potential's own parameters from where the best fit is sought, shape (free_count,).
     """
-    cold = _tempered(model, 1.0)
+    cold = CalibrationModel(
+        model.elements, model.composition, model.lattice, model.data, model.ratio, model.stated, temperature=1.0
+    )
     residuals = _residuals(Narrowed(cold, cold.names, tuple(start)), with_prior=False)
     twice = _least(residuals, np.asarray(start, dtype=np.float64), cold.prior_sd)[1]
     return max(1.0, twice / len(cold.names))
-
-
-def _tempered(model: CalibrationModel, temperature: float) -> Tempered:
-    return Tempered(model.elements, model.composition, model.lattice, model.data, model.ratio, temperature)
 
 
 def data_slopes(model: CalibrationModel, points: Floats) -> Floats:

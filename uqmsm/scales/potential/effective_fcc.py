@@ -135,6 +135,8 @@ class EffectiveFccPosterior(ZhouPosterior):
         fcc.
     shipped
         No draws come with uqmsm.
+    prior, inadequacy
+        As they are: nickel, scaled, and learnt.
     """
 
     family: ClassVar[str] = "effective_fcc"
@@ -149,6 +151,11 @@ class EffectiveFccPosterior(ZhouPosterior):
             raise StudyError(
                 f"lattice = {self.lattice}, shipped = {self.shipped}: effective fcc elements are those of fcc, and no "
                 "draws of them come with uqmsm; remove both"
+            )
+        if self.prior or self.inadequacy != "learnt":
+            raise StudyError(
+                "prior, inadequacy: the prior of effective fcc elements is nickel, scaled, and their inadequacy is "
+                "learnt; remove both"
             )
         if self.elements[0] == "Mn":
             raise StudyError("elements begin with Mn, whose published numbers set no unit of density; name it later")

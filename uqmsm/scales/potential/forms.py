@@ -7,7 +7,7 @@ prior of the learnt form, so that both are judged by one rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from uqmsm.posterior.holdout import hold_out
 from uqmsm.posterior.stacking import stacking_weights
 from uqmsm.scales.potential.alloy_targets import kin_of
 from uqmsm.scales.potential.effective_fcc import EffectiveFccPosterior
+from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, Map, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import CalibrationModel, RelaxedRatio
 from uqmsm.scales.potential.rivals import RivalModel, Seen, seen_of
@@ -43,15 +44,22 @@ class FormsDraw:
     law: FormsLearnt
     place: int
 
-    def of(self, uniform: float) -> tuple[int, PotentialDraw]:
+    def of(self, uniform: float, functional: int | None = None) -> tuple[int, PotentialDraw]:
         """Return the form that a uniform number chooses (0: the learnt one) and its draw.
 
         A rival's draw has the parameters of the learnt form beside its own inadequacy; nobody reads them.
+
+        Parameters
+        ----------
+        uniform
+            Between 0 and 1.
+        functional
+            Number of the functional, where the learnt form's draws depend on it. A rival's numbers do not.
         """
         law, i = self.law, self.place
         ends = np.cumsum(law.weights)
         form = min(int(np.searchsorted(ends / ends[-1], uniform, side="right")), len(ends) - 1)
-        learnt = PotentialDraw(law.learnt.values[i], law.learnt.discrepancy_mean[i], law.learnt.discrepancy_sd[i])
+        learnt = law.at(i, functional)
         if form == 0:
             return 0, learnt
         return form, replace(
@@ -79,7 +87,7 @@ class FormsLearnt:
         What had not converged when sampling stopped, and forms whose held-out scores are not to be trusted.
     """
 
-    learnt: Learnt
+    learnt: Learnt | JointLearnt
     weights: Floats
     rival_mean: Floats
     rival_sd: Floats
@@ -89,7 +97,22 @@ class FormsLearnt:
 
     def draw(self, rng: Generator) -> FormsDraw:
         """Return one place in the lists."""
-        return FormsDraw(self, int(rng.random() * len(self.learnt.values)))
+        count = self.learnt.values.shape[1 if isinstance(self.learnt, JointLearnt) else 0]
+        return FormsDraw(self, int(rng.random() * count))
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Return what the draws of the learnt form depend on."""
+        return self.learnt.given if isinstance(self.learnt, JointLearnt) else ()
+
+    def at(self, place: int, functional: int | None) -> PotentialDraw:
+        """Return one draw of the learnt form."""
+        own = self.learnt
+        if isinstance(own, JointLearnt):
+            if functional is None:
+                raise TypeError("the learnt form waits for a functional")
+            return JointDraw(own, place).of(functional)
+        return PotentialDraw(own.values[place], own.discrepancy_mean[place], own.discrepancy_sd[place])
 
 
 @dataclass(frozen=True)
@@ -98,27 +121,46 @@ class FormsPosterior(ZhouPosterior):
 
     Parameters
     ----------
-    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling
-        Of the form that is learnt, as in `ZhouPosterior`.
+    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling, prior, inadequacy
+        Of the form that is learnt, as in `ZhouPosterior`; the inadequacy is ``learnt``, for all forms alike.
     family
-        What is learnt: ``zhou`` from elements and alloy, ``effective_fcc`` from fcc alloys.
+        What is learnt: ``zhou`` from elements and alloy, ``joint`` from these and from first principles, given each
+        functional of an ensemble, ``effective_fcc`` from fcc alloys.
     rivals
         The other forms.
     rival_cells, configurations
         In how large and how many random cells each alloy is computed with each rival.
     pseudo_count
         Data that every form is credited with before any is seen: with few data stacking alone trusts one form too soon.
+    functionals, draws_each, functional, formation_width
+        Of the family ``joint``, as in `JointPosterior`.
+
+    Notes
+    -----
+    With the family ``joint`` four sources of doubt stand apart in a ledger: the functional (of the stage of scale dft),
+    the parameters given it, the form, and the inadequacy of whichever form is drawn (at service temperature). The
+    weights of the forms are those by which alloys are foretold whatever the functional: of the posterior that believes
+    none in particular.
     """
 
-    family: Literal["zhou", "effective_fcc"] = "zhou"
+    family: Literal["zhou", "joint", "effective_fcc"] = "zhou"
     rivals: tuple[Rival, ...] = ()
     rival_cells: tuple[int, int, int] = (4, 4, 4)
     configurations: int = 3
     pseudo_count: float = 0.5
+    functionals: int = 32
+    draws_each: int = 250
+    functional: str = "dft.functional"
+    formation_width: tuple[float, float] = (0.02, 1.0)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be weighed."""
         super().__post_init__()
+        if self.inadequacy != "learnt":
+            raise StudyError(
+                f"inadequacy = {self.inadequacy!r}: forms are weighed by what each foretells, its inadequacy included, "
+                "so all of them learn theirs; write  inadequacy: learnt"
+            )
         names = [rival.name for rival in self.rivals]
         if not names or len(set(names)) != len(names):
             raise StudyError(f"rivals {names}: at least one other form is needed, each with a name of its own")
@@ -137,8 +179,14 @@ class FormsPosterior(ZhouPosterior):
     @cached_property
     def inner(self) -> ZhouPosterior:
         """Return the law of the form that is learnt."""
-        kind = EffectiveFccPosterior if self.family == "effective_fcc" else ZhouPosterior
-        return kind(**{field.name: getattr(self, field.name) for field in fields(ZhouPosterior)})
+        kinds = {"zhou": ZhouPosterior, "joint": JointPosterior, "effective_fcc": EffectiveFccPosterior}
+        kind = kinds[self.family]
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Return what the draws depend on."""
+        return tuple(getattr(self.inner, "given", ()))
 
     @property
     def model(self) -> CalibrationModel:
@@ -161,8 +209,10 @@ class FormsPosterior(ZhouPosterior):
         atoms = float(np.prod(self.rival_cells)) * (2 if self.lattice == "bcc" else 4)
         return self.inner.cost() + 0.03 * atoms * self.configurations * len(self.rivals) * len(self._compositions)
 
-    def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> FormsLearnt:  # type: ignore[override]  # a law of draws that wait for their form
-        """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`.
+    def gathered(
+        self, mapping: Map, seed: int, tell: Callable[[str], None]
+    ) -> tuple[Posterior, Mapping[str, xr.Dataset]]:
+        """Return the posterior of the learnt form, shipped or computed, and beside it what the forms are worth.
 
         Raises
         ------
@@ -171,14 +221,20 @@ class FormsPosterior(ZhouPosterior):
         NotConverged
             When sampling or weighing could not begin.
         """
-        posterior = self._found(seed, stored)
-        if posterior is None:
-            inner = self.inner
-            found = Posterior.load(inner.shipped_file()) if self.shipped else inner.posterior(mapping, seed, tell)
-            posterior = replace(found, fingerprint=self.fingerprint)
-            posterior.save(stored, {"model_forms": self._weighed(posterior, mapping, seed, tell)})
-        with xr.open_dataset(stored, group="model_forms", engine="h5netcdf") as group:
-            return self._law(posterior, group.load())
+        found, beside = self.inner.gathered(mapping, seed, tell)
+        posterior = replace(found, fingerprint=self.fingerprint)
+        return posterior, {**beside, "model_forms": self._weighed(posterior, mapping, seed, tell)}
+
+    def law_in(self, posterior: Posterior, stored: Path) -> FormsLearnt:
+        """Return the law that draws from what was kept."""
+        with xr.open_dataset(stored, group="model_forms", engine="h5netcdf") as opened:
+            group = opened.load()
+        learnt = self.inner.law_in(posterior, stored)
+        weights, means, sds = (group[name].values for name in ("weight", "rival_mean", "rival_sd"))
+        loose = [str(label) for label, k in zip(group["datum"].values, group["k_hat"].values, strict=True) if k >= 0.7]
+        late = (*learnt.shortfalls, *((f"held-out scores of {', '.join(loose)} rest on few draws",) if loose else ()))
+        fingerprint = digest(learnt.fingerprint, weights, means, sds)
+        return FormsLearnt(learnt, weights, means, sds, self.rivals, fingerprint, late)
 
     @cached_property
     def _compositions(self) -> dict[str, NDArray[np.float64]]:
@@ -202,11 +258,13 @@ class FormsPosterior(ZhouPosterior):
         scores, means, sds = [[one.score for one in held]], [], []
         seen = self._seen(mapping, seed, tell)
         for k, rival in enumerate(self.rivals):
-            judged = RivalModel(seen[k], tuple(data), model.prior_mean[-4:], model.prior_sd[-4:])
+            widths = slice(model.free_count, model.free_count + 4)  # those of the alloy's quantities
+            judged = RivalModel(seen[k], tuple(data), model.prior_mean[widths], model.prior_sd[widths])
             rng = Streams(seed).generator("forms.widths", k)
-            widths = judged.widths(rng)
-            scores.append(list(judged.scores(widths)))
-            mean, sd = judged.discrepancy(judged.posterior(widths, len(points), rng))
+            drawn = judged.widths(rng)
+            scores.append(list(judged.scores(drawn)))
+            count = self.draws_each if self.family == "joint" else len(points)
+            mean, sd = judged.discrepancy(judged.posterior(drawn, count, rng))
             means.append(mean)
             sds.append(sd)
             tell(f"form {rival.name}: log predictive density {sum(scores[-1]):.2f}, learnt form {sum(scores[0]):.2f}")
@@ -265,11 +323,3 @@ class FormsPosterior(ZhouPosterior):
                 "form": (("form",), np.array(forms), words("form of the potential")),
             },
         )
-
-    def _law(self, posterior: Posterior, group: xr.Dataset) -> FormsLearnt:
-        learnt = self.inner.law_of(posterior)
-        weights, means, sds = (group[name].values for name in ("weight", "rival_mean", "rival_sd"))
-        loose = [str(label) for label, k in zip(group["datum"].values, group["k_hat"].values, strict=True) if k >= 0.7]
-        late = (*learnt.shortfalls, *((f"held-out scores of {', '.join(loose)} rest on few draws",) if loose else ()))
-        fingerprint = digest(learnt.fingerprint, weights, means, sds)
-        return FormsLearnt(learnt, weights, means, sds, self.rivals, fingerprint, late)

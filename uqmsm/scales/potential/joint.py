@@ -24,6 +24,15 @@ __all__ = ["Functionals", "JointModel"]
 
 Floats = NDArray[np.float64]
 
+_WIDTH_OF = {
+    "lattice_excess": "ln_s_lattice_parameter",
+    "formation_energy": "ln_s_formation_energy",
+    "C11": "ln_s_C11",
+    "C12": "ln_s_C12",
+    "C44": "ln_s_C44",
+}
+"""Kind of first-principles datum -> the width of the inadequacy that it shares."""
+
 
 @dataclass(frozen=True)
 class JointModel(CalibrationModel):
@@ -40,7 +49,8 @@ class JointModel(CalibrationModel):
 
     Notes
     -----
-    The inadequacy of the lattice of a cell has the width of the alloy's lattice parameter: the same class of quantity.
+    The inadequacy of the lattice of a cell has the width of the alloy's lattice parameter, that of an element's elastic
+    constant the width of that constant: the same classes of quantity.
     """
 
     said: FirstPrinciples | None = None
@@ -50,21 +60,24 @@ class JointModel(CalibrationModel):
     @cached_property
     def _prior(self) -> tuple[tuple[str, ...], Floats, Floats]:
         names, mean, sd = super()._prior
+        if self.temperature is not None:
+            return names, mean, sd
         median, log_sd = self.formation_width
         return (*names, "ln_s_formation_energy"), np.append(mean, np.log(median)), np.append(sd, log_sd)
 
     @property
     def widths(self) -> tuple[str, ...]:
-        """Return the names of the widths of the inadequacy, that of formation energies last."""
-        return (*super().widths, "ln_s_formation_energy")
+        """Return the names of the widths of the inadequacy, that of formation energies last; none if tempered."""
+        return (*super().widths, "ln_s_formation_energy") if self.temperature is None else ()
 
     def missed(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return what the potential says of the cells, and the variance of its inadequacy, each (draws, data)."""
+        """Return what the potential says of the same, and the variance of its inadequacy, each (draws, data)."""
         said = self._needed
         values = zhou_from_free(self.elements, points[:, : self.free_count], self.lattice)
-        lattice, formation = points[:, self.free_count], points[:, -1]
-        own = np.where(said.kind == KINDS.index("formation_energy"), formation[:, None], lattice[:, None])
-        return said.predicted(values), np.exp(2.0 * own)
+        if self.temperature is not None:
+            return said.predicted(values), np.zeros((len(points), len(said.labels)))
+        widths = np.array([self.widths.index(_WIDTH_OF[kind]) for kind in KINDS])
+        return said.predicted(values), np.exp(2.0 * np.take(points, self.free_count + widths[said.kind], axis=1))
 
     @property
     def _needed(self) -> FirstPrinciples:
@@ -77,10 +90,11 @@ class JointModel(CalibrationModel):
         said = self._needed
         miss, variance = super().misses(points, prediction)
         predicted, own = self.missed(points)
+        noise = (self.temperature or 1.0) * said.numerical_sd**2
         if self.functional is None:
-            data, noise = said.mean, said.numerical_sd**2 + said.spread**2
+            data, noise = said.mean, noise + said.spread**2
         else:
-            data, noise = said.values[self.functional], said.numerical_sd**2
+            data = said.values[self.functional]
         return np.concatenate([miss, data - predicted], axis=1), np.concatenate([variance, own + noise], axis=1)
 
 
@@ -111,7 +125,7 @@ class Functionals:
         """
         said = self.reference._needed  # noqa: SLF001  # the same room
         predicted, own = self.reference.missed(points)
-        noise = said.numerical_sd**2
+        noise = (self.reference.temperature or 1.0) * said.numerical_sd**2
         base = _log_normal(said.mean - predicted, own + noise + said.spread**2)
         return np.stack([_log_normal(values - predicted, own + noise) - base for values in said.values])
 

@@ -6,13 +6,14 @@ are relaxed; the ratio relaxed / average atom from these cells; the full samplin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 from numpy.random import Generator
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from uqmsm.errors import MemberFailed, NotConverged, StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.posterior import Chains, Observed, Posterior, Sampling, Whitening, keep, sample
 from uqmsm.scales.potential.identity import of_run, of_shipped
-from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio
+from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio, StatedPrior
 from uqmsm.scales.potential.targets import Target, targets
 from uqmsm.streams import Streams
 
@@ -92,6 +93,11 @@ class ZhouPosterior:
         Take the draws that come with uqmsm for just this posterior (same fingerprint) instead of computing them.
     sampling
         How long and how well.
+    prior
+        Priors that this study states; the others are those of ``data/zhou_prior.csv``.
+    inadequacy
+        What stands for the error of the form: ``learnt``, a law of its own per class of quantity whose widths the data
+        teach, or ``tempered``, a likelihood flattened by how badly the best fit does (Frederiksen et al. 2004).
     """
 
     elements: tuple[str, ...]
@@ -101,6 +107,8 @@ class ZhouPosterior:
     relaxed_cells: tuple[int, int, int] = (6, 6, 6)
     shipped: bool = False
     sampling: Sampling = Sampling()
+    prior: tuple[StatedPrior, ...] = ()
+    inadequacy: Literal["learnt", "tempered"] = "learnt"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt."""
@@ -124,17 +132,29 @@ class ZhouPosterior:
     def model(self) -> CalibrationModel:
         """Return prior and likelihood, the ratio to relaxed cells still a guess."""
         data = targets(self.elements, self.composition, self.lattice)
-        return CalibrationModel(self.elements, self.composition, self.lattice, data)
+        model = CalibrationModel(self.elements, self.composition, self.lattice, data, stated=self.prior)
+        return self.tempered(model)
+
+    def tempered(self, model: CalibrationModel) -> CalibrationModel:
+        """Return the model with Frederiksen's temperature, where that stands for the inadequacy; else as it is."""
+        if self.inadequacy == "learnt":
+            return model
+        from uqmsm.scales.potential.diagnostics import natural_temperature
+
+        return replace(model, temperature=natural_temperature(model, model.start))
 
     @property
     def fingerprint(self) -> str:
         """Return which posterior it is (not of the seed): see `uqmsm.scales.potential.identity`."""
         settings = asdict(self)
         del settings["shipped"]
+        for late, usual in (("prior", ()), ("inadequacy", "learnt")):  # younger than draws that are shipped
+            if settings[late] == usual:
+                del settings[late]
         identity = of_shipped if self.shipped else of_run
         return identity(settings, self.elements, self.composition, self.lattice)
 
-    def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> Learnt:
+    def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> Any:
         """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`.
 
         Raises
@@ -146,8 +166,18 @@ class ZhouPosterior:
         """
         posterior = self._found(seed, stored)
         if posterior is None:
-            posterior = Posterior.load(self.shipped_file()) if self.shipped else self.posterior(mapping, seed, tell)
-            posterior.save(stored)
+            posterior, beside = self.gathered(mapping, seed, tell)
+            posterior.save(stored, beside)
+        return self.law_in(posterior, stored)
+
+    def gathered(
+        self, mapping: Map, seed: int, tell: Callable[[str], None]
+    ) -> tuple[Posterior, Mapping[str, xr.Dataset]]:
+        """Return the posterior, shipped or computed, and the groups that are kept beside its own."""
+        return (Posterior.load(self.shipped_file()) if self.shipped else self.posterior(mapping, seed, tell)), {}
+
+    def law_in(self, posterior: Posterior, stored: Path) -> Any:
+        """Return the law that draws from a kept posterior; the groups beside it are in the file."""
         return self.law_of(posterior)
 
     def cost(self) -> float:
@@ -181,7 +211,9 @@ class ZhouPosterior:
     def sampled(self, mapping: Map, seed: int, tell: Callable[[str], None]) -> tuple[CalibrationModel, Chains]:
         """Return the density, its ratio to relaxed cells learnt, and chains of it."""
         streams = Streams(seed)
-        model = replace(self.model, ratio=self._ratio(mapping, streams, tell))
+        model = self.tempered(replace(self.model, ratio=self._ratio(mapping, streams, tell)))
+        if model.temperature is not None:
+            tell(f"tempered likelihood: T0 = {model.temperature:.3g} of {len(model.data)} measured data")
         rngs = [streams.generator("zhou_posterior.ensemble", i) for i in range(self.sampling.ensembles)]
         return model, sample(model, laplace(model), self.sampling, rngs, mapping, tell)
 
@@ -192,6 +224,7 @@ class ZhouPosterior:
             "settings": asdict(self),
             "ratio": asdict(model.ratio),
             "ratio_of": list(ALLOY_QUANTITIES),
+            "temperature": model.temperature,
             "units": dict(zip(model.properties, ["angstrom", *["GPa"] * 3, *["angstrom^3"] * 8], strict=False))
             | {name: "eV" for name in model.names if name.endswith(".F3")},
         }

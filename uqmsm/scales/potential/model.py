@@ -25,7 +25,15 @@ from uqmsm.physics.potential.free import PER_ELEMENT
 from uqmsm.physics.potential.zhou import RE
 from uqmsm.scales.potential.targets import QUANTITIES, Target
 
-__all__ = ["ALLOY_QUANTITIES", "DISCREPANCIES", "CalibrationModel", "Prediction", "RelaxedRatio", "prior_of"]
+__all__ = [
+    "ALLOY_QUANTITIES",
+    "DISCREPANCIES",
+    "CalibrationModel",
+    "Prediction",
+    "RelaxedRatio",
+    "StatedPrior",
+    "prior_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -61,11 +69,43 @@ class Prediction:
     reason: NDArray[np.int8]
 
 
-def prior_of(elements: tuple[str, ...], lattice: str) -> tuple[tuple[str, ...], Floats, Floats]:
+@dataclass(frozen=True)
+class StatedPrior:
+    """A prior that a study states in place of that of ``data/zhou_prior.csv``.
+
+    Parameters
+    ----------
+    parameter
+        Its name: ``ln_A`` for every element, ``W.ln_A`` for one, ``ln_s_C11`` for a width of the inadequacy.
+    mean, sd
+        Of the normal prior, in the unit of the parameter; what is left out stays as in the table.
+    """
+
+    parameter: str
+    mean: float | None = None
+    sd: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a statement that says nothing, or no width."""
+        if (self.mean is None and self.sd is None) or (self.sd is not None and not self.sd > 0):
+            raise StudyError(
+                f"prior of {self.parameter}: mean = {self.mean}, sd = {self.sd}; state a mean, a positive sd, or both"
+            )
+
+
+def prior_of(
+    elements: tuple[str, ...], lattice: str, stated: tuple[StatedPrior, ...] = ()
+) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return names, means and standard deviations of the independent normal prior; the widths' logarithms come last.
 
     The prior of the form's shape says: this metal is one more of the family of published metals. Its numbers, with
-    their reasons, are those of ``data/zhou_prior.csv``; they are the same for every element.
+    their reasons, are those of ``data/zhou_prior.csv``; they are the same for every element, unless a study states its
+    own.
+
+    Raises
+    ------
+    StudyError
+        When a stated prior names no parameter.
     """
     rows = {row["parameter"]: row for row in tables.rows("zhou_prior.csv") if row["lattice"] in (lattice, "any")}
     names = (*free_names(elements), *_WIDTHS)
@@ -75,6 +115,12 @@ def prior_of(elements: tuple[str, ...], lattice: str) -> tuple[tuple[str, ...], 
     mean, sd = (
         np.array([float(rows[name.rpartition(".")[2]][column]) for name in names]) for column in ("centre", "sd")
     )
+    for one in stated:
+        where = [i for i, name in enumerate(names) if one.parameter in {name, name.rpartition(".")[2]}]
+        if not where:
+            raise StudyError(f"prior of {one.parameter!r}: there is no such parameter; there are {', '.join(names)}")
+        mean[where] = mean[where] if one.mean is None else one.mean
+        sd[where] = sd[where] if one.sd is None else one.sd
     return names, mean, sd
 
 
@@ -90,6 +136,18 @@ class CalibrationModel:
         What has to be met.
     ratio
         From the average atom to relaxed cells.
+    stated
+        Priors in place of those of the table.
+    temperature
+        T of a tempered likelihood; None for the law of the inadequacy. See Notes.
+
+    Notes
+    -----
+    Tempered, the likelihood is taken to the power 1 / T in place of a law of the form's inadequacy. How wrong the form
+    is shows in how badly its best fit does: with C0 half the sum of squares there and Np parameters, ``T0 = 2 C0 / Np``
+    gives every parameter the share of that misfit as its thermal energy (S. L. Frederiksen, K. W. Jacobsen, K. S. Brown
+    and J. P. Sethna, Phys. Rev. Lett. 93, 165501 (2004)). The parameters alone then carry the doubt: there are no
+    widths, and `discrepancy` is zero.
     """
 
     elements: tuple[str, ...]
@@ -97,6 +155,8 @@ class CalibrationModel:
     lattice: str
     data: tuple[Target, ...]
     ratio: RelaxedRatio = RelaxedRatio()
+    stated: tuple[StatedPrior, ...] = ()
+    temperature: float | None = None
 
     reasons = (
         "fine",
@@ -108,7 +168,9 @@ class CalibrationModel:
 
     @cached_property
     def _prior(self) -> tuple[tuple[str, ...], Floats, Floats]:
-        return prior_of(self.elements, self.lattice)
+        names, mean, sd = prior_of(self.elements, self.lattice, self.stated)
+        count = len(names) if self.temperature is None else len(names) - len(_WIDTHS)
+        return names[:count], mean[:count], sd[:count]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,8 +195,8 @@ class CalibrationModel:
 
     @property
     def widths(self) -> tuple[str, ...]:
-        """Return the names of the widths of the inadequacy, the last of the parameters."""
-        return _WIDTHS
+        """Return the names of the widths of the inadequacy, the last of the parameters; none where it is tempered."""
+        return _WIDTHS if self.temperature is None else ()
 
     @property
     def start(self) -> Floats:
@@ -211,6 +273,8 @@ class CalibrationModel:
         flat = np.take(flat, columns, axis=1)  # rows stay contiguous, so that sums over data ignore the batch
         with np.errstate(invalid="ignore"):  # unstable crystals have negative constants; they are cut off by `reason`
             miss = logs - np.log(flat) - means
+        if self.temperature is not None:
+            return miss, np.tile(self.temperature * noise, (len(points), 1))
         own = np.exp(2.0 * np.take(points, self.free_count + np.maximum(classes, 0), axis=1))
         return miss, np.where(classes >= 0, own, 0.0) + noise
 
@@ -251,8 +315,10 @@ class CalibrationModel:
         Returns
         -------
         mean, sd
-            Shape ``(draws, 5)``, of the logarithm of true / predicted.
+            Shape ``(draws, 5)``, of the logarithm of true / predicted; zeros where the likelihood is tempered.
         """
+        if self.temperature is not None:
+            return np.zeros((len(points), 5)), np.zeros((len(points), 5))
         prediction = self.predict(points)
         miss, variance = self.misses(points, prediction)
         own = np.exp(2.0 * points[:, self.free_count : self.free_count + len(_WIDTHS)])

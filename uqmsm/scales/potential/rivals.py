@@ -20,6 +20,7 @@ from uqmsm.physics.potential.engines import Rival
 from uqmsm.scales.potential.alloy_targets import young_and_slopes
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES
 from uqmsm.scales.potential.targets import Target
+from uqmsm.scales.rival_crystal import rival_crystal
 
 __all__ = ["RivalModel", "Seen", "seen_of"]
 
@@ -65,22 +66,19 @@ def seen_of(task: Task) -> Floats | None:
         Rival, elements, fractions, lattice, cells, free parameters of the learnt form (for where to begin), whether
         misfit volumes are wanted, and a generator.
     """
-    from uqmsm.physics.alloy import configuration, sites
-    from uqmsm.physics.atomistic.probed import probed_statics
+    from uqmsm.physics.alloy import configuration
     from uqmsm.physics.potential import average_atom, zhou_from_free
-    from uqmsm.physics.potential.engines import probe_of
 
     rival, elements, fractions, lattice, cells, start, with_misfits, rng = task
     guess = float(average_atom(zhou_from_free(elements, start, lattice), fractions, lattice).lattice_parameter)
     species = configuration(fractions, cells, lattice, rng)
-    with probe_of(rival.engine(elements), elements) as probe:
-        try:
-            crystal = probed_statics(
-                probe, species, fractions, sites(lattice, cells),
-                cells=cells, a_guess_A=guess, rng=rng, n_families=int(with_misfits), force_tolerance_eV_per_A=3e-4,
-            )  # fmt: skip
-        except MemberFailed:
-            return None
+    try:
+        crystal = rival_crystal(
+            rival, elements, species, fractions,
+            lattice=lattice, cells=cells, a_guess_A=guess, rng=rng, families=int(with_misfits),
+        )  # fmt: skip
+    except MemberFailed:
+        return None
     quantities = [getattr(crystal, quantity) for quantity in ALLOY_QUANTITIES]
     return np.array([*quantities, crystal.volume_per_atom, *crystal.misfit_volumes])
 
