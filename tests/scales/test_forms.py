@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from uqmsm.errors import StudyError
+from uqmsm.chain import Chain, Stage
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.alloy import configuration
 from uqmsm.physics.potential import published, tabulate, write_setfl
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.posterior import Posterior
 from uqmsm.posterior.stacking import stacking_weights
-from uqmsm.scales.atomistic import FormStatics, Statics
-from uqmsm.scales.potential import FormsPosterior, Learnt, Potential
+from uqmsm.scales.alloy import RandomAlloy
+from uqmsm.scales.atomistic import FormStatics, Service, Statics
+from uqmsm.scales.dft import BeefEnsemble, Dft
+from uqmsm.scales.potential import FormsPosterior, JointLearnt, JointPosterior, Learnt, Potential
 from uqmsm.scales.potential.forms import FormsDraw, FormsLearnt
 from uqmsm.scales.potential.rivals import RivalModel, Seen
 from uqmsm.scales.potential.targets import Target
 from uqmsm.stochastic import evaluate
+from uqmsm.streams import Streams
 from uqmsm.uncertainty import Epistemic
 
 PAIR = ("Mo", "W")
@@ -145,6 +149,112 @@ def test_members_carry_the_form_they_drew(rival):
     assert theirs["static_misfit_volumes"] @ turned["static_misfit_volumes"] < 0
 
 
+FINNIS = Rival("finnis_sinclair_1984")
+
+
+def test_a_rival_of_our_own_kernel_needs_no_engine_and_gives_the_crystal_of_its_tables():
+    from uqmsm.physics.alloy import sites
+    from uqmsm.physics.atomistic.statics import statics
+    from uqmsm.physics.potential.finnis_sinclair import finnis_sinclair_1984
+
+    operator = FormStatics(families=2, rivals=(FINNIS,))
+    assert operator.requirements() == ()
+    assert any("Finnis" in line for line in operator.references())
+    theirs = operator(specimen(PAIR, 1), {})
+    given = specimen(PAIR, 1)
+    own = statics(
+        finnis_sinclair_1984(PAIR), given["species"], given["composition"], sites("bcc", (3, 3, 3)),
+        cells=(3, 3, 3), a_guess_A=3.2, rng=np.random.Generator(np.random.PCG64DXSM(7)), n_families=2,
+    )  # fmt: skip
+    assert theirs["static_C44"] == pytest.approx(own.C44, rel=1e-5)
+    assert theirs["static_misfit_volumes"] == pytest.approx(own.misfit_volumes, abs=1e-4)
+    zhou = operator(specimen(PAIR, 0), {})
+    assert abs(theirs["static_C44"] / zhou["static_C44"] - 1) > 1e-3  # negative control: another form
+
+
+def test_forms_that_need_an_engine_say_so():
+    assert FormStatics(rivals=(Rival("choi_2018"), FINNIS)).requirements() == ("lammps",)
+    assert Rival("mine", "eam/alloy", ("* * x",)).needs == ("lammps",)
+    assert Rival("mine", calculator="emt").needs == ()
+    law = FormsPosterior(("Mo", "Nb", "Ta", "W"), (0.25,) * 4, rivals=(Rival("mine", "eam/alloy", ("* * x",)),))
+    assert Potential(law.elements, Epistemic(law)).requirements() == ("lammps",)
+
+
+def joint_learnt():
+    values = np.repeat(published(PAIR).values[None, None], 2, axis=0).repeat(3, axis=1)
+    values[1] *= 1.0 + 1e-3
+    zeros = np.zeros((2, 3, 5))
+    inner = JointLearnt((7, 9), values, zeros, zeros, ("dft.functional",), "joint")
+    return FormsLearnt(
+        inner, np.array([0.5, 0.5]), np.full((1, 3, 5), 0.1), np.full((1, 3, 5), 0.2), (FINNIS,), "joint forms"
+    )
+
+
+def test_functional_parameters_form_and_inadequacy_are_four_sources():
+    """The functional decides the parameters of the learnt form, never which form it is nor what a rival misses."""
+    chain = Chain((
+        Stage("dft", Dft(("Mo", "Ta"), Epistemic(BeefEnsemble(4)))),
+        Stage("potential", Potential(PAIR, Epistemic(joint_learnt()))),
+        Stage("alloy", RandomAlloy(PAIR, (0.5, 0.5), cells=(3, 3, 3))),
+        Stage("statics", FormStatics(families=2, rivals=(FINNIS,))),
+        Stage("service", Service()),
+    ))  # fmt: skip
+    epistemic = [source.label for source in chain.sources if str(source.kind) == "epistemic"]
+    assert epistemic[:4] == ["dft.functional", "potential.form", "potential.parameters", "service.discrepancy"]
+    given = {source.label: source.given for source in chain.sources}
+    assert given["potential.parameters"] == ("dft.functional",)
+    assert given["potential.form"] == ()
+    potential = Potential(PAIR, Epistemic(joint_learnt()))
+    out = {}
+    for functional in (7, 9):
+        for form in (0, 1):
+            # the first streams whose uniform chooses that form
+            streams = next(
+                made
+                for k in range(50)
+                if int(Streams(3).call("potential", {"form": k, "parameters": 0})["form"].random() >= 0.5) == form
+                for made in [Streams(3).call("potential", {"form": k, "parameters": 0})]
+            )
+            out[functional, form] = evaluate(potential, {"functional": np.array(functional)}, streams)
+            assert int(out[functional, form]["potential_form"]) == form
+    assert not np.array_equal(out[7, 0]["potential_parameters"], out[9, 0]["potential_parameters"])
+    assert np.array_equal(out[7, 1]["discrepancy_sd"], out[9, 1]["discrepancy_sd"])
+    assert out[7, 1]["discrepancy_sd"][0] == 0.2
+    with pytest.raises(MemberFailed, match="same set and number"):
+        evaluate(potential, {"functional": np.array(8)}, Streams(3).call("potential", {"form": 0, "parameters": 0}))
+
+
+FOUR = ("Mo", "Nb", "Ta", "W")
+
+
+def test_the_family_joint_is_the_joint_posterior_with_the_same_settings():
+    law = FormsPosterior(FOUR, (0.25,) * 4, family="joint", functionals=8, draws_each=60, rivals=(FINNIS,))
+    assert isinstance(law.inner, JointPosterior)
+    assert (law.inner.functionals, law.inner.draws_each) == (8, 60)
+    assert law.given == ("dft.functional",)
+    assert [law.model.data[i].label for i in law.scored] == [
+        f"MoNbTaW.{name}" for name in ("lattice_parameter", "C11", "C12", "C44")
+    ]
+    assert FormsPosterior(FOUR, (0.25,) * 4, rivals=(FINNIS,)).given == ()
+    with pytest.raises(StudyError, match="inadequacy: learnt"):
+        FormsPosterior(FOUR, (0.25,) * 4, rivals=(FINNIS,), inadequacy="tempered")
+
+
+def test_a_functional_of_another_ensemble_is_refused_before_anything_runs():
+    law = FormsPosterior(FOUR, (0.25,) * 4, family="joint", functionals=8, rivals=(FINNIS,))
+    potential = Potential(FOUR, Epistemic(law))
+    right = {"dft": Dft(FOUR, Epistemic(BeefEnsemble(8)))}
+    assert not list(potential.consistent(right))
+    wrong = [
+        ({"dft": Dft(FOUR, Epistemic(BeefEnsemble(16)))}, "the same number"),
+        ({"dft": Dft(FOUR, "PBE")}, "one with a name"),
+        ({"dft": Dft(("Mo", "Ta"), Epistemic(BeefEnsemble(8)))}, "the same elements"),
+        ({"electrons": Dft(FOUR, Epistemic(BeefEnsemble(8)))}, "functional: electrons.functional"),
+    ]
+    for upstream, words in wrong:
+        assert any(words in text for text in potential.consistent(upstream)), words
+
+
 def test_potential_and_atoms_name_the_same_rivals(rival):
     law = replace(learnt(rivals=(rival,)))
     upstream = {"potential": Potential(PAIR, Epistemic(law))}
@@ -162,6 +272,16 @@ def test_what_is_refused():
         FormsPosterior(("Mo", "Nb", "Ta", "W"), (0.25,) * 4)
     with pytest.raises(StudyError, match="no data of the alloy Mo-W"):
         FormsPosterior(PAIR, (0.5, 0.5), rivals=(Rival("choi_2018"),))
+
+
+@pytest.mark.slow
+def test_the_shipped_posterior_and_finnis_sinclair_are_weighed(tmp_path):
+    """Their form meets C44 of the alloy, ours C11 and C12 better: neither is alone right, so neither gets nothing."""
+    law = FormsPosterior(FOUR, (0.25,) * 4, shipped=True, rivals=(FINNIS,), rival_cells=(4, 4, 4), configurations=3)
+    found = law.learn(map, 1, tmp_path / "forms.nc", print)
+    print("weights", found.weights, "inadequacy of the rival", found.rival_sd.mean(axis=1))
+    assert found.weights.sum() == pytest.approx(1.0)
+    assert found.weights.min() > 0.05
 
 
 @pytest.mark.slow

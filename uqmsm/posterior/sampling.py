@@ -23,6 +23,8 @@ __all__ = ["FAULTS", "Chains", "Density", "Whitening", "sample"]
 
 Floats = NDArray[np.float64]
 
+_FEWEST_WALKERS = 8  # a snooker step needs three others in the other half
+
 FAULTS = ("the likelihood was no number", "the likelihood raised an error")
 """Why a point has no density beside what the density itself says: faults, where its own reasons are cuts of the prior.
 
@@ -225,7 +227,7 @@ def _advance(leg: _Leg) -> _Block:
 def _start(density: Density, whitening: Whitening, settings: Sampling, rng: Generator) -> _Leg:
     """Scatter the walkers of one ensemble too widely, among the points that have a density."""
     d = len(density.names)
-    walkers = settings.walkers_per_parameter * d
+    walkers = max(settings.walkers_per_parameter * d, _FEWEST_WALKERS)
     walkers += walkers % 2
     found = np.empty((0, d))
     for _ in range(200):

@@ -137,11 +137,14 @@ def _energy_at(
     distance: NDArray[np.float64],
     species: NDArray[np.int64],
     counts: NDArray[np.float64],
+    present: NDArray[np.bool_],
     radial: NDArray[np.float64],
     a: float,
 ) -> tuple[float, float, float]:
     """Return E, dE/da and d2E/da2 in eV per atom; `radial` is room for (n_elements, shells, 6)."""
     for b in range(rows.shape[0]):
+        if not present[b]:
+            continue
         for k in range(distance.size):
             d, d1, d2, p, p1, p2 = radial_at(rows[b], distance[k] * a)
             q = p / d  # with Johnson's rule phi_ab = (f_b q_a + f_a q_b) / 2, q = phi_aa / f_a
@@ -187,6 +190,9 @@ def _settle_arrangement(
     status: NDArray[np.int8],
 ) -> None:
     radial = np.empty((values.shape[1], distance.size, 6))
+    present = np.zeros(values.shape[1], dtype=np.bool_)
+    for i in range(species.size):
+        present[species[i]] = True
     for m in range(values.shape[0]):
         out[m, 0], out[m, 1] = np.nan, np.nan
         nearest = 0.0
@@ -199,7 +205,7 @@ def _settle_arrangement(
         a, low, high = start, 0.75 * start, 1.25 * start
         status[m] = NOWHERE
         for _ in range(100):
-            e, e1, e2 = _energy_at(values[m], distance, species, counts, radial, a)
+            e, e1, e2 = _energy_at(values[m], distance, species, counts, present, radial, a)
             if not np.isfinite(e1):
                 status[m] = MEANINGLESS
                 break
@@ -210,10 +216,10 @@ def _settle_arrangement(
             step = -e1 / e2 if e2 > 0.0 else np.inf
             if not low <= a + step <= high:
                 step = 0.5 * (low + high) - a
-            if abs(step) <= 1e-10 * a:
+            if abs(step) <= 1e-6 * a:  # Newton's next step would be its square
                 inside = 0.7501 * start < a < 1.2499 * start
                 if inside and e2 > 0.0:
-                    out[m, 0], out[m, 1], status[m] = a, e, FINE
+                    out[m, 0], out[m, 1], status[m] = a + step, e + 0.5 * e1 * step, FINE
                 break
             a += step
 

@@ -18,7 +18,7 @@ from uqmsm.posterior import Conditionals, Posterior, conditionals
 from uqmsm.scales.potential.alloy_targets import young_and_slopes
 from uqmsm.scales.potential.first_principles import FirstPrinciples
 from uqmsm.scales.potential.joint import Functionals, JointModel
-from uqmsm.scales.potential.law import Map, PotentialDraw, ZhouPosterior
+from uqmsm.scales.potential.law import SECONDS_AN_ELEMENT, Map, PotentialDraw, ZhouPosterior
 from uqmsm.scales.potential.model import CalibrationModel, RelaxedRatio
 from uqmsm.streams import Streams
 
@@ -27,6 +27,8 @@ __all__ = ["JointDraw", "JointLearnt", "JointPosterior"]
 Floats = NDArray[np.float64]
 
 _GROUP = "given_functional"
+_SECONDS_A_CELL = 7e-6
+"""Of one core of 2024, an evaluation of a cell on its sites, for `cost`."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,16 @@ class JointPosterior(ZhouPosterior):
             f"{found.k_hat.max():.2f}), {self.functionals - found.reweighted} by chains of their own"
         )
         return self.kept(model, chains, seed), {_GROUP: self._group(model, found)}
+
+    def cost(self) -> float:
+        """Return the seconds of one core that learning takes: cells cost as much as elements and alloy together.
+
+        That a quarter of the functionals need a chain of their own is a guess; how many do is known at the end.
+        """
+        if self.shipped:
+            return 0.0
+        cells = 1.0 + _SECONDS_A_CELL * len(self.said.cells) / (SECONDS_AN_ELEMENT * len(self.elements))
+        return super().cost() * cells * (1.0 + 0.25 * self.functionals)
 
     def _joint(self, model: object) -> JointModel:
         if not isinstance(model, JointModel):

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Map = Callable[..., Iterable[Any]]
 
 # of one core of 2024, for `cost`: an evaluation per element, and a relaxation with its elastic constants per atom
-_SECONDS_AN_ELEMENT = 5e-6
+SECONDS_AN_ELEMENT = 5e-6
 _SECONDS_AN_ATOM = 2e-4
 
 
@@ -191,7 +191,7 @@ class ZhouPosterior:
         evaluations = walkers * self.sampling.block * max(1.0, 0.5 * self.sampling.most_blocks)
         atoms = float(np.prod(self.relaxed_cells)) * (2 if self.lattice == "bcc" else 4)
         cells = self.relaxed_draws * atoms if len(self.elements) > 1 else 0.0
-        return _SECONDS_AN_ELEMENT * len(self.elements) * evaluations + _SECONDS_AN_ATOM * cells
+        return SECONDS_AN_ELEMENT * len(self.elements) * evaluations + _SECONDS_AN_ATOM * cells
 
     def law_of(self, posterior: Posterior) -> Learnt:
         """Return the law that draws from a kept posterior."""
