@@ -5,13 +5,16 @@ The random parts use fixed streams; each z-score above 4 has a false-alarm rate 
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.dft.chosen import cells_of, functionals_of
+from uqmsm.physics.potential import average_atom
 from uqmsm.posterior import Sampling
 from uqmsm.scales.dft import BeefEnsemble, Dft
 from uqmsm.scales.potential import JointPosterior, Potential, ZhouPosterior
+from uqmsm.scales.potential.alloy_targets import young_and_slopes
 from uqmsm.scales.potential.first_principles import first_principles
 from uqmsm.stochastic import Kind, evaluate
 from uqmsm.streams import Streams
@@ -103,6 +106,23 @@ def test_given_a_functional_the_potential_follows_it(learnt):
     # negative control: another functional's draws do not meet this one's number as well
     own = np.abs(means - said.values[:, 1]).mean()
     assert np.abs(means - said.values[::-1, 1]).mean() > 2 * own
+
+
+@pytest.mark.slow
+def test_one_place_means_about_one_stiffness_whatever_the_functional(learnt):
+    """Draws lie in the order of Young's modulus; each list is a permutation, so every draw is as likely as before."""
+    law, path, told = learnt
+    assert any("are served by the reference chain" in line for line in told)
+    moduli = []
+    for values in law.values:
+        found = average_atom(values, (0.5, 0.5), "bcc", with_misfits=False)
+        moduli.append(young_and_slopes(np.stack([found.C11, found.C12, found.C44], axis=1))[0])
+    assert all(np.all(np.diff(own) >= -1e-9) for own in moduli)
+    one, two = (np.random.default_rng(0).permutation(own) for own in moduli[:2])
+    assert np.corrcoef(moduli[0], moduli[1])[0, 1] > 0.9
+    assert abs(np.corrcoef(one, np.roll(two, 1))[0, 1]) < 0.5  # negative control: without the order
+    with xr.open_dataset(path, group="given_functional", engine="h5netcdf") as group:
+        assert int(group.attrs["reweighted"]) + int(group.attrs["own_chains"]) == 4
 
 
 @pytest.mark.slow

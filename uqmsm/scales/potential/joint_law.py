@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -143,7 +143,7 @@ class JointPosterior(ZhouPosterior):
         """Return prior and likelihood, the ratio to relaxed cells still a guess, no functional believed yet."""
         plain = super().model
         return JointModel(
-            plain.elements, plain.composition, plain.lattice, plain.data,
+            **{field.name: getattr(plain, field.name) for field in fields(CalibrationModel)},
             said=self.said, formation_width=self.formation_width,
         )  # fmt: skip
 
