@@ -90,5 +90,5 @@ def test_a_judgement_that_fails_is_a_problem_of_its_stage(monkeypatch):
 
     monkeypatch.setattr(Polycrystal, "consistent", fails)
     (found,) = problems(SOUND)
-    assert "Polycrystal.consistent fails (KeyError: ['alloy', 'potential', 'service', 'statics'])" in found.what
+    assert "Polycrystal.consistent fails (KeyError: ['alloy', 'dft', 'potential', 'service', 'statics'])" in found.what
     assert "scale: rve" in SOUND.splitlines()[found.place.line - 1]

@@ -184,9 +184,7 @@ class Posterior:
         }
         tree = xr.DataTree.from_dict(groups)
         words = {"outside": dict(self.outside), "shortfalls": list(self.shortfalls), "facts": dict(self.facts)}
-        tree.attrs["fingerprint"] = self.fingerprint
-        tree.attrs["length"] = d.length
-        tree.attrs["effective_draws"] = self.effective_draws
+        tree.attrs |= {"fingerprint": self.fingerprint, "length": d.length, "effective_draws": self.effective_draws}
         tree.attrs["evaluations"] = int(self.facts.get("evaluations", 0))
         tree.attrs |= {key: json.dumps(value) for key, value in words.items()}
         tree.attrs["names"] = json.dumps({"parameters": self.names, "properties": self.property_names})

@@ -47,7 +47,8 @@ class FormsDraw:
     def of(self, uniform: float, functional: int | None = None) -> tuple[int, PotentialDraw]:
         """Return the form that a uniform number chooses (0: the learnt one) and its draw.
 
-        A rival's draw has the parameters of the learnt form beside its own inadequacy; nobody reads them.
+        A rival's draw has the parameters of the learnt form beside its own inadequacy. Those who read them ask where to
+        begin a relaxation, and how half an atomic per cent moves a theory: not what the material is.
 
         Parameters
         ----------
