@@ -124,7 +124,7 @@ def specimen(elements, form):
         "composition": np.array([0.5, 0.5]),
         "species": species,
         "swap_key": np.array(7),
-        "cells": np.array(cells),
+        "cell_vectors": np.diag(cells),
         "atoms_per_cell": np.array(2),
         "potential_elements": np.array([42, 74]),
         "potential_parameters": published(PAIR).values,

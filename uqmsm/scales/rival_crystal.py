@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.physics.potential.engines import Rival
 
@@ -26,7 +26,7 @@ def rival_crystal(
     composition: NDArray[np.float64],
     *,
     lattice: Literal["bcc", "fcc"],
-    cells: tuple[int, ...],
+    cells: ArrayLike,
     a_guess_A: float,
     rng: Generator,
     families: int,
@@ -38,7 +38,7 @@ def rival_crystal(
     rival, elements
         The form; species are numbers in the order of the elements.
     species, composition, lattice, cells
-        The cell.
+        The cell: numbers of cubic edges along its axes, or its vectors in them.
     a_guess_A
         Where to begin, within a few per cent.
     rng
