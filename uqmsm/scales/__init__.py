@@ -20,8 +20,10 @@ MODELS: dict[str, dict[str, str]] = {
         "statics": "uqmsm.scales.atomistic.statics:Statics",
         "form_statics": "uqmsm.scales.atomistic.forms:FormStatics",
         "service": "uqmsm.scales.atomistic.service:Service",
+        "md": "uqmsm.scales.atomistic.md:MolecularDynamics",
+        "curves": "uqmsm.scales.atomistic.curves:Curves",
     },
-    "strength": {"edge": "uqmsm.scales.strength:EdgeStrength"},
+    "strength": {"edge": "uqmsm.scales.strength:EdgeStrength", "curve": "uqmsm.scales.strength.curve:StrengthCurve"},
     "phasefield": {
         "size_law": "uqmsm.scales.phasefield.size_law:SizeLaw",
         "grain_growth": "uqmsm.scales.phasefield.grain_growth:GrainGrowth",

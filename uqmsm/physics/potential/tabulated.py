@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.potential.zhou import RE, RHOE, Zhou, density, embedding, facts, published
+from uqmsm.physics.potential.zhou import RE, RHOE, Zhou, density, embedding, published
 from uqmsm.physics.potential.zhou import pair as pair_energy
 
-__all__ = ["Tables", "cutoff", "tabulate", "write_setfl"]
+__all__ = ["Tables", "cutoff", "setfl", "tabulate", "write_setfl"]
 
 CLAMP_ANGSTROM = 0.5
 
@@ -121,32 +121,30 @@ def _last_density(zhou: Zhou, largest: float, rho_max: float | None) -> float:
     return float(rho_max)
 
 
-def write_setfl(tables: Tables, path: str | Path, comment: str = "Zhou-Johnson-Wadley EAM") -> None:
-    """Write tables as a setfl file for LAMMPS's ``pair_style eam/alloy``.
+def setfl(tables: Tables, comment: str = "Zhou-Johnson-Wadley EAM") -> str:
+    """Return tables as the text of a setfl file for LAMMPS's ``pair_style eam/alloy``.
 
-    The file stores ``r phi(r)`` in eV angstrom; masses and atomic numbers come from the table of published
-    parameters. 17 digits are written, so that reading them back loses nothing.
-
-    Parameters
-    ----------
-    tables
-        A tabulated potential.
-    path
-        File to write; an existing one is replaced.
-    comment
-        First line of the file.
+    The file stores ``r phi(r)`` in eV angstrom; atomic numbers and standard masses are those of ASE. 17 digits are
+    written, so that reading them back loses nothing. The lattice of each element is a word that nobody reads.
     """
-    rows = facts(tables.elements)
-    nr, nrho = tables.density.shape[1], tables.embedding.shape[1]
+    from ase.data import atomic_masses, atomic_numbers
+
+    n, nr, nrho = len(tables.elements), tables.density.shape[1], tables.embedding.shape[1]
     r = tables.r_step * np.arange(nr)
-    with Path(path).open("w", encoding="ascii") as out:
-        out.write(f"{comment}\n\n\n{len(rows)} {' '.join(tables.elements)}\n")
-        out.write(f"{nrho} {tables.rho_step:.17g} {nr} {tables.r_step:.17g} {tables.cutoff:.17g}\n")
-        for i, row in enumerate(rows):
-            constant = 2.0 / np.sqrt(3.0) if row["ground_lattice"] == "bcc" else np.sqrt(2.0)
-            out.write(f"{row['Z']} {row['mass_u']} {float(row['re']) * constant:.6f} {row['ground_lattice']}\n")
-            np.savetxt(out, tables.embedding[i], fmt="%.17e")
-            np.savetxt(out, tables.density[i], fmt="%.17e")
-        for i in range(len(rows)):
-            for j in range(i + 1):
-                np.savetxt(out, r * tables.pair[i, j], fmt="%.17e")
+    lines = [comment, "", "", f"{n} {' '.join(tables.elements)}"]
+    lines.append(f"{nrho} {tables.rho_step:.17g} {nr} {tables.r_step:.17g} {tables.cutoff:.17g}")
+    for i, symbol in enumerate(tables.elements):
+        number = atomic_numbers[symbol]
+        lines.append(f"{number} {float(atomic_masses[number])!r} 0.0 none")
+        lines += [_column(tables.embedding[i]), _column(tables.density[i])]
+    lines += [_column(r * tables.pair[i, j]) for i in range(n) for j in range(i + 1)]
+    return "\n".join(lines) + "\n"
+
+
+def _column(values: NDArray[np.float64]) -> str:
+    return ("%.17e\n" * len(values) % tuple(values.tolist())).rstrip()
+
+
+def write_setfl(tables: Tables, path: str | Path, comment: str = "Zhou-Johnson-Wadley EAM") -> None:
+    """Write tables as a setfl file (see `setfl`); an existing one is replaced."""
+    Path(path).write_text(setfl(tables, comment), encoding="ascii")

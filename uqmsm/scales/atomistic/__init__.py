@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uqmsm.scales.atomistic.curves import Curves
 from uqmsm.scales.atomistic.forms import FormStatics
+from uqmsm.scales.atomistic.md import MolecularDynamics
 from uqmsm.scales.atomistic.service import Service
 from uqmsm.scales.atomistic.statics import Statics
 
-__all__ = ["FormStatics", "Service", "Statics"]
+__all__ = ["Curves", "FormStatics", "MolecularDynamics", "Service", "Statics"]
