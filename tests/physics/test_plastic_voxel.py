@@ -42,7 +42,7 @@ class Voxels:
 
     def update(self, strain, step_s=1.0):
         """Return stress ``(count, 6)``, tangent ``(count, 6, 6)`` and memory ``(count, width)``; change nothing."""
-        stress, after, failed = self.stress.copy(), np.empty_like(self.before), np.zeros(1, dtype=np.int64)
+        stress, after, failed = self.stress.copy(), self.before.copy(), np.zeros(1, dtype=np.int64)
         tangent = np.empty((*self.ids.shape, 6, 6))
         fields = np.ascontiguousarray(strain.T).reshape(6, 1, 1, -1)
         self.law.update(fields, self.ids, step_s, (self.before, after), (stress, tangent), (0, 1), failed)

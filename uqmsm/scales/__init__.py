@@ -30,6 +30,10 @@ MODELS: dict[str, dict[str, str]] = {
         "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
         "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
     },
-    "rve": {"polycrystal": "uqmsm.scales.rve:Polycrystal", "localized": "uqmsm.scales.rve:Localized"},
+    "rve": {
+        "polycrystal": "uqmsm.scales.rve:Polycrystal",
+        "localized": "uqmsm.scales.rve:Localized",
+        "crystal_plasticity": "uqmsm.scales.rve:CrystalPlasticity",
+    },
     "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
 }

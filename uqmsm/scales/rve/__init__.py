@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from uqmsm.scales.rve.crystal_plasticity import CrystalPlasticity
 from uqmsm.scales.rve.localized import Localized
 from uqmsm.scales.rve.polycrystal import Polycrystal
 
-__all__ = ["Localized", "Polycrystal"]
+__all__ = ["CrystalPlasticity", "Localized", "Polycrystal"]

@@ -182,7 +182,8 @@ def update_crystals(
         g0 times the step, n, h0 in MPa, its exponent, a modulus in MPa to weigh strains with, the tolerance in MPa, and
         the ratio of resolved stress and resistance below which nothing slips.
     before, after
-        ``(nx, ny, nz, 7 + systems)``: plastic strain, resistances in MPa, accumulated slip.
+        ``(nx, ny, nz, 7 + systems)``: plastic strain, resistances in MPa, accumulated slip. The second holds a first
+        guess of the resistances, then the answer.
     stress
         ``(6, nx, ny, nz)`` in MPa: a first guess, then the answer.
     tangent
@@ -212,7 +213,7 @@ def update_crystals(
                     trial[c] = strain[c, i, j, k] - before[i, j, k, c]
                 for s in range(systems):
                     old[s] = before[i, j, k, 6 + s]
-                    xi[s] = old[s]
+                    xi[s] = after[i, j, k, 6 + s]
                 good = _settle(point, crystal, slips, rests, work, moves)
                 good = good and condense(point, crystal, slips, rests, work, False) >= 0
                 if not (good and invert_six(work[2], tangent[i, j, k])):

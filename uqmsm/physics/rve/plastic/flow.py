@@ -18,7 +18,7 @@ __all__ = ["condense", "residual", "resist"]
 Array = NDArray[np.float64]
 
 _STILL = 1e-30  # slip of a step below which a system does not move at all
-_WEAK = 1e-9  # slip, relative to the largest, below which a system is left out of the Jacobian
+_WEAK = 1e-7  # slip, relative to the largest, below which a system is left out of the Jacobian
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

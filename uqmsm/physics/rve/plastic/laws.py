@@ -62,7 +62,7 @@ class Law(Protocol):
         planes: Planes,
         failed: NDArray[np.int64],
     ) -> None:
-        """Write memory, stress and tangent at the end of a step for some planes of voxels."""
+        """Write memory, stress and tangent at the end of a step for some planes of voxels, from the guesses in them."""
         ...
 
 

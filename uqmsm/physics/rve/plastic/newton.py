@@ -92,7 +92,7 @@ class _Newton:
         self.cell, self.state, self.control, self.accuracy, self.step_s = cell, state, control, accuracy, step_s
         self.balance = balance
         self.stress = state.stress.copy()
-        self.memory = np.empty_like(state.memory)
+        self.memory = state.memory.copy()
         self.tangent = np.empty((*cell.grain_ids.shape, 6, 6))
         self.residuals: list[float] = []
         self.iterations = 0

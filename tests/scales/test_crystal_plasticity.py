@@ -1,0 +1,89 @@
+"""The virtual tension test: its promises, its scaling, and where it must stand beside Taylor's assumption."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.rve import polycrystal
+from uqmsm.promises import check
+from uqmsm.scales.alloy import RandomAlloy
+from uqmsm.scales.rve import CrystalPlasticity
+from uqmsm.stochastic import evaluate
+
+CRYSTAL = {"C11": np.array(400.0), "C12": np.array(170.0), "C44": np.array(100.0), "crss": np.array(200.0)}
+SMALL = {"grains": 6, "voxels": 4, "slip": "bcc_110", "step": 1e-3, "plastic_strain": 0.004}
+SETTLED = {"hardening": 800.0, "saturation": 3.0, "latent": 1.4}
+
+
+def outcome_of(given=CRYSTAL, seed=1, **changes):
+    operator = CrystalPlasticity(**(SMALL | SETTLED | changes))
+    return evaluate(operator, given, {"grains": np.random.default_rng(seed)})
+
+
+def test_it_keeps_its_promises():
+    report = check(CrystalPlasticity(**SMALL), CRYSTAL, members=2)
+    assert report.ok, str(report)
+    assert report.rerolled == ()
+
+
+def test_yield_flow_and_rulebook_belong_together():
+    found = outcome_of()
+    assert found["taylor_factor"] * 200.0 == pytest.approx(found["offset_yield"], rel=1e-12)
+    # grains that need not all strain alike flow under less; by a few per cent of each other still
+    assert 0.0 < found["taylor_excess"] < 0.5
+    assert np.all(found["flow_stress"] < found["flow_stress_taylor"])
+    assert np.all(np.diff(found["flow_stress"]) > 0.0)
+    p = found["flow_plastic_strain"]
+    assert found["offset_yield"] == pytest.approx(np.interp(0.002, p, found["flow_stress"]), rel=1e-6)
+    rule = found["first_yield"] + found["linear_hardening"] * p - found["voce_rise"] * np.expm1(-found["voce_rate"] * p)
+    assert rule == pytest.approx(found["flow_stress"], abs=5.0 * float(found["rulebook_misfit"]))
+    assert found["rulebook_misfit"] < 0.02 * found["offset_yield"]
+    assert found["hill_mandel_gap"] <= 1e-10
+    assert found["fatigue_indicator"] > 1.0
+
+
+def test_the_stiffness_is_that_of_the_same_grains_pulled():
+    operator = CrystalPlasticity(**(SMALL | SETTLED))
+    rng = np.random.default_rng(1)
+    grains = polycrystal(rng, rng, 6, (4, 4, 4))
+    history = operator.tested((400.0, 170.0, 100.0), grains, operator.law_of_slip(200.0))
+    # Young's modulus along the pull
+    young = 1e3 / np.linalg.inv(outcome_of()["stiffness"])[0, 0]
+    assert history.stress[0, 0] / history.strain[0, 0] == pytest.approx(young, rel=1e-6)
+    assert history.stress[-1, 0] / history.strain[-1, 0] < 0.5 * young
+
+
+def test_every_stress_scales_with_every_modulus():
+    one = outcome_of()
+    two = outcome_of({name: 2.0 * value for name, value in CRYSTAL.items()}, hardening=1600.0)
+    for name in ("offset_yield", "flow_stress", "stiffness", "offset_yield_taylor"):
+        assert two[name] == pytest.approx(2.0 * one[name], rel=1e-6, abs=1e-6)
+    assert two["taylor_factor"] == pytest.approx(one["taylor_factor"], rel=1e-6)
+
+
+def test_boundaries_add_their_share():
+    bare, walled = outcome_of(), outcome_of(hall_petch=240.0, grain_diameter=100.0)
+    for name in ("offset_yield", "flow_stress", "flow_stress_taylor", "offset_yield_taylor"):
+        assert walled[name] == pytest.approx(bare[name] + 24.0, rel=1e-12)
+    assert walled["taylor_factor"] == bare["taylor_factor"]
+
+
+def test_what_contradicts_the_stages_before_is_told():
+    class Strength:
+        strain_rate = 1.0
+        outputs = CrystalPlasticity().inputs
+
+    alloy = RandomAlloy(elements=("Ni",), composition=(1.0,), lattice="fcc")
+    told = list(CrystalPlasticity().consistent({"alloy": alloy, "strength": Strength()}))
+    assert len(told) == 2
+    assert "write  slip: fcc" in told[0]
+    assert "write the same rate in both" in told[1]
+    for wrong, words in (
+        ({"voxels": 4, "grains": 60}, "voxels: 8 or more"),
+        ({"offset": 0.02}, "beyond the offset"),
+        ({"step": 0.0}, "step = 0 must be positive"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            CrystalPlasticity(**wrong)

@@ -1,0 +1,254 @@
+"""A virtual tension test: the block of grains pulled until it flows, and the rulebook a component is given of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqmsm.errors import StudyError
+from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
+from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
+
+if TYPE_CHECKING:
+    from uqmsm.physics.rve.microstructure import Polycrystal as Grains
+    from uqmsm.physics.rve.plastic.laws import Slip
+    from uqmsm.physics.rve.plastic.loading import History
+
+__all__ = ["CrystalPlasticity"]
+
+Floats = NDArray[np.float64]
+
+# the plate is pulled along x
+PULL = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+POINTS = 20
+LIMIT = 0.1  # total strain at which an endless test is given up
+
+
+@dataclass(frozen=True)
+class CrystalPlasticity:
+    """Crystal plasticity of a periodic Voronoi polycrystal under uniaxial stress, beside Taylor's assumption.
+
+    Both speak of the same grains with the same law of slip, so that their difference is one of a pair.
+
+    Parameters
+    ----------
+    grains
+        Grains in the cell.
+    voxels
+        Voxels along each edge of the cell.
+    slip
+        Slip systems.
+    exponent
+        n of the rate law of slip: the strain-rate sensitivity is 1/n. At the strain rate of the test a system slips
+        under the critical stress that the stages before give.
+    hardening
+        Initial hardening of a slip system by its own slip, h0. A guess within a factor 2 unless stated.
+    saturation
+        Critical stress after endless slip over the initial one. Where resistances end is not known without a test.
+    latent
+        Hardening by slip on systems of another plane over that by its own.
+    strain_rate
+        Of the test, per second; the one that the critical stress belongs to.
+    plastic_strain
+        Where the test ends.
+    step
+        Total strain of one load.
+    offset
+        Plastic strain that counts as yield.
+    grain_diameter
+        Mean grain diameter, for the boundaries' share of the strength.
+    hall_petch
+        Hall-Petch constant; the yield stress of the rulebook is that of the cell plus ky d^(-1/2). Zero where a stage
+        after this one adds it.
+    accuracy
+        Largest stress out of balance, relative to the stress.
+    """
+
+    grains: int = 60
+    voxels: int = 16
+    slip: Literal["fcc", "bcc_110", "bcc_110_112", "bcc_110_112_123"] = "bcc_110_112"
+    exponent: Annotated[Uncertain, Unit("1")] = 50.0
+    hardening: Annotated[Uncertain, Unit("MPa")] = Epistemic(LogNormal(1000.0, 0.7))
+    saturation: Annotated[Uncertain, Unit("1")] = Epistemic(LogNormal(3.0, 0.3))
+    latent: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(1.4, 0.2))
+    strain_rate: Annotated[float, Unit("1/s")] = 1e-3
+    plastic_strain: Annotated[float, Unit("1")] = 0.01
+    step: Annotated[float, Unit("1")] = 5e-4
+    offset: Annotated[float, Unit("1")] = 0.002
+    grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
+    hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 0.0
+    accuracy: Annotated[float, Unit("1")] = 1e-8
+
+    def __post_init__(self) -> None:
+        """Refuse cells in which grains are no longer resolved, and tests that end before they yield."""
+        if self.grains < 1 or self.voxels**3 < 8 * self.grains:
+            least = math.ceil((8 * max(self.grains, 1)) ** (1 / 3))
+            raise StudyError(
+                f"grains = {self.grains}, voxels = {self.voxels}: at least 1 grain and 8 voxels a grain are needed; "
+                f"write voxels: {least} or more, or fewer grains"
+            )
+        if not 0 < self.offset < self.plastic_strain < LIMIT:
+            raise StudyError(
+                f"offset = {self.offset:g}, plastic_strain = {self.plastic_strain:g}: the test must go beyond the "
+                f"offset and end before {LIMIT:g}; strains are small"
+            )
+        for name in ("strain_rate", "step", "accuracy"):
+            if not getattr(self, name) > 0:
+                raise StudyError(f"{name} = {getattr(self, name):g} must be positive")
+
+    @property
+    def inputs(self) -> Ports:
+        """The crystal at service temperature."""
+        return (Port("C11", "GPa"), Port("C12", "GPa"), Port("C44", "GPa"), Port("crss", "MPa"))
+
+    @property
+    def outputs(self) -> Ports:
+        """Stiffness, yield and hardening of one and the same block."""
+        curve = ("flow_strain",)
+        return (
+            Port("stiffness", "GPa", ("voigt", "voigt_"), "effective stiffness, order 11 22 33 23 13 12"),
+            Port("taylor_factor", "1", meaning="yield stress of the virtual test over the critical stress of a system"),
+            Port("taylor_bound", "1", meaning="Taylor factor of the same grains, all strained alike"),
+            Port("offset_yield", "MPa", meaning="yield stress at the offset, virtual test"),
+            Port("offset_yield_taylor", "MPa", meaning="yield stress at the offset, Taylor's assumption"),
+            Port("taylor_excess", "1", meaning="Taylor's yield stress over that of the virtual test, less one"),
+            Port("flow_plastic_strain", "1", curve, "plastic strain along the flow curves"),
+            Port("flow_stress", "MPa", curve, "flow stress, virtual test"),
+            Port("flow_stress_taylor", "MPa", curve, "flow stress, Taylor's assumption"),
+            Port("first_yield", "MPa", meaning="J2 rulebook: yield stress at no plastic strain"),
+            Port("linear_hardening", "MPa", meaning="J2 rulebook: linear hardening H"),
+            Port("voce_rise", "MPa", meaning="J2 rulebook: Q of Q (1 - exp(-b p))"),
+            Port("voce_rate", "1", meaning="J2 rulebook: b of Q (1 - exp(-b p))"),
+            Port("rulebook_misfit", "MPa", meaning="what the J2 rulebook cannot follow, root mean square"),
+            Port("fatigue_indicator", "1", meaning="slip of the most slipped hundredth of the block over the mean"),
+            Port("hill_mandel_gap", "1", meaning="largest relative difference of micro and macro work of an increment"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The microstructure, and what is not known of slip."""
+        grains = Source("grains", Kind.ALEATORIC, long_name=f"the {self.grains} grains of the cell")
+        return (grains, *law_sources(self))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where slip systems or rate are those of another material or test."""
+        lattice = field_of(upstream, "composition", "lattice")
+        if lattice is not None and not self.slip.startswith(lattice):
+            yield (
+                f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
+                f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
+            )
+        rate = field_of(upstream, "crss", "strain_rate")
+        if rate is not None and not math.isclose(rate, self.strain_rate, rel_tol=1e-6):
+            yield (
+                f"strain_rate = {self.strain_rate:g} per second, and the critical stress is that of {rate:g} per "
+                "second; write the same rate in both"
+            )
+
+    def warm_up(self) -> None:
+        """Compile the kernels once, on a tiny cell."""
+        crystal = {"C11": np.array(200.0), "C12": np.array(120.0), "C44": np.array(100.0), "crss": np.array(50.0)}
+        small = CrystalPlasticity(
+            grains=2, voxels=3, slip=self.slip, hardening=500.0, saturation=3.0, latent=1.4, plastic_strain=4e-3
+        )
+        small(crystal, {"grains": np.random.default_rng(0)})
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return (
+            "law of slip: J. W. Hutchinson, Proc. R. Soc. A 348, 101 (1976)",
+            "its hardening: F. Roters et al., Comput. Mater. Sci. 158, 420 (2019)",
+            "Newton's method on the FFT grid: L. Gelebart, R. Mondon-Cancel, Comput. Mater. Sci. 77, 430 (2013)",
+            "Taylor factor: G. I. Taylor, J. Inst. Metals 62, 307 (1938)",
+            "work at the bridge of scales: R. Hill, J. Mech. Phys. Solids 11, 357 (1963)",
+        )
+
+    def cost(self, upstream: Sequence[object] = ()) -> float:
+        """Return seconds per call, roughly, on one core."""
+        systems = {"fcc": 12, "bcc_110": 12, "bcc_110_112": 24, "bcc_110_112_123": 48}[self.slip]
+        loads = (self.plastic_strain + 0.004) / self.step
+        return loads * (0.02 + self.voxels**3 * 1.5e-6 * systems)
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Test one member."""
+        from uqmsm.physics.rve.effective import homogenize_cubic
+        from uqmsm.physics.rve.microstructure import polycrystal
+        from uqmsm.physics.rve.plastic.replay import fatigue_indicator
+        from uqmsm.physics.rve.plastic.rulebook import fit_hardening, offset_yield, taylor_hardening
+        from uqmsm.physics.rve.taylor import taylor_factor
+
+        rng = streams["grains"]
+        block = polycrystal(rng, rng, self.grains, (self.voxels,) * 3)
+        c11, c12, c44, crss = (float(given[name]) for name in ("C11", "C12", "C44", "crss"))
+        elastic = homogenize_cubic(c11, c12, c44, block.orientations, block.grain_ids)
+        law = self.law_of_slip(crss)
+        history = self.tested((c11, c12, c44), block, law)
+        strain, stress = history.strain[:, 0], history.stress[:, 0]
+        slope = stress[0] / strain[0]
+        boundaries = settled(self.hall_petch) / math.sqrt(settled(self.grain_diameter))
+        level = offset_yield(strain, stress, slope, self.offset)
+        plastic = np.linspace(0.0, self.plastic_strain, POINTS + 1)[1:]
+        flow = np.interp(plastic, strain - stress / slope, stress) + boundaries
+        rule = fit_hardening(plastic, flow)
+        bound = taylor_factor(block.orientations, self.slip, axis=(1.0, 0.0, 0.0), fractions=block.fractions).mean
+        taylor = taylor_hardening(law, bound)
+        level_taylor = float(taylor.stress_MPa(np.array(self.offset)))
+        return {
+            "stiffness": elastic.stiffness,
+            "taylor_factor": level / crss,
+            "taylor_bound": bound,
+            "offset_yield": level + boundaries,
+            "offset_yield_taylor": level_taylor + boundaries,
+            "taylor_excess": level_taylor / level - 1.0,
+            "flow_plastic_strain": plastic,
+            "flow_stress": flow,
+            "flow_stress_taylor": taylor.stress_MPa(plastic) + boundaries,
+            "first_yield": rule.yield_MPa,
+            "linear_hardening": rule.linear_MPa,
+            "voce_rise": rule.voce_rise_MPa,
+            "voce_rate": rule.voce_rate,
+            "rulebook_misfit": rule.misfit_MPa,
+            "fatigue_indicator": fatigue_indicator(history.last.state.memory[..., -1]) / history.slip[-1],
+            "hill_mandel_gap": max(elastic.hill_mandel_gap, float(history.hill_mandel_gap.max())),
+        }
+
+    def law_of_slip(self, crss_MPa: float) -> Slip:
+        """Return the law of slip of one member."""
+        from uqmsm.physics.rve.plastic.laws import Slip
+        from uqmsm.physics.rve.slip import Interaction
+
+        latent = max(settled(self.latent), 0.0)
+        return Slip(
+            crss_MPa,
+            crss_MPa * max(settled(self.saturation), 1.0),
+            settled(self.hardening),
+            exponent=settled(self.exponent),
+            reference_rate_per_s=self.strain_rate,
+            families=self.slip,
+            interaction=Interaction(1.0, 1.0, latent, latent, latent, latent),
+        )
+
+    def tested(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> History:
+        """Pull a block along x until its plastic strain is that of the end."""
+        from uqmsm.physics.rve.plastic.block import Accuracy, block
+        from uqmsm.physics.rve.plastic.laws import crystals
+        from uqmsm.physics.rve.plastic.loading import drive, proportional
+        from uqmsm.physics.tensors import cubic_stiffness
+
+        cell = block(grains.grain_ids, crystals(cubic_stiffness(*moduli_GPa), grains.orientations, law))
+
+        def enough(strain: Floats, stress: Floats) -> bool:
+            return bool(strain[-1, 0] - stress[-1, 0] * strain[0, 0] / stress[0, 0] > self.plastic_strain)
+
+        # the first load is small, so that its slope is elastic
+        strains = np.concatenate([[0.02 * self.step], np.arange(self.step, LIMIT + self.step, self.step)])
+        loads: Any = proportional(PULL, strains, self.strain_rate)
+        return drive(cell, loads, accuracy=Accuracy(residual=self.accuracy), enough=enough)
