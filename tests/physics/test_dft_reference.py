@@ -18,6 +18,7 @@ from uqmsm.physics.dft.equation_of_state import birch_murnaghan, fit_birch_murna
 from uqmsm.physics.dft.functionals import coefficients
 from uqmsm.physics.dft.reference import NAMED, materials, reference, shipped
 from uqmsm.physics.dft.table import Row, read, write
+from uqmsm.scales.dft import Dft
 
 ELEMENTS = ("Mo", "Nb", "Ta", "V", "W")
 FILE = tables.path("dft") / "reference.nc"
@@ -41,6 +42,10 @@ def test_every_variable_says_its_unit_and_the_file_its_origin():
         assert kept["vectors"].attrs["units"] == "angstrom"
         assert {"versions", "licence", "regenerate", "functionals"} <= set(kept.attrs)
         assert "gpaw" in kept.attrs["versions"]
+
+
+def test_the_file_stays_small():
+    assert FILE.stat().st_size < 4_000_000
 
 
 def test_every_row_belongs_to_the_campaign():
@@ -214,22 +219,47 @@ def test_differences_within_a_functional_are_surer_than_the_functional():
     assert said.numerical_sd[column] < 0.01
 
 
-def test_elastic_constants_state_their_error_and_are_stable():
-    """W at least: PBE within three stated errors and 10 % of what was measured (Simmons & Wang 1971: 522, 204, 161)."""
-    said = reference(ELEMENTS, ("C11", "C12", "C44"))
-    labels = [quantity.label for quantity in said.quantities]
-    assert {"W.C11", "W.C12", "W.C44"} <= set(labels)
-    assert (said.numerical_sd > 0.0).all()
-    for label, measured in {"W.C11": 522.4, "W.C12": 204.4, "W.C44": 160.6}.items():
-        column = said.column(label)
-        value, error = said.named[PBE, column], said.numerical_sd[column]
-        assert abs(value - measured) < 3.0 * error + 0.1 * measured
-        assert error < 0.15 * measured  # an error that covers everything says nothing
-    c11, c12, c44 = (said.named[:, said.column(f"W.{name}")] for name in ("C11", "C12", "C44"))
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_elastic_constants_meet_published_pbe_within_their_stated_error(element):
+    """PBE of another code with k-points 0.08 per angstrom apart (`published_elastic.csv`).
+
+    Within two stated errors and 5 % for what other cores and the density of BEEF-vdW do (the published B of V and W is
+    6 and 7 % above that of all-electron codes); an error that covers everything would say nothing.
+    """
+    (row,) = (row for row in tables.rows("dft/published_elastic.csv") if row["element"] == element)
+    said = reference([element], ("bulk_modulus", "C11", "C12", "C44"))
+    for name in ("C11", "C12", "C44"):
+        column = said.column(f"{element}.{name}")
+        value, error, published_ = said.named[PBE, column], said.numerical_sd[column], float(row[name])
+        assert abs(value - published_) < 2.0 * error + 0.05 * published_, name
+        assert 0.0 < error < max(0.2 * published_, 25.0), name
+    bulk, c11, c12, c44 = said.named.T
     assert (c11 > c12).all()
     assert (c44 > 0.0).all()
-    bulk = reference(["W"], ("bulk_modulus",))
-    np.testing.assert_allclose((c11 + 2.0 * c12) / 3.0, bulk.named[:, 0], rtol=1e-9)
+    np.testing.assert_allclose((c11 + 2.0 * c12) / 3.0, bulk, rtol=1e-9)
+
+
+def test_elastic_constants_belong_to_the_functional_that_says_them():
+    """A functional stiff in one element's C44 is so in all; k-points, whose errors are independent, cannot do that."""
+    said = reference(ELEMENTS, ("C44",))
+    drawn = said.ensemble[said.whole & said.inside]  # tails are extrapolated
+    across = np.corrcoef(drawn.T)[np.triu_indices(5, 1)]
+    assert (across > 6.0 / np.sqrt(len(drawn))).all()
+    spread = np.diff(np.quantile(drawn, (0.16, 0.84), axis=0), axis=0)[0] / 2.0
+    assert (spread > said.numerical_sd).all()
+
+
+def test_the_operator_hands_on_what_is_known_of_elements_and_cells():
+    stage = Dft(("Mo", "Nb", "Ta", "W"), convergence=0.0)
+    said = stage({}, {})
+    assert {port.name for port in stage.outputs} == set(said)
+    direct = reference(stage.elements, ("C11", "C12", "C44"))
+    for name in ("C11", "C12", "C44"):
+        expected = [direct.named[0, direct.column(f"{element}.{name}")] for element in stage.elements]
+        np.testing.assert_allclose(said[f"dft_{name}"], expected, rtol=1e-12)
+    assert len(said["dft_cell_lattice_parameter"]) == len(said["dft_formation_energy"]) > 0
+    moved = Dft(stage.elements, convergence=1.0)({}, {})
+    np.testing.assert_allclose(moved["dft_C44"] - said["dft_C44"], direct.numerical_sd[2::3], rtol=1e-9)
 
 
 @pytest.mark.dft

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.dft.chosen import cells_of, functionals_of, quantities_of
+from uqmsm.physics.dft.chosen import ELASTIC, cells_of, functionals_of, quantities_of, strained_of
 from uqmsm.physics.dft.reference import NAMED, QUANTITIES, reference
 from uqmsm.quantity import Port, Ports
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
@@ -55,7 +56,8 @@ LAWS = {"beef_ensemble": BeefEnsemble}
 class Dft:
     """First-principles reference data of bcc elements, as shipped (``data/dft``), in one functional or an ensemble.
 
-    Elastic constants are handed on where strained cells of every element were computed.
+    Elastic constants are handed on where strained cells of every element were computed, and those of alloy cells (cubic
+    averages, atoms on the sites of the strained lattice) for the cells that were strained.
 
     Parameters
     ----------
@@ -96,7 +98,22 @@ class Dft:
         for name in quantities_of(self.elements):
             words = f"{name.replace('_', ' ')} of each element at rest, in order"
             ports.append(Port(f"dft_{name}", QUANTITIES[name], ("dft_element",), words))
-        return (*ports, Port("dft_formation_energy", "eV", ("dft_cell",), "formation energy per atom of each cell"))
+        return (*ports, *(port for port, _, _ in self._of_cells()))
+
+    def _of_cells(self) -> list[tuple[Port, str, list[str]]]:
+        """Return each port about alloy cells, its quantity, and the cells that it speaks of."""
+        every, strained = list(cells_of(self.elements)), list(strained_of(self.elements))
+        asked = [("formation_energy", "dft_cell", every), ("lattice_parameter", "dft_cell", every)]
+        asked += [("bulk_modulus", "dft_cell", every)]
+        asked += [(name, "dft_strained_cell", strained) for name in ELASTIC if strained]
+        found = []
+        for name, axis, cells in asked:
+            label = "dft_formation_energy" if name == "formation_energy" else f"dft_cell_{name}"
+            words = (
+                f"{name.replace('_', ' ')} of each cell{' that was strained' if cells is strained else ''}, in order"
+            )
+            found.append((Port(label, QUANTITIES[name], (axis,), words), name, cells))
+        return found
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -112,19 +129,25 @@ class Dft:
             number = int(functionals_of(self.elements, chosen + 1)[chosen])  # the same place in every longer list
             row = len(NAMED)
         numbers = [0] if number < 0 else [number]
-        asked = quantities_of(self.elements)
-        said = reference(self.elements, asked, functionals=numbers)
+        said = self._looked_up(self.elements, quantities_of(self.elements), numbers, row)
+        outcome: dict[str, Any] = {"functional": number} | {f"dft_{name}": values for name, values in said.items()}
+        cells, of_cells = list(cells_of(self.elements)), self._of_cells()
+        known = self._looked_up(cells, [name for _, name, _ in of_cells], numbers, row)
+        for port, name, wanted in of_cells:
+            outcome[port.name] = known[name] if wanted else np.empty(0)
+        return outcome
+
+    def _looked_up(
+        self, materials: Sequence[str], names: Sequence[str], numbers: list[int], row: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return quantities of the materials that have them, in order, in one functional.
+
+        They are moved together by what the calculations leave behind.
+        """
+        if not materials:
+            return {}
+        said = reference(materials, names, functionals=numbers)
         values = np.concatenate([said.named, said.ensemble])[row] + settled(self.convergence) * said.numerical_sd
-        outcome: dict[str, Any] = {"functional": number}
-        for name in asked:
-            columns = [said.column(f"{element}.{name}") for element in self.elements]
-            outcome[f"dft_{name}"] = values[columns]
-        cells = list(cells_of(self.elements))
-        of_cells = reference(cells, ("formation_energy",), functionals=numbers) if cells else None
-        energies = (
-            np.empty(0)
-            if of_cells is None
-            else np.concatenate([of_cells.named, of_cells.ensemble])[row]
-            + settled(self.convergence) * of_cells.numerical_sd
-        )
-        return outcome | {"dft_formation_energy": energies}
+        return {
+            name: values[[k for k, quantity in enumerate(said.quantities) if quantity.name == name]] for name in names
+        }

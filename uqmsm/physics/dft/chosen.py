@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.engine import Cell
 from uqmsm.physics.dft.reference import materials, reference, shipped
-from uqmsm.physics.dft.strains import STRAINS
 
-__all__ = ["cells_of", "functionals_of", "quantities_of"]
+__all__ = ["ELASTIC", "cells_of", "functionals_of", "quantities_of", "strained_of"]
+
+ELASTIC = ("C11", "C12", "C44")
+"""What strained cells add to a crystal."""
 
 _FEWEST_VOLUMES = 4  # of an equation of state
 
@@ -42,12 +44,20 @@ def cells_of(elements: Sequence[str]) -> dict[str, Cell]:
 
 
 def quantities_of(elements: Sequence[str]) -> tuple[str, ...]:
-    """Return what was computed of every one of these elements: C11, C12 and C44 need strained cells of each."""
-    roles = {row.calculation.role for row in shipped().rows if row.calculation.material == elements[0]}
-    for element in elements[1:]:
-        roles &= {row.calculation.role for row in shipped().rows if row.calculation.material == element}
-    strained = ("C11", "C12", "C44") if set(STRAINS) <= roles else ()
+    """Return what is known of every one of these elements: C11, C12 and C44 need strained cells of each."""
+    strained = ELASTIC if all(_strained(element) for element in elements) else ()
     return ("lattice_parameter", "bulk_modulus", *strained)
+
+
+def strained_of(elements: Sequence[str]) -> dict[str, Cell]:
+    """Return those of `cells_of` whose elastic constants are known, with a numerical error."""
+    return {name: cell for name, cell in cells_of(elements).items() if _strained(name)}
+
+
+@cache
+def _strained(material: str) -> bool:
+    said = reference([material], ELASTIC, functionals=[0])
+    return len(said.quantities) == len(ELASTIC) and bool(np.isfinite(said.numerical_sd).all())
 
 
 @cache

@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
+from uqmsm.physics.dft.programs import missing, unconverged
 
-__all__ = ["GPA_A3_PER_EV", "INSTALL", "Answer", "Cell", "Engine", "answer", "plane_waves", "versions"]
+__all__ = ["GPA_A3_PER_EV", "INSTALL", "TETRAHEDRA", "Answer", "Cell", "Engine", "answer", "plane_waves", "versions"]
 
 Floats = NDArray[np.float64]
+
+TETRAHEDRA = "improved-tetrahedron-method"
+"""The integration over the Brillouin zone that needs no smearing, as GPAW spells it."""
 
 GPA_A3_PER_EV = 160.2176634
 """GPa in one eV per cubic angstrom (exact since the SI of 2019)."""
@@ -129,7 +133,8 @@ def plane_waves(
     kpoints
         Divisions of the reciprocal vectors, centred on Gamma.
     smearing, width_eV
-        ``"fermi-dirac"``, ``"methfessel-paxton"`` (first order) or ``"marzari-vanderbilt"``, and its width.
+        ``"fermi-dirac"``, ``"methfessel-paxton"`` (first order) or ``"marzari-vanderbilt"``, and its width; or
+        ``"improved-tetrahedron-method"`` (Bloechl et al., Phys. Rev. B 49, 16223, 1994), which has none: write 0.
     grid
         Points of the density along each cell vector: given, so that it does not jump along an equation of state.
     """
@@ -137,7 +142,7 @@ def plane_waves(
         "mode": {"name": "pw", "ecut": float(cutoff_eV)},
         "xc": functional,
         "kpts": {"size": list(kpoints), "gamma": True},
-        "occupations": {"name": smearing, "width": float(width_eV)} | _order(smearing),
+        "occupations": {"name": smearing} | _spread(smearing, float(width_eV)),
         "gpts": list(grid),
         # the parts of the ensemble err by the first power of the density's error, the energy by the second
         "convergence": {"energy": 1e-6, "density": 1e-6},
@@ -146,8 +151,10 @@ def plane_waves(
     return Engine("gpaw", options)
 
 
-def _order(smearing: str) -> dict[str, int]:
-    return {"order": 1} if smearing == "methfessel-paxton" else {}
+def _spread(smearing: str, width_eV: float) -> dict[str, float]:
+    if smearing == TETRAHEDRA:
+        return {}
+    return {"width": width_eV} | ({"order": 1} if smearing == "methfessel-paxton" else {})
 
 
 def answer(
@@ -184,6 +191,9 @@ def answer(
         When the calculator fails in another way, or its energy is not finite.
     """
     began = time.perf_counter()
+    lacking = missing(engine.name, engine.options, cell.symbols)
+    if lacking is not None:
+        raise StudyError(f"{_place(engine, cell)}: {lacking}")
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="uqmsm-") as scratch:
         # what engines say of their own parameters' future is no concern of a number
         warnings.simplefilter("ignore")
@@ -199,7 +209,7 @@ def answer(
             shares = np.array(_parts(atoms.calc, engine), dtype=np.float64) if parts else None
             besides = {name: energy + _difference(atoms.calc, engine, name) for name in others}
         except Exception as fault:
-            raise _told(engine, cell, fault) from fault
+            raise _told(engine, cell, fault, gave_up=unconverged(Path(scratch))) from fault
     if not np.isfinite(energy):
         raise MemberFailed(f"{_place(engine, cell)}: energy {energy} is no number; loosen or change its options")
     return Answer(energy, free, pulls, pressed, shares, besides, time.perf_counter() - began)
@@ -281,14 +291,14 @@ _ABSENT = {"FileNotFoundError", "CalculatorSetupError", "EnvironmentError", "Bad
 _REFUSED = {"PropertyNotImplementedError", "InputError", "NotImplementedError", "TypeError", "KeyError"}
 
 
-def _told(engine: Engine, cell: Cell, fault: Exception) -> Exception:
+def _told(engine: Engine, cell: Cell, fault: Exception, *, gave_up: bool = False) -> Exception:
     """Translate an engine's exception into one of ours."""
     if isinstance(fault, StudyError):
         return fault
     kinds = {kind.__name__ for kind in type(fault).__mro__}
     words = f"{_place(engine, cell)}: {type(fault).__name__}: {' '.join(str(fault).split())[:400]}"
-    if kinds & _UNCONVERGED:
-        return NotConverged(f"{words}; raise `maxiter`, widen the smearing or loosen `convergence`")
+    if gave_up or kinds & _UNCONVERGED:
+        return NotConverged(f"{words}; raise its number of iterations, widen the smearing or loosen `convergence`")
     if kinds & _ABSENT:
         how = INSTALL.get(engine.name, "install its program and data")
         return StudyError(f"{words}; its program, or the pseudopotential of an element, is missing: {how}")

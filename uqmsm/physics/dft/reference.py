@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.calculations import OTHERS
-from uqmsm.physics.dft.crystal import Equilibrium, elastic, equilibrium
+from uqmsm.physics.dft.crystal import Equilibrium, equilibrium
 from uqmsm.physics.dft.engine import Cell
+from uqmsm.physics.dft.moduli import moduli
 from uqmsm.physics.dft.strains import cubic_constants
 from uqmsm.physics.dft.table import Row, Table, read
 
@@ -135,8 +136,9 @@ def reference(
     materials
         Elements, or names of alloy cells; `materials` lists them.
     quantities
-        Of `QUANTITIES`; what a material does not have (elements a formation energy, alloy cells elastic constants) or
-        what was not computed yet is left out: look at the columns.
+        Of `QUANTITIES`; what a material does not have (elements a formation energy) or what was not computed is left
+        out: look at the columns. Elastic constants of an alloy cell are cubic averages with its atoms on the sites of
+        the strained lattice.
     functionals
         Numbers of the functionals of the ensemble that are wanted; all by default.
     path
@@ -158,7 +160,8 @@ def reference(
         found, bracketed = _properties(table, material, shifts)
         inside &= bracketed[len(NAMED) :]
         columns += [(Quantity(material, name), *found[name]) for name in quantities if name in found]
-    values = np.stack([column for _, column, _ in columns], axis=1)
+    everyone = np.empty((len(NAMED) + len(shifts), 0))
+    values = np.column_stack([everyone, *(column for _, column, _ in columns)])
     sd = np.array([sd for _, _, sd in columns])
     return Reference(tuple(q for q, _, _ in columns), values[len(NAMED) :], values[: len(NAMED)], sd, inside)
 
@@ -184,7 +187,8 @@ def _properties(
         "bulk_modulus": (state.bulk_modulus_GPa, bulk_sd),
         "bulk_derivative": (state.bulk_derivative, derivative_sd),
     }
-    shear = elastic(rows, shifts, state.volume_A3)
+    like = [_rows(table, symbol) for symbol in symbols] if len(set(symbols)) > 1 else []
+    shear = moduli(rows, shifts, state.volume_A3, like)
     if shear is not None:
         c11, c12 = cubic_constants(state.bulk_modulus_GPa, shear.tetragonal)
         found["C11"] = (c11, float(np.hypot(bulk_sd, 4.0 / 3.0 * shear.tetragonal_sd)))

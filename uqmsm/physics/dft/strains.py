@@ -17,31 +17,48 @@ from numpy.typing import ArrayLike, NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.engine import GPA_A3_PER_EV
 
-__all__ = ["STRAINS", "cubic_constants", "gradient", "shear_modulus"]
+__all__ = ["PLANES", "STRAINS", "cubic_constants", "gradient", "shear_modulus"]
 
 Floats = NDArray[np.float64]
 
 STRAINS = ("orthorhombic", "monoclinic")
 """Strains whose stiffness is C' and C44."""
 
+PLANES = {"": (0, 1, 2), " yz": (1, 2, 0), " zx": (2, 0, 1)}
+"""Endings of a strain's name, and which axes play the parts of x, y and z."""
+
 
 def gradient(strain: str, size: float) -> Floats:
     """Return the deformation gradient, shape (3, 3), of one of `STRAINS`; its determinant is 1.
+
+    Parameters
+    ----------
+    strain
+        One of `STRAINS`, in the plane xy; ``" yz"`` or ``" zx"`` after it turn it into these.
+    size
+        Its d.
 
     Raises
     ------
     StudyError
         When the strain is not known or so large that the crystal turns inside out.
     """
-    if strain not in STRAINS or not abs(size) < 0.5:
-        raise StudyError(f"strain {strain!r} of size {size}: use one of {', '.join(STRAINS)} with |size| < 0.5")
+    name, space, plane = strain.partition(" ")
+    if name not in STRAINS or space + plane not in PLANES or not abs(size) < 0.5:
+        raise StudyError(
+            f"strain {strain!r} of size {size}: use one of {', '.join(STRAINS)}, alone or followed by yz or zx, with "
+            "|size| < 0.5"
+        )
     deformed = np.eye(3)
     deformed[2, 2] = 1.0 / (1.0 - size**2)
-    if strain == "orthorhombic":
+    if name == "orthorhombic":
         deformed[0, 0], deformed[1, 1] = 1.0 + size, 1.0 - size
     else:
         deformed[0, 1] = deformed[1, 0] = size
-    return deformed
+    turned = np.empty((3, 3))
+    order = PLANES[space + plane]
+    turned[np.ix_(order, order)] = deformed
+    return turned
 
 
 def shear_modulus(size: ArrayLike, risen_eV: ArrayLike, volume_A3: float) -> tuple[Floats, Floats]:
