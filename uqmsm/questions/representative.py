@@ -7,20 +7,20 @@ conditions, fitted over the sizes, and turned round: the volume at which bias an
 
 The variance follows ``var = point_variance (A / V)^a`` with the integral range A (T. Kanit, S. Forest, I. Galliet,
 V. Mounoury, D. Jeulin, Int. J. Solids Struct. 40, 2003, 3647-3679); a is one when what is far apart is independent.
-The bias follows a power of the volume that is not fitted but known: one for periodic blocks of a periodic medium, one
-third where the surface disturbs its neighbourhood (M. Schneider, M. Josien, F. Otto, J. Mech. Phys. Solids 158, 2022,
-104652).
+The bias falls with powers of the volume that are not fitted but known: one for periodic blocks of a periodic medium;
+one third where the surface disturbs its neighbourhood (M. Schneider, M. Josien, F. Otto, J. Mech. Phys. Solids 158,
+2022, 104652), with two thirds for its edges and one for its corners.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, exp, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 from scipy.stats import chi2, norm
 
@@ -30,11 +30,11 @@ __all__ = ["BIAS_EXPONENTS", "FEWEST_BLOCKS", "Needed", "Representative", "Sprea
 
 Floats = NDArray[np.float64]
 
-BIAS_EXPONENTS = {"periodic": 1.0, "kubc": 1.0 / 3.0, "subc": 1.0 / 3.0}
-"""Power of the inverse volume with which the bias of each boundary condition falls."""
+BIAS_EXPONENTS = {"periodic": (1.0,), "kubc": (1.0 / 3.0, 2.0 / 3.0, 1.0), "subc": (1.0 / 3.0, 2.0 / 3.0, 1.0)}
+"""Powers of the inverse volume with which the bias of each boundary condition falls: faces, edges, corners."""
 FEWEST_BLOCKS = 8
 """Blocks of each size that a variance needs."""
-_LARGEST = 1e12  # volumes beyond this are not searched
+_VOLUMES = np.linspace(log(1e-2), log(1e12), 3201)  # where a needed volume is looked for, logarithms
 
 
 @dataclass(frozen=True)
@@ -108,28 +108,41 @@ class Representative:
         The property of a very large block, one for all conditions.
     spreads
         Condition -> how its scatter falls.
-    biases, bias_se
-        Condition -> relative bias at a volume of one, signed, and its standard error.
+    biases
+        Condition -> terms of the relative bias at a volume of one, signed.
     exponents
-        Condition -> power with which the bias falls; assumed.
+        Condition -> powers with which these terms fall; assumed.
     misfit
         Probability of a larger chi-square were the laws of bias true.
     covariance
-        ``(1 + conditions,)`` squared: of the limit and of limit times bias, in order.
+        Of the limit and of limit times each term of the biases, in order, squared.
     """
 
     limit: float
     limit_se: float
     spreads: dict[str, Spread]
-    biases: dict[str, float]
-    bias_se: dict[str, float]
-    exponents: dict[str, float]
+    biases: dict[str, Floats]
+    exponents: dict[str, tuple[float, ...]]
     misfit: float
     covariance: Floats
 
     def bias(self, condition: str, volume: float) -> float:
         """Return the relative bias of a condition at a volume, signed."""
-        return float(self.biases[condition] * volume ** -self.exponents[condition])
+        return float(self.biases[condition] @ volume ** -np.array(self.exponents[condition]))
+
+    def bias_se(self, condition: str, volume: float) -> float:
+        """Return the standard error of `bias`."""
+        return float(np.sqrt(self._bias_variance(condition, volume)))
+
+    def _terms(self, condition: str) -> slice:
+        names = list(self.exponents)
+        start = 1 + sum(len(self.exponents[name]) for name in names[: names.index(condition)])
+        return slice(start, start + len(self.exponents[condition]))
+
+    def _bias_variance(self, condition: str, volume: float) -> float:
+        # the limit is so much better known than the biases that its own error is left out of the ratio
+        powers, terms = volume ** -np.array(self.exponents[condition]), self._terms(condition)
+        return float(powers @ self.covariance[terms, terms] @ powers) / self.limit**2
 
     def blocks(self, condition: str, volume: float, error: float) -> int | None:
         """Return how many blocks of a volume meet a relative error, two standard deviations and the bias included.
@@ -156,28 +169,30 @@ class Representative:
         Raises
         ------
         StudyError
-            When the error is not between 0 and 1, or there are no blocks, or no volume up to 1e12 meets the error.
+            When the error is not between 0 and 1, or there are no blocks, or the error is met nowhere, or everywhere,
+            from 0.01 to 1e12.
         """
         if not 0.0 < error < 1.0 or blocks < 1:
             raise StudyError(f"error {error} with {blocks} blocks: give an error between 0 and 1 and at least 1 block")
-        spread, power = self.spreads[condition], self.exponents[condition]
-        start = np.array([self.biases[condition], spread.intercept, spread.exponent])
+        spread, terms = self.spreads[condition], self._terms(condition)
+        start = np.array([spread.intercept, spread.exponent, *self.biases[condition]])
+        falls = np.exp(-np.outer(_VOLUMES, self.exponents[condition]))
 
-        def volume(values: Floats) -> float:
-            def excess(logarithm: float) -> float:
-                bias = abs(values[0]) * exp(-power * logarithm)
-                sd = exp(0.5 * (values[1] - values[2] * logarithm)) / self.limit
-                return log((bias + 2.0 * sd / sqrt(blocks)) / error)
+        def last(values: Floats) -> float:
+            """Return the logarithm of the volume from which on the error is met."""
+            sd = np.exp(0.5 * (values[0] - values[1] * _VOLUMES)) / self.limit
+            excess = np.log((np.abs(falls @ values[2:]) + 2.0 * sd / sqrt(blocks)) / error)
+            over = np.flatnonzero(excess > 0.0)
+            if not over.size or over[-1] == len(excess) - 1:
+                raise StudyError(f"no volume from 0.01 to 1e12 brings the error of {condition} to {error:g}")
+            k = over[-1]
+            return float(_VOLUMES[k] + (_VOLUMES[k + 1] - _VOLUMES[k]) * excess[k] / (excess[k] - excess[k + 1]))
 
-            if excess(log(_LARGEST)) > 0.0:
-                raise StudyError(f"no volume up to {_LARGEST:g} brings the error of {condition} to {error:g}")
-            return float(brentq(excess, log(1e-6), log(_LARGEST)))
-
-        found = volume(start)
-        covariance = np.zeros((3, 3))
-        covariance[0, 0], covariance[1:, 1:] = self.bias_se[condition] ** 2, spread.covariance
-        nudges = np.diag(1e-4 * np.maximum(np.abs(start), 1e-3))
-        slope = np.array([(volume(start + one) - found) / one.sum() for one in nudges])
+        found = last(start)
+        covariance = np.zeros((len(start),) * 2)
+        covariance[:2, :2], covariance[2:, 2:] = spread.covariance, self.covariance[terms, terms] / self.limit**2
+        nudges = np.diag(1e-3 * np.sqrt(np.diag(covariance)))
+        slope = np.array([(last(start + one) - last(start - one)) / (2.0 * one.sum()) for one in nudges])
         half = float(norm.ppf(0.95) * np.sqrt(slope @ covariance @ slope))
         at = exp(found)
         sd = spread.sd(at) / self.limit
@@ -220,7 +235,7 @@ def spread_by_size(volumes: Sequence[float], samples: Sequence[Floats]) -> Sprea
 def representative(
     volumes: Sequence[float],
     samples: Mapping[str, Sequence[Floats]],
-    exponents: Mapping[str, float] | None = None,
+    exponents: Mapping[str, tuple[float, ...]] | None = None,
 ) -> Representative:
     """Fit scatter and bias of blocks of several sizes under several boundary conditions.
 
@@ -232,7 +247,7 @@ def representative(
         Condition -> the property of the blocks of each size, ``(blocks,)`` each. The same block has the same place
         under all conditions: what they share cancels in the differences.
     exponents
-        Condition -> power of the inverse volume with which its bias falls; `BIAS_EXPONENTS` where not given.
+        Condition -> powers of the inverse volume with which its bias falls; `BIAS_EXPONENTS` where not given.
 
     Raises
     ------
@@ -240,49 +255,55 @@ def representative(
         With too few sizes or blocks, blocks that are not the same under all conditions, conditions whose exponent is
         not known, or a limit that is not positive.
     """
-    powers = {name: _exponent(name, exponents) for name in samples}
+    powers = {name: _exponents(name, exponents) for name in samples}
     spreads = {name: spread_by_size(volumes, of_one) for name, of_one in samples.items()}
     counts = {tuple(len(one) for one in of_one) for of_one in samples.values()}
     if len(counts) != 1:
         raise StudyError(f"blocks of the sizes differ between the conditions: {counts}; use the same blocks for all")
-    names = list(samples)
-    normal, right = np.zeros((1 + len(names),) * 2), np.zeros(1 + len(names))
-    rows = []
-    for k, volume in enumerate(volumes):
-        table = np.stack([samples[name][k] for name in names])
-        design = np.zeros((len(names), 1 + len(names)))
-        design[:, 0] = 1.0
-        design[range(len(names)), range(1, 1 + len(names))] = [volume ** -powers[name] for name in names]
-        weight = np.linalg.inv(np.atleast_2d(np.cov(table)) / table.shape[1])
-        normal += design.T @ weight @ design
-        right += design.T @ weight @ table.mean(axis=1)
-        rows.append((design, weight, table.mean(axis=1)))
-    covariance = np.linalg.inv(normal)
-    found = covariance @ right
+    found, covariance, misfit = _least_squares(volumes, list(samples.values()), list(powers.values()))
     if not found[0] > 0.0:
         raise StudyError(f"the limit of large blocks is {found[0]:g}; relative errors need a positive property")
+    ends = np.cumsum([1] + [len(one) for one in powers.values()])
+    terms = [found[start:end] / found[0] for start, end in pairwise(ends)]
+    limit_se = float(np.sqrt(covariance[0, 0]))
+    biases = dict(zip(samples, terms, strict=True))
+    return Representative(float(found[0]), limit_se, spreads, biases, powers, misfit, covariance)
+
+
+def _least_squares(
+    volumes: Sequence[float], samples: Sequence[Sequence[Floats]], powers: Sequence[tuple[float, ...]]
+) -> tuple[Floats, Floats, float]:
+    """Fit one limit and the terms of bias to the means, weighted by what the blocks share."""
+    columns = 1 + sum(len(one) for one in powers)
+    if len(volumes) * len(samples) < columns:
+        raise StudyError(f"{len(volumes)} sizes for {columns} constants; give more sizes")
+    normal, right, rows = np.zeros((columns, columns)), np.zeros(columns), []
+    for k, volume in enumerate(volumes):
+        table = np.stack([of_one[k] for of_one in samples])
+        design = np.zeros((len(samples), columns))
+        design[:, 0] = 1.0
+        start = 1
+        for row, one in enumerate(powers):
+            design[row, start : start + len(one)] = volume ** -np.array(one)
+            start += len(one)
+        weight, mean = np.linalg.inv(np.atleast_2d(np.cov(table)) / table.shape[1]), table.mean(axis=1)
+        normal += design.T @ weight @ design
+        right += design.T @ weight @ mean
+        rows.append((design, weight, mean))
+    covariance = np.asarray(np.linalg.inv(normal), dtype=np.float64)
+    found = covariance @ right
     squares = sum(float((mean - d @ found) @ w @ (mean - d @ found)) for d, w, mean in rows)
-    free = len(volumes) * len(names) - len(found)
-    ses = np.sqrt(np.diag(covariance))
-    return Representative(
-        float(found[0]),
-        float(ses[0]),
-        spreads,
-        {name: float(value / found[0]) for name, value in zip(names, found[1:], strict=True)},
-        {name: float(value / found[0]) for name, value in zip(names, ses[1:], strict=True)},
-        powers,
-        float(chi2.sf(squares, free)) if free > 0 else 1.0,
-        np.asarray(covariance, dtype=np.float64),
-    )
+    free = len(volumes) * len(samples) - columns
+    return found, covariance, float(chi2.sf(squares, free)) if free > 0 else 1.0
 
 
-def _exponent(name: str, given: Mapping[str, float] | None) -> float:
-    power = {**BIAS_EXPONENTS, **(given or {})}.get(name)
-    if power is None or not power > 0.0:
+def _exponents(name: str, given: Mapping[str, tuple[float, ...]] | None) -> tuple[float, ...]:
+    powers = {**BIAS_EXPONENTS, **(given or {})}.get(name, ())
+    if not powers or min(powers) <= 0.0:
         raise StudyError(
-            f"the bias of {name!r} falls with an unknown power of the volume; give it: exponents={{'{name}': 1.0}}"
+            f"the bias of {name!r} falls with unknown powers of the volume; give them: exponents={{'{name}': (1.0,)}}"
         )
-    return power
+    return powers
 
 
 def _refuse(volumes: Sequence[float], samples: Sequence[Floats]) -> None:
