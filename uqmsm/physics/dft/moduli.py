@@ -172,9 +172,11 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
     Of each kind the largest change and not that to the finest: k-points scatter moduli of metals without order, and two
     meshes may agree by chance. What a coarser mesh changes is its own error more than ours; errors of sums over
     k-points fall with the square of the spacing or faster, and so does what is charged. Compared is the strain of the
-    same size, so that the fourth order drops out; NaN if nothing was compared.
+    same size, so that the fourth order drops out; where a kind has no strained cells, the scatter of the cell at rest
+    tells. NaN if nothing was compared.
     """
     found: dict[str, float] = {}
+    guessed: dict[str, float] = {}
     ours = secants(groups[chosen], strain)
     for settings, group in groups.items():
         kind = _what_changed(chosen, settings)
@@ -183,10 +185,12 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
         finer = min(1.0, float(np.prod(settings.kpoints) / np.prod(chosen.kpoints)) ** (2.0 / 3.0))
         theirs = secants(group, strain)
         changes = [_change(ours[v], theirs[v]) * finer for v in theirs if v in ours]
-        rest = [r for r in group if r.calculation.role == "volume" and place(r) in ours]
-        changes += [_scattered(ours[place(r)], r) * finer for r in rest if not theirs]
-        if changes:
-            found[kind] = max(found.get(kind, 0.0), *changes)
+        rest = [row for row in group if row.calculation.role == "volume" and place(row) in ours]
+        scatter = [_scattered(ours[place(row)], row) * finer for row in rest]
+        for known, values in ((found, changes), (guessed, scatter)):
+            if values:
+                known[kind] = max(known.get(kind, 0.0), *values)
+    found = guessed | found
     if not found:
         return float("nan")
     one_size = all(len(one.strained) == 1 for one in ours.values())
