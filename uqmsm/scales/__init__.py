@@ -22,6 +22,10 @@ MODELS: dict[str, dict[str, str]] = {
         "service": "uqmsm.scales.atomistic.service:Service",
         "md": "uqmsm.scales.atomistic.md:MolecularDynamics",
         "curves": "uqmsm.scales.atomistic.curves:Curves",
+        "vacancy": "uqmsm.scales.atomistic.vacancy:Vacancy",
+        "stacking_fault": "uqmsm.scales.atomistic.stacking_fault:StackingFault",
+        "surface": "uqmsm.scales.atomistic.surface:Surface",
+        "misfit_spread": "uqmsm.scales.atomistic.misfit_spread:MisfitSpread",
     },
     "strength": {"edge": "uqmsm.scales.strength:EdgeStrength", "curve": "uqmsm.scales.strength.curve:StrengthCurve"},
     "phasefield": {

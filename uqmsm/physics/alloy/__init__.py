@@ -6,9 +6,11 @@ from uqmsm.physics.alloy.arranging import Arrangement, arrange, quasirandom
 from uqmsm.physics.alloy.filling import configuration, counts
 from uqmsm.physics.alloy.lattice import BASES, block, shells, sites
 from uqmsm.physics.alloy.order import homecomers, neighbours, pair_counts, random_order, random_scatter, warren_cowley
+from uqmsm.physics.alloy.planes import PLANES, plane_block
 
 __all__ = [
     "BASES",
+    "PLANES",
     "Arrangement",
     "arrange",
     "block",
@@ -17,6 +19,7 @@ __all__ = [
     "homecomers",
     "neighbours",
     "pair_counts",
+    "plane_block",
     "quasirandom",
     "random_order",
     "random_scatter",

@@ -36,6 +36,9 @@ class Misfit:
         (n_elements,) of that mean, from the scatter between families; NaN for a single family.
     families
         (n_families, n_elements) each family's own estimate.
+    potentials, potential_errors
+        (n_elements,) chemical potentials (eV) of the random alloy at rest, e + de/dc along (e_n - c) with e the energy
+        per atom, from the same swaps, and standard errors; sum of composition times potentials is e.
     iterations, products
         Newton steps and second-derivative products spent.
     """
@@ -43,6 +46,8 @@ class Misfit:
     volumes: Floats
     standard_errors: Floats
     families: Floats
+    potentials: Floats
+    potential_errors: Floats
     iterations: int
     products: int
 
@@ -143,9 +148,9 @@ def misfit_volumes(
     if strain_stiffness is None:
         strain_stiffness = rest.stiffness.affine()[0]
     n = len(rest.crystal.species)
-    families, iterations, products = np.empty((n_families, k)), 0, 0
+    families, energies, iterations, products = np.empty((n_families, k)), np.empty((n_families, k)), 0, 0
 
-    def volume_of(species: Species) -> float:
+    def per_atom(species: Species) -> tuple[float, float]:
         nonlocal iterations, products
         crystal = Crystal(species, rest.crystal.positions, rest.crystal.cell)
         swapped = relax(
@@ -154,20 +159,30 @@ def misfit_volumes(
         )  # fmt: skip
         iterations += swapped.iterations
         products += swapped.products
-        return swapped.crystal.volume / n
+        return swapped.crystal.volume / n, swapped.energy / n
 
     for family in range(n_families):
         rows, rises = [], []
         for _, towards, away in swaps(rest.crystal.species, fractions, step, rng.permutation(n)):
             start = rest.crystal.species if away is None else away
-            base = rest.crystal.volume / n if away is None else volume_of(away)
+            base = (rest.crystal.volume / n, rest.energy / n) if away is None else per_atom(away)
             rows.append((np.bincount(towards, minlength=k) - np.bincount(start, minlength=k)) / n)
-            rises.append(volume_of(towards) - base)
-        families[family] = _gradient(np.array(rows).reshape(-1, k), np.array(rises), fractions)
+            rises.append(np.subtract(per_atom(towards), base))
+        changes, both = np.array(rows).reshape(-1, k), np.array(rises).reshape(-1, 2)
+        families[family] = _gradient(changes, both[:, 0], fractions)
+        energies[family] = _gradient(changes, both[:, 1], fractions)
     mean = families.mean(axis=0)
     mean -= fractions @ mean  # once more, for the last bits
-    spread = families.std(axis=0, ddof=1) / np.sqrt(n_families) if n_families > 1 else np.full(k, np.nan)
-    return Misfit(mean, spread, families, iterations, products)
+    slopes = energies.mean(axis=0)
+    potentials = rest.energy / n + slopes - fractions @ slopes
+    return Misfit(mean, _scatter(families), families, potentials, _scatter(energies), iterations, products)
+
+
+def _scatter(families: Floats) -> Floats:
+    """Return the standard error of the mean over families; NaN of one alone."""
+    if len(families) < 2:
+        return np.full(families.shape[1], np.nan)
+    return np.asarray(families.std(axis=0, ddof=1) / np.sqrt(len(families)))
 
 
 def _gradient(changes: Floats, rises: Floats, composition: Floats) -> Floats:

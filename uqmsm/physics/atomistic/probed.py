@@ -154,9 +154,12 @@ def _stiffness(probe: Probe, rest: Rest, step: float, tolerance: float) -> tuple
 def _misfits(
     probe: Probe, rest: Rest, composition: Floats, rng: np.random.Generator, families: int, tolerance: float
 ) -> tuple[Floats, int]:
-    """Return (families, elements) misfit volumes in A^3 and the probes spent; see `misfit.misfit_volumes`."""
+    """Return (2, families, elements) misfit volumes in A^3 and chemical potentials in eV, and the probes spent.
+
+    See `misfit.misfit_volumes`.
+    """
     n, k, probes = len(rest.crystal.species), len(composition), 0
-    found = np.empty((families, k))
+    found = np.empty((2, families, k))
     for family in range(families):
         changes, rises = [], []
         for _, towards, away in swaps(rest.crystal.species, composition, 0.125, rng.permutation(n)):
@@ -167,12 +170,13 @@ def _misfits(
                 )
                 ended = probed_rest(probe, crystal, force_tolerance_eV_per_A=tolerance)
                 probes += ended.probes
-                volumes.append((crystal.species, ended.crystal.volume / n))
+                volumes.append((crystal.species, np.array([ended.crystal.volume, ended.energy]) / n))
             (to, high), (source, low) = volumes
             changes.append((np.bincount(to, minlength=k) - np.bincount(source, minlength=k)) / n)
             rises.append(high - low)
-        slopes = np.linalg.lstsq(np.array(changes).reshape(-1, k), np.array(rises), rcond=None)[0]
-        found[family] = slopes - composition @ slopes  # the constant along (1, ..., 1) is free
+        slopes = np.linalg.lstsq(np.array(changes).reshape(-1, k), np.array(rises).reshape(-1, 2), rcond=None)[0]
+        found[:, family] = (slopes - composition @ slopes).T  # the constant along (1, ..., 1) is free
+    found[1] += rest.energy / n
     return found, probes
 
 
@@ -213,13 +217,13 @@ def probed_statics(
     rest = probed_rest(probe, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=tolerance)
     relaxed, affine, answer, probes = _stiffness(probe, rest, strain_step, tolerance)
     cubic = require_stable(relaxed)
-    volumes = errors = np.full(len(fractions), np.nan)
+    means = errors = np.full((2, len(fractions)), np.nan)
     if n_families > 0:
         families, more = _misfits(probe, rest, fractions, rng, n_families, tolerance)
         probes += more
-        volumes = families.mean(axis=0)
+        means = families.mean(axis=1)
         if n_families > 1:
-            errors = families.std(axis=0, ddof=1) / np.sqrt(n_families)
+            errors = families.std(axis=1, ddof=1) / np.sqrt(n_families)
     wander = rest.crystal.positions - sites @ rest.crystal.cell
     wander -= wander.mean(axis=0)
     return Statics(
@@ -232,8 +236,10 @@ def probed_statics(
         born_cubic=cubic_projection(affine),
         nonaffine_fractions=softened(affine, relaxed),
         nonaffine_plateau=deviations(rest.crystal, answer).mean_plateau(),
-        misfit_volumes=volumes,
-        misfit_volumes_se=errors,
+        misfit_volumes=means[0],
+        misfit_volumes_se=errors[0],
+        chemical_potentials=means[1],
+        chemical_potentials_se=errors[1],
         residual_force=rest.residual_force,
         residual_stress=float(np.abs(rest.stress).max()),
         rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),

@@ -22,11 +22,12 @@ from uqmsm.physics.atomistic.splines import Potential
 __all__ = ["CellFreedom", "Crystal", "Relaxed", "relax", "strain_matrix"]
 
 Floats = NDArray[np.float64]
-CellFreedom = Literal["fixed", "volume", "full"]
+CellFreedom = Literal["fixed", "volume", "normal", "full"]
 
 _FREEDOMS: dict[str, Floats] = {
     "fixed": np.zeros((6, 0)),
     "volume": np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]]),
+    "normal": np.eye(6)[:, 2:3],
     "full": np.eye(6),
 }
 _LONGEST_STEP_A = 0.3
@@ -145,6 +146,7 @@ def relax(
     cell_freedom: CellFreedom = "full",
     force_tolerance_eV_per_A: float = 1e-5,
     stress_tolerance_GPa: float = 1e-3,
+    free_axes: tuple[int, int, int] = (1, 1, 1),
     neighbours: Neighbours | None = None,
     strain_stiffness: Floats | None = None,
     skin_A: float = 0.8,
@@ -157,9 +159,11 @@ def relax(
     potential, crystal
         What to relax, from where.
     cell_freedom
-        "fixed", "volume" (isotropic) or "full" (all six strains).
+        "fixed", "volume" (isotropic), "normal" (along z) or "full" (all six strains).
     force_tolerance_eV_per_A, stress_tolerance_GPa
         Largest component left.
+    free_axes
+        1 for each of x, y, z along which atoms may move, 0 where only the cell moves them.
     neighbours
         A list from a like geometry; rebuilt when it does not serve.
     strain_stiffness
@@ -177,14 +181,14 @@ def relax(
         When the crystal runs away from its lattice, rests on a saddle, or does not come to rest in `most_steps`.
     """
     basis = _FREEDOMS[cell_freedom]
-    free = basis @ np.linalg.pinv(basis)
+    free, along = basis @ np.linalg.pinv(basis), np.array(free_axes, dtype=np.float64)
     state = _Descent(potential, crystal, neighbours, skin_A)
     inverse: Floats | None = None
     stiffness: Stiffness | None = None
     products, curved_down = 0, False
     for step in range(most_steps + 1):
         seen, volume = state.seen, state.crystal.volume
-        force = float(np.abs(seen.forces).max())
+        force = float(np.abs(seen.forces * along).max())
         stress = float(np.abs(free @ seen.virial).max()) / volume * GPA_A3_PER_EV
         stiffness = stiffen(potential, crystal.species, seen.bonds, stiffness)
         arrived = force < force_tolerance_eV_per_A and stress < stress_tolerance_GPa
@@ -199,7 +203,7 @@ def relax(
             inverse = _inverse_on(basis, stiffness.affine()[0] if strain_stiffness is None else strain_stiffness)
         # the residual falls faster than linearly once it is small, and no product is wasted before
         reduction = min(0.2, max(0.3 * force_tolerance_eV_per_A / max(force, 1e-300), force))
-        answer = stiffness.solve(seen.forces, -(free @ seen.virial), inverse, reduction)
+        answer = stiffness.solve(seen.forces * along, -(free @ seen.virial), inverse, reduction, free=along)
         products, curved_down = products + answer.products, answer.curved_down
         moved = state.advance(answer.displacements, answer.strains)
         lost = state.lost()

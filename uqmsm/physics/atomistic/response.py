@@ -119,11 +119,11 @@ def _product(
 def _precondition(
     r_u: Floats, r_e: Floats, inverse_site: Floats, inverse_strain: Floats, z_u: Floats, z_e: Floats
 ) -> float:
-    """Apply the preconditioner and return r . z; strains outside the range of `inverse_strain` stay frozen."""
+    """Apply the preconditioner and return r . z; what it sends to zero stays frozen."""
     total = 0.0
     for i in range(r_u.shape[0]):
         for c in range(3):
-            z_u[i, c] = inverse_site[i] * r_u[i, c]
+            z_u[i, c] = inverse_site[i, c] * r_u[i, c]
             total += z_u[i, c] * r_u[i, c]
     for a in range(6):
         z_e[a] = 0.0
@@ -238,18 +238,21 @@ class Stiffness:
         inverse_strain: Floats,
         reduction: float,
         negligible: float = 0.0,
+        free: Floats | None = None,
     ) -> Solution:
         """Find the displacements and strains that answer forces `pull` (n, 3) and virials `load` (6,).
 
         `inverse_strain` (6, 6) preconditions the strains and fixes which of them may move: those in its range.
         `reduction` is the factor by which the preconditioned residual is to fall, `negligible` (eV) its square below
-        which it counts as zero. The crystal as a whole stays where it is.
+        which it counts as zero. `free` (3,) of ones and zeros says along which axes atoms may move. The crystal as a
+        whole stays where it is.
         """
         bonds = self.bonds
         n = len(pull)
         u, e = np.zeros_like(pull), np.zeros(6)
         # a soft or unstable atom would turn a diagonal preconditioner indefinite
         inverse_site = 1.0 / np.maximum(self.on_site, 0.05 * max(float(self.on_site.mean()), 1e-3))
+        inverse_site = inverse_site[:, None] * (np.ones(3) if free is None else free)
         count = _solve(
             bonds.start, bonds.other, bonds.geometry, self.spring, bonds.curvature, inverse_site, inverse_strain,
             pull - pull.mean(axis=0), load.copy(), reduction, negligible, _MOST_PRODUCTS, u, e,

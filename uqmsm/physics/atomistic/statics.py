@@ -42,6 +42,8 @@ class Statics:
         (n,) dimensionless deviation chi of each atom from affine motion, over all directions of strain.
     misfit_volumes, misfit_volumes_se
         (n_elements,) A^3 per atom and standard errors.
+    chemical_potentials, chemical_potentials_se
+        (n_elements,) eV of the random alloy at rest (`misfit.Misfit.potentials`) and standard errors.
     residual_force, residual_stress
         eV/A and GPa left in the relaxed crystal.
     rms_displacement
@@ -61,6 +63,8 @@ class Statics:
     nonaffine_plateau: Floats
     misfit_volumes: Floats
     misfit_volumes_se: Floats
+    chemical_potentials: Floats
+    chemical_potentials_se: Floats
     residual_force: float
     residual_stress: float
     rms_displacement: float
@@ -151,12 +155,13 @@ def statics(
     elastic = elasticity(rest)
     cubic = require_stable(elastic.relaxed)
     iterations, products = rest.iterations, rest.products + elastic.products
-    volumes = errors = np.full(k, np.nan)
+    volumes = errors = potentials = potential_errors = np.full(k, np.nan)
     if n_families > 0:
         misfit = misfit_volumes(
             potential, rest, composition, rng, n_families=n_families, strain_stiffness=elastic.strain_block
         )
         volumes, errors = misfit.volumes, misfit.standard_errors
+        potentials, potential_errors = misfit.potentials, misfit.potential_errors
         iterations, products = iterations + misfit.iterations, products + misfit.products
     wander = rest.crystal.positions - sites @ rest.crystal.cell
     wander -= wander.mean(axis=0)
@@ -172,6 +177,8 @@ def statics(
         nonaffine_plateau=deviations(rest.crystal, elastic.answer, rest.neighbours).mean_plateau(),
         misfit_volumes=volumes,
         misfit_volumes_se=errors,
+        chemical_potentials=potentials,
+        chemical_potentials_se=potential_errors,
         residual_force=rest.residual_force,
         residual_stress=rest.residual_stress,
         rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),

@@ -1,11 +1,25 @@
-"""The crystal of one specimen: relaxed at 0 K with its own potential, then brought to service temperature."""
+"""The crystal of one specimen: relaxed at 0 K with its own potential, hurt by defects, brought to temperature."""
 
 from __future__ import annotations
 
 from uqmsm.scales.atomistic.curves import Curves
 from uqmsm.scales.atomistic.forms import FormStatics
 from uqmsm.scales.atomistic.md import MolecularDynamics
+from uqmsm.scales.atomistic.misfit_spread import MisfitSpread
 from uqmsm.scales.atomistic.service import Service
+from uqmsm.scales.atomistic.stacking_fault import StackingFault
 from uqmsm.scales.atomistic.statics import Statics
+from uqmsm.scales.atomistic.surface import Surface
+from uqmsm.scales.atomistic.vacancy import Vacancy
 
-__all__ = ["Curves", "FormStatics", "MolecularDynamics", "Service", "Statics"]
+__all__ = [
+    "Curves",
+    "FormStatics",
+    "MisfitSpread",
+    "MolecularDynamics",
+    "Service",
+    "StackingFault",
+    "Statics",
+    "Surface",
+    "Vacancy",
+]

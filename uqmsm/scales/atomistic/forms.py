@@ -12,6 +12,7 @@ from numpy.random import Generator
 from uqmsm.errors import MemberFailed
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports
+from uqmsm.scales.atomistic.specimen import potential_rows
 from uqmsm.scales.atomistic.statics import Statics
 from uqmsm.scales.rival_crystal import rival_crystal
 from uqmsm.scales.upstream import field_of
@@ -68,7 +69,7 @@ class FormStatics(Statics):
 
         from uqmsm.physics.potential import average_atom
 
-        _, rows = self._rows(given)
+        _, rows = potential_rows(given)
         # in the potential's own order, in which the engine knows its types
         known = tuple(chemical_symbols[int(number)] for number in given["potential_elements"])
         fractions = np.zeros(len(known))
@@ -82,5 +83,5 @@ class FormStatics(Statics):
             lattice=lattice, cells=cells, a_guess_A=start, families=self.families,
             rng=np.random.Generator(np.random.PCG64DXSM(int(given["swap_key"]))),
         )  # fmt: skip
-        volumes, errors = result.misfit_volumes[rows], result.misfit_volumes_se[rows]
-        return self._told(replace(result, misfit_volumes=volumes, misfit_volumes_se=errors))
+        each = ("misfit_volumes", "misfit_volumes_se", "chemical_potentials", "chemical_potentials_se")
+        return self._told(replace(result, **{name: getattr(result, name)[rows] for name in each}))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.atomistic.specimen import missing_elements, potential_rows
 from uqmsm.scales.upstream import field_of, location
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 
@@ -76,6 +77,8 @@ class Statics:
             Port("static_C44", "GPa", meaning="relaxed C44 at 0 K, cubic projection"),
             Port("static_misfit_volumes", "angstrom^3", ("element",), "composition derivatives of the atomic volume"),
             Port("static_misfit_errors", "angstrom^3", ("element",), "standard errors of the misfit volumes"),
+            Port("chemical_potentials", "eV", ("element",), "of the random alloy at 0 K, composition mean its energy"),
+            Port("chemical_potential_errors", "eV", ("element",), "standard errors of the chemical potentials"),
             Port("cohesive_energy", "eV", meaning="energy per atom below free atoms"),
             Port("cubic_residual", "1", meaning="part of the stiffness that the cubic projection leaves out"),
             Port("nonaffine_fraction", "1", meaning="eta: largest share of affine stiffness lost to non-affine motion"),
@@ -93,12 +96,7 @@ class Statics:
         known = field_of(upstream, "potential_elements", "elements")
         if alloy is None or known is None:
             return
-        absent = [symbol for symbol in alloy if symbol not in known]
-        if absent:
-            yield (
-                f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of "
-                "the alloy in the potential"
-            )
+        yield from missing_elements(upstream)
         parameters = field_of(upstream, "potential_parameters", "parameters")
         law = getattr(parameters, "law", None)
         if self.cutoff is None and (parameters == "effective_fcc" or getattr(law, "family", "") == "effective_fcc"):
@@ -142,7 +140,7 @@ class Statics:
         """Relax one specimen and probe it."""
         from uqmsm.physics.potential.zhou import Zhou
 
-        wanted, rows = self._rows(given)
+        wanted, rows = potential_rows(given)
         return self._told(
             self.relaxed(
                 Zhou(wanted, given["potential_parameters"][rows]),
@@ -155,18 +153,6 @@ class Statics:
         )
 
     @staticmethod
-    def _rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
-        """Return the alloy's elements and their rows among the potential's parameters."""
-        from ase.data import chemical_symbols
-
-        order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-        wanted = [int(number) for number in given["elements"]]
-        absent = [chemical_symbols[number] for number in wanted if number not in order]
-        if absent:
-            raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-        return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]
-
-    @staticmethod
     def _told(result: StaticsResult) -> Outcome:
         return {
             "static_lattice_parameter": result.lattice_parameter,
@@ -175,6 +161,8 @@ class Statics:
             "static_C44": result.C44,
             "static_misfit_volumes": result.misfit_volumes,
             "static_misfit_errors": result.misfit_volumes_se,
+            "chemical_potentials": result.chemical_potentials,
+            "chemical_potential_errors": result.chemical_potentials_se,
             "cohesive_energy": result.cohesive_energy,
             "cubic_residual": result.anisotropy_residual,
             "nonaffine_fraction": result.nonaffine_fractions[-1],

@@ -1,0 +1,122 @@
+"""What an atomistic stage begins with: the member's own potential, and the alloy's crystal at rest in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Operator
+
+if TYPE_CHECKING:
+    from uqmsm.physics.atomistic.layers import Layered
+    from uqmsm.physics.atomistic.relax import Relaxed
+    from uqmsm.physics.atomistic.splines import Potential
+
+__all__ = [
+    "lattice_of",
+    "layered_specimen",
+    "member_potential",
+    "missing_elements",
+    "potential_rows",
+    "require_tables",
+    "resting_specimen",
+]
+
+
+def potential_rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
+    """Return the alloy's elements and their rows among the potential's parameters.
+
+    Raises
+    ------
+    MemberFailed
+        When the potential lacks an element.
+    """
+    from ase.data import chemical_symbols
+
+    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
+    wanted = [int(number) for number in given["elements"]]
+    absent = [chemical_symbols[number] for number in wanted if number not in order]
+    if absent:
+        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
+    return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]
+
+
+def require_tables(points: int) -> None:
+    """Refuse tables too coarse for forces good to 1e-4 eV/angstrom.
+
+    Raises
+    ------
+    StudyError
+        Below 500 points.
+    """
+    if points < 500:
+        raise StudyError(f"points = {points}: at least 500 points (for forces good to 1e-4 eV/angstrom) are needed")
+
+
+def missing_elements(upstream: Mapping[str, Operator]) -> Iterable[str]:
+    """Say which elements of the alloy the potential does not name."""
+    alloy = field_of(upstream, "composition", "elements")
+    known = field_of(upstream, "potential_elements", "elements")
+    absent = [] if alloy is None or known is None else [symbol for symbol in alloy if symbol not in known]
+    if absent:
+        yield (
+            f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of the "
+            "alloy in the potential"
+        )
+
+
+def lattice_of(given: Given) -> Literal["bcc", "fcc"]:
+    """Return the lattice that has so many atoms per cell."""
+    return "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
+
+
+def member_potential(given: Given, points: int, cutoff: float | None) -> tuple[Potential, float]:
+    """Return the member's potential, ready to evaluate, and the lattice parameter (A) of its average atom.
+
+    Raises
+    ------
+    Unstable
+        When this draw of the potential has no crystal to start from.
+    """
+    from uqmsm.physics.atomistic.splines import interpolate
+    from uqmsm.physics.potential.average_atom import average_atom
+    from uqmsm.physics.potential.tabulated import tabulate
+    from uqmsm.physics.potential.zhou import Zhou
+
+    symbols, rows = potential_rows(given)
+    zhou = Zhou(symbols, given["potential_parameters"][rows])
+    start = float(average_atom(zhou.values, given["composition"], lattice_of(given)).lattice_parameter)
+    if not np.isfinite(start):
+        raise Unstable("this draw of the potential has no average-atom crystal to start from")
+    tables = tabulate(zhou, points_r=points, points_rho=points, cutoff_angstrom=cutoff)
+    return interpolate(tables), start
+
+
+def resting_specimen(given: Given, points: int, cutoff: float | None) -> tuple[Potential, Relaxed]:
+    """Return the member's potential and the alloy's specimen at rest in it."""
+    from uqmsm.physics.alloy import sites
+    from uqmsm.physics.atomistic.relax import Crystal, relax
+
+    potential, start = member_potential(given, points, cutoff)
+    cell = start * np.asarray(given["cell_vectors"], dtype=np.float64)
+    species = np.ascontiguousarray(given["species"], dtype=np.int64)
+    positions = sites(lattice_of(given), given["cell_vectors"]) @ cell
+    return potential, relax(potential, Crystal(species, positions, cell))
+
+
+def layered_specimen(
+    given: Given, points: int, cutoff: float | None, vectors: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[Potential, Layered]:
+    """Return the member's potential and a fresh random arrangement of the alloy, at rest, in a block across a plane."""
+    from uqmsm.physics.alloy import configuration, sites
+    from uqmsm.physics.atomistic.layers import stacked
+
+    potential, start = member_potential(given, points, cutoff)
+    lattice = lattice_of(given)
+    species = configuration(given["composition"], vectors, lattice, rng)
+    return potential, stacked(potential, species, sites(lattice, vectors), vectors, start)
