@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.phasefield import same_grain_probability, voronoi_ids
 from uqmsm.physics.phasefield.description import LAGS, describe, sampled
 from uqmsm.physics.phasefield.growth import StepControl
-from uqmsm.physics.phasefield.self_similar import Coarsening, coarsen, compact, growth_constants, turned
+from uqmsm.physics.phasefield.self_similar import Coarsening, coarsen, compact, growth_constants, memory, turned
 from uqmsm.physics.phasefield.texture import AXES, component_texture, fibre_texture, random_texture
 
 
@@ -127,6 +129,9 @@ def test_the_growth_constant_of_a_made_history_comes_back():
     run = Coarsening(times, track, alive, width, ids, 0)
     assert growth_constants([run, run]) == pytest.approx([constant] * 2, rel=2e-3)
     assert growth_constants([run], 0.0)[0] > 1.05 * constant  # thick boundaries are noticed
+    assert memory([run, run]) == pytest.approx(1.0, rel=2e-3)
+    drifting = replace(run, mean_radius_voxels=track * np.linspace(0.95, 1.05, 9))
+    assert memory([drifting, drifting]) > 1.05  # sizes that are not yet self-similar are noticed
 
 
 def test_a_short_run_loses_grains_and_keeps_states():

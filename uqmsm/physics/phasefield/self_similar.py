@@ -19,7 +19,7 @@ from uqmsm.physics.phasefield.growth import GrainGrowth, StepControl
 from uqmsm.physics.phasefield.measures import radii, volumes
 from uqmsm.physics.phasefield.tessellation import laguerre, lognormal_volumes
 
-__all__ = ["THICKNESS", "TIMES", "Coarsening", "coarsen", "compact", "growth_constants", "turned"]
+__all__ = ["THICKNESS", "TIMES", "Coarsening", "coarsen", "compact", "growth_constants", "memory", "turned"]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
@@ -137,6 +137,23 @@ def growth_constants(runs: Sequence[Coarsening], thickness: float = THICKNESS) -
         slope = np.polyfit(run.times, squared - extra * np.log(squared + extra), 1)[0]
         found.append(slope / (run.width_voxels**2 / 8.0))
     return np.array(found)
+
+
+def memory(runs: Sequence[Coarsening], thickness: float = THICKNESS) -> float:
+    """Return K by the mean radius over K by the number of grains, both pooled over runs of one shape.
+
+    One where the state is self-similar; elsewhere the beginning is not yet forgotten.
+    """
+    alive = np.sum([run.alive for run in runs], axis=0)
+    mean = np.sum([run.alive * run.mean_radius_voxels for run in runs], axis=0) / alive
+    one = runs[0].grain_ids[0]
+    even = radii(len(runs) * one.size / alive, one.ndim)
+    extra = thickness * runs[0].width_voxels ** 2
+    slopes = [
+        np.polyfit(runs[0].times, radius**2 - extra * np.log(radius**2 + extra), 1)[0]
+        for radius in (mean, np.mean(mean / even) * even)
+    ]
+    return float(slopes[0] / slopes[1])
 
 
 def turned(rng: np.random.Generator, grain_ids: GrainIds) -> GrainIds:

@@ -30,15 +30,15 @@ class Annealing:
     Parameters
     ----------
     temperature
-        Of the furnace.
+        Temperature of the furnace.
     time
-        At temperature.
+        Time at temperature.
     initial_diameter
-        Mean grain diameter before, that of the ball as large as a grain, each grain counted once.
+        Mean grain diameter before the anneal. That of the ball as large as a grain, each grain counted once.
     mobility
-        Grain boundary mobility at `reference_temperature`: velocity = mobility times boundary energy times curvature.
+        Grain boundary mobility at `reference_temperature`. Velocity is mobility times boundary energy times curvature.
     activation_energy
-        Of the mobility, by Arrhenius' law about `reference_temperature`.
+        Activation energy of the mobility. Arrhenius' law is taken about `reference_temperature`.
     boundary_energy
         Energy of grain boundaries.
     reference_temperature

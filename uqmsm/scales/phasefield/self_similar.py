@@ -1,7 +1,8 @@
 """The size law as a law: growth constant with its numerical error, and a library of grown states, from a few full runs.
 
 A study needs no full run of its own: the library is shipped (``data/self_similar.nc``), or computed once a study. What
-K leaves open is numerical: the scatter between runs, and the width of boundaries, which makes rates too high.
+K leaves open is numerical: the scatter between runs, the width of boundaries, which makes rates too high, and what the
+runs still remember of their beginning.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from uqmsm.errors import StudyError
 from uqmsm.fingerprint import code_digest, digest
 from uqmsm.netcdf import write_netcdf
 from uqmsm.physics.phasefield.growth import StepControl
-from uqmsm.physics.phasefield.self_similar import THICKNESS, TIMES, Coarsening, coarsen, growth_constants
+from uqmsm.physics.phasefield.self_similar import THICKNESS, TIMES, Coarsening, coarsen, growth_constants, memory
 from uqmsm.streams import Streams
 from uqmsm.trust import refuse_foreign_data
 
@@ -77,6 +78,8 @@ class LearntGrowth:
         K of each run, in the thin limit.
     slope
         d ln K / d ln (thickness coefficient).
+    memory
+        K by mean radius over K by the number of grains: what the runs still remember of their beginning.
     packed
         The states, compressed; see `states`.
     shape
@@ -87,30 +90,32 @@ class LearntGrowth:
 
     constants: tuple[float, ...]
     slope: float
+    memory: float
     packed: bytes
     shape: tuple[int, ...]
     fingerprint: str
 
     @property
     def constant(self) -> float:
-        """The best value: the mean over the runs."""
-        return float(np.mean(self.constants))
+        """The best value: half way between the two ways to measure it."""
+        return float(np.mean(self.constants)) * 0.5 * (1.0 + self.memory)
 
     @property
     def relative_error(self) -> float:
-        """Standard deviation of the law over its mean: runs and thickness together."""
+        """Standard deviation of the law over its mean: runs, thickness and memory together."""
         n = len(self.constants)
-        runs = np.std(self.constants, ddof=1) / np.sqrt(n) / self.constant
+        runs = np.std(self.constants, ddof=1) / np.sqrt(n) / np.mean(self.constants)
         scale = np.sqrt((n - 1) / (n - 3)) if n > 3 else np.inf
-        return float(np.hypot(runs * scale, self.slope * DOUBT / np.sqrt(3.0)))
+        uniform = np.array([self.slope * DOUBT, (self.memory - 1.0) / (self.memory + 1.0)]) / np.sqrt(3.0)
+        return float(np.sqrt((runs * scale) ** 2 + np.sum(uniform**2)))
 
     def draw(self, rng: Generator) -> GrowthDraw:
-        """Return one draw: Student's t of the mean over the runs, a uniform law of the thickness coefficient."""
+        """Return one draw: Student's t of the mean over the runs, uniform laws of thickness and of memory."""
         n = len(self.constants)
-        runs, thick = rng.random(2)
+        runs, thick, old = rng.random(3)
         away = float(scipy.special.stdtrit(n - 1, runs)) * float(np.std(self.constants, ddof=1)) / np.sqrt(n)
-        factor = 1.0 + self.slope * DOUBT * (2.0 * thick - 1.0)
-        return GrowthDraw(max((self.constant + away) * factor, 0.05 * self.constant), self)
+        factor = (1.0 + self.slope * DOUBT * (2.0 * thick - 1.0)) * (1.0 + old * (self.memory - 1.0))
+        return GrowthDraw(max((float(np.mean(self.constants)) + away) * factor, 0.05 * self.constant), self)
 
     def states(self) -> GrainIds:
         """Return the states, `shape`, grains of each numbered from 0 without gaps."""
@@ -255,7 +260,11 @@ def kept_of(runs: list[Coarsening], fingerprint: str, seed: int) -> xr.DataTree:
             "alive": (("run", "moment"), rows("alive"), words | {"long_name": "grains alive"}),
             "states": ("byte", packed, words | {"long_name": f"grain ids {states.shape}, uint16, LZMA"}),
         },
-        attrs={"shape": list(states.shape), "slope": float(np.log(thicker.mean() / thin.mean()) / np.log(1.1))},
+        attrs={
+            "shape": list(states.shape),
+            "slope": float(np.log(thicker.mean() / thin.mean()) / np.log(1.1)),
+            "memory": memory(runs),
+        },
     )
     tree = xr.DataTree.from_dict({"diagnostics": data})
     tree.attrs |= {"fingerprint": fingerprint, "seed": seed, "shortfalls": json.dumps([])}
@@ -269,7 +278,7 @@ def learnt(kept: xr.DataTree) -> LearntGrowth:
     packed = data["states"].values.astype(np.uint8).tobytes()
     shape = tuple(int(n) for n in np.atleast_1d(data.attrs["shape"]))
     name = digest(kept.attrs["fingerprint"], constants, data["states"].values)
-    return LearntGrowth(constants, float(data.attrs["slope"]), packed, shape, name)
+    return LearntGrowth(constants, *(float(data.attrs[key]) for key in ("slope", "memory")), packed, shape, name)
 
 
 def _read(path: Path, fingerprint: str, seed: int | None) -> xr.DataTree | None:
