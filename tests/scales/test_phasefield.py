@@ -63,7 +63,7 @@ def step(operator, given=None, index=0):
 TABLE = {"interactions": np.array([[0.0, 20.0], [20.0, 0.0]])}
 UNMIXING = Spinodal(
     (0.5, 0.5), temperature=1000.0, time=0.5, molar_volume=10.0, diffusivity=Epistemic(LogNormal(1e-20, 0.3)),
-    gradient=1e-10, edge=24.0, points=24,
+    gradient=1e-10, edge=24.0, points=16,
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ UNMIXING = Spinodal(
     ("operator", "given"),
     [
         (SIZE, None),
-        (GrainGrowth(**UNCERTAIN | {"time": 0.05}, grains=16, voxels=24, width=3.0, handed=12), None),
+        (GrainGrowth(**UNCERTAIN | {"time": 0.01}, grains=10, voxels=20, width=3.0, handed=12), None),
         (PairInteractions(("Mo", "Ta")), {"dft_formation_energy": np.array([-0.2])}),
         (UNMIXING, TABLE),
     ],
@@ -128,7 +128,8 @@ def test_a_library_is_kept_and_found_again(tmp_path):
     with pytest.raises(AssertionError, match="computed again"):
         law.learn(never, 8, tmp_path / "g.nc", told.append)  # another seed is another library
     (tmp_path / "g.nc").write_bytes((tmp_path / "g.nc").read_bytes()[:500])
-    assert law.learn(map, 7, tmp_path / "g.nc", told.append) == first
+    with pytest.raises(AssertionError, match="computed again"):
+        law.learn(never, 7, tmp_path / "g.nc", told.append)
 
 
 def test_the_shipped_library_is_of_these_settings_and_says_what_it_knows(tmp_path):
