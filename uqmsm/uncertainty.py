@@ -181,7 +181,7 @@ class Dirichlet:
     Parameters
     ----------
     mean
-        Mean fractions, positive, summing to one.
+        Mean fractions, summing to one; at least two positive. An element with zero has none in every draw.
     sd
         Standard deviation of the *largest* component; the others follow from
         ``sd_i^2 = c_i (1 - c_i) / (a + 1)`` with one concentration `a`.
@@ -194,9 +194,10 @@ class Dirichlet:
 
     def __post_init__(self) -> None:
         """Refuse fractions that are no composition, and a scatter that no law on the simplex has."""
-        if min(self.mean) <= 0 or abs(sum(self.mean) - 1) > 1e-9:
+        if min(self.mean) < 0 or abs(sum(self.mean) - 1) > 1e-9 or sum(part > 0 for part in self.mean) < 2:
             raise StudyError(
-                f"a composition needs positive fractions that sum to 1; {self.mean} sum to {sum(self.mean)}"
+                f"a composition that scatters needs fractions >= 0 that sum to 1, two of them positive; {self.mean} "
+                f"sum to {sum(self.mean)}; write a fixed composition for a pure element"
             )
         _positive(self, sd=self.sd)
         largest = max(self.mean)
@@ -213,7 +214,10 @@ class Dirichlet:
     def draw(self, rng: Generator) -> NDArray[np.float64]:
         """Return one composition, shape (elements,): normalised gammas by inversion, one uniform each."""
         u = rng.random(len(self.mean))
-        gammas = [_chaospy("Gamma", c * self.concentration).inv(x) for c, x in zip(self.mean, u, strict=True)]
+        gammas = [
+            _chaospy("Gamma", c * self.concentration).inv(x) if c > 0 else 0.0
+            for c, x in zip(self.mean, u, strict=True)
+        ]
         parts = np.array([float(g) for g in gammas])
         return np.asarray(parts / parts.sum())
 

@@ -42,6 +42,8 @@ def upto(stage: str) -> dict[str, np.ndarray]:
         "potential_parameters": published(ELEMENTS).values,
         "discrepancy_mean": np.zeros(5),
         "discrepancy_sd": np.full(5, 0.02),
+        "inadequacy_widths": np.full(4, 0.03),
+        "learnt_at": np.full(len(ELEMENTS), 1.0 / len(ELEMENTS)),
     }
     ladder = {
         "alloy": ALLOY,

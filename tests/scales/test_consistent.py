@@ -40,7 +40,6 @@ def test_the_studies_that_are_shipped_agree_with_themselves(name):
         (LEARN, LEARN.replace("MoNbTaW", "NbTaTi"), "strength_form:", "alloy = NbTaTi", "Name one of them"),
         ("theory: bcc_edge_maresca_2020", "theory: fcc_varvenne_2016", "theory:", "is for fcc", "theory"),
         ("slip: bcc_110_112", "slip: fcc", "slip: fcc", "slip = fcc belongs to fcc", "bcc_110_112"),
-        (EQUAL, OTHER, "model: statics", "learnt for Mo 0.25 Nb 0.25", "within 0.02"),
         (EQUAL + "\n", EQUAL + "\n    lattice: fcc\n", "theory:", "theory = bcc_edge", "for fcc"),
     ],
 )
@@ -52,6 +51,12 @@ def test_stages_that_do_not_agree_are_refused_at_their_place(old, new, line, wha
     assert advice in fitting[0].next
     marked = text.splitlines()[fitting[0].place.line - 1]
     assert line in marked or (line == "model: statics" and "scale: atomistic" in marked)
+
+
+def test_one_posterior_serves_every_composition_of_its_elements():
+    loads(SOUND.replace(EQUAL, OTHER))
+    ternary = "composition: {aleatoric: dirichlet, mean: [0.5, 0.25, 0.25, 0], sd: 0.5, unit: at_percent}"
+    loads(SOUND.replace(EQUAL, ternary))
 
 
 def test_a_posterior_of_another_crystal_or_fewer_elements_is_refused():

@@ -90,8 +90,8 @@ def test_calibration_meets_the_alloys_where_scaled_nickel_did_not():
 def test_what_is_refused():
     with pytest.raises(StudyError, match="Mo: no effective fcc element"):
         EffectiveFccPosterior(("Ni", "Mo"), (0.5, 0.5))
-    with pytest.raises(StudyError, match="remove both"):
-        EffectiveFccPosterior(CANTOR, (0.2,) * 5, shipped=True)
+    with pytest.raises(StudyError, match="are those of fcc"):
+        EffectiveFccPosterior(CANTOR, (0.2,) * 5, "bcc")
     with pytest.raises(StudyError, match="begin with Mn"):
         EffectiveFccPosterior(("Mn", "Ni"), (0.5, 0.5))
     with pytest.raises(StudyError, match="no parameters for 'Mn'"):

@@ -25,7 +25,7 @@ from uqmsm.questions.shift import Shift, shift, shifts
 from uqmsm.questions.together import listed, together
 from uqmsm.study import Ask, Refinement, Study
 
-__all__ = ["Answer", "Plan", "Values", "answer_of", "answered", "happened", "planned", "size_of"]
+__all__ = ["Answer", "Plan", "Values", "answer_of", "answered", "happened", "planned", "size_of", "spread_of"]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -135,19 +135,8 @@ class _Answering:
 
     def summary(self) -> xr.Dataset | None:
         """Return mean, sd and quantiles of every answer."""
-        tried = [self._tried(f"spread of {one.name}", partial(self._spread, one)) for one in self.found]
+        tried = [self._tried(f"spread of {one.name}", partial(spread_of, one, self.plan)) for one in self.found]
         return together([part for part in tried if part is not None], "answer", self.sources)
-
-    def _spread(self, one: Answer) -> xr.Dataset:
-        # members of a row share indices: only rows are independent
-        part = spread(self._in_rows(one), self.plan.design.row_of_member, within=one.ask.within)
-        names = {"quantiles": "quantile_value", "quantile": "probability"}
-        names |= {f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")}
-        table = part.dataset(one.unit, one.sources).rename(names).drop_attrs(deep=False)
-        for name, count, text in (("n_used", part.succeeded, "succeeded"), ("n_of", part.members, "were planned")):
-            about = {"units": "1", "long_name": f"members of the rows that {text}", "sources": listed(one.sources)}
-            table[name] = ((), count, about)
-        return _labelled(table, one)
 
     # --- where from ----------------------------------------------------------------------------------------------
 
@@ -222,6 +211,19 @@ class _Answering:
     def _shifted(self, one: Answer, moved: list[Shift]) -> xr.Dataset:
         variance = spread(self._in_rows(one), self.plan.design.row_of_member).sd.value ** 2
         return _labelled(shifts(moved, one.unit, variance, one.sources), one)
+
+
+def spread_of(one: Answer, plan: Plan) -> xr.Dataset:
+    """Return mean, sd and quantiles of one answer, over `answer`."""
+    # members of a row share indices: only rows are independent
+    part = spread(one.values[plan.rows], plan.design.row_of_member, within=one.ask.within)
+    names = {"quantiles": "quantile_value", "quantile": "probability"}
+    names |= {f"quantiles_{end}": f"quantile_{end}" for end in ("se", "lo", "hi")}
+    table = part.dataset(one.unit, one.sources).rename(names).drop_attrs(deep=False)
+    for name, count, text in (("n_used", part.succeeded, "succeeded"), ("n_of", part.members, "were planned")):
+        about = {"units": "1", "long_name": f"members of the rows that {text}", "sources": listed(one.sources)}
+        table[name] = ((), count, about)
+    return _labelled(table, one)
 
 
 def _labelled(table: xr.Dataset, one: Answer) -> xr.Dataset:

@@ -45,7 +45,13 @@ class Finished:
 
 
 def finish(
-    study: Study, chain: Chain, grown: Grown, refined: Mapping[str, Outcomes], folder: RunFolder, seconds: float
+    study: Study,
+    chain: Chain,
+    grown: Grown,
+    refined: Mapping[str, Outcomes],
+    alloys: Mapping[str, Outcomes],
+    folder: RunFolder,
+    seconds: float,
 ) -> Finished:
     """Answer a study from its outcomes, and write what the run leaves behind.
 
@@ -53,8 +59,8 @@ def finish(
     ----------
     study, chain
         What was asked; the chain with its laws learnt.
-    grown, refined
-        The members with their outcomes, and those of every refinement.
+    grown, refined, alloys
+        The members with their outcomes, those of every refinement, and those of every further alloy.
     folder
         The run folder.
     seconds
@@ -62,13 +68,15 @@ def finish(
     """
     from uqmsm import results
     from uqmsm.conduct.recording import record
+    from uqmsm.execution.taskfile import Status
     from uqmsm.fields import write_index
     from uqmsm.report import ledger_text, write
+    from uqmsm.report.alloy_section import alloy_lines
     from uqmsm.report.terminal import failures_text
 
     places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
     fields = {f"{s}.{port}": one for s, found in zip(chain.names, places, strict=True) for port, one in found}
-    tree, late, fault = record(study, chain, grown, refined, learnt=folder.posterior, seconds=seconds)
+    tree, late, fault = record(study, chain, grown, refined, alloys, learnt=folder.posterior, seconds=seconds)
     results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
     write_index(folder.path, fields)
     if fault is not None:
@@ -76,11 +84,15 @@ def finish(
     write(tree, folder.path)
     fates = tree["members"].to_dataset()["status"].values
     counts: Counter[str] = Counter(str(fate) for fate in fates)
-    failed = 1 - counts.get("done", 0) / len(grown.plan.members)
+    lost = [float(np.mean(each.member_status() != Status.DONE)) for each in alloys.values()]
+    failed = max(1 - counts.get("done", 0) / len(grown.plan.members), *lost, 0.0)
     code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
     lines = ledger_text(tree)
-    if failed > 0:
+    lines += alloy_lines(tree)
+    if counts.get("done", 0) < len(grown.plan.members):
         lines.append(failures_text(tree, study.run.tolerate_failures))
+    missing = [(name, each) for name, each in zip(alloys, lost, strict=True) if each > 0]
+    lines += [f"{100 * each:.2g} % of the members failed with {name}" for name, each in missing]
     lines += [f"not converged: {line}" for line in late]
     folder.note("finished", exit_code=code, seconds=round(seconds, 3), **grown.size)
     return Finished(folder.path, code, _plain(tree, counts, late, grown), lines)

@@ -15,10 +15,13 @@ from uqmsm.study import Study
 from uqmsm.uncertainty import LearnableLaw
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from uqmsm.chain import Chain, Stage
     from uqmsm.conduct.answering import Plan
     from uqmsm.execution.calls import StageCalls
-    from uqmsm.study.parts import Refinement, Until
+    from uqmsm.study.parts import Composition, Refinement, Until
 
 __all__ = ["plan", "report", "words_of"]
 
@@ -37,12 +40,15 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
     members = planned(study, sizes)
     calls = calls_of(study.chain, study.seed, members.members.table)
     finer = {one.name: _refined_calls(study, one, members, calls) for one in study.refinements}
+    others = {one.name: _alloy_calls(study, one, members, calls) for one in study.compositions}
     seconds = _seconds(study.chain)
     spent = {
         "stages": sum(len(calls[name]) * each for name, each in seconds.items() if each is not None),
         "refinements": sum(count * (each or 0.0) for found in finer.values() for count, each in found.values()),
         "learning": sum(each or 0.0 for each in _learning(study.chain).values()),
     }
+    if others:
+        spent["compositions"] = sum(n * (each or 0.0) for found in others.values() for n, each in found.values())
     return {
         "study": study.title,
         "chain": study.chain.draw(),
@@ -58,6 +64,8 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
         else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
         "refined_members": sum(min(one.pairs, members.design.rows) for one in study.refinements),
         "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()} or None,
+        "composition_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in others.items()}
+        or None,
         "until": [_wanted(rule) for rule in study.members.until] or None,
         "rounds": _rounds(study, members, seconds),
         "calls": {name: len(found) for name, found in calls.items()},
@@ -106,10 +114,23 @@ def _refined_calls(
     study: Study, one: Refinement, members: Plan, known: Mapping[str, StageCalls]
 ) -> dict[str, tuple[int, float | None]]:
     """Return, per stage, the calls that a refinement adds to those of the study, and what one costs."""
+    chain = study.chain.replaced(one.stage, one.operator)
+    return _further(study, chain, members.members.table[members.pairs[: one.pairs]], known)
+
+
+def _alloy_calls(
+    study: Study, one: Composition, members: Plan, known: Mapping[str, StageCalls]
+) -> dict[str, tuple[int, float | None]]:
+    """Return, per stage, the calls that a further alloy adds to those of the study, and what one costs."""
+    return _further(study, study.chain.replaced(one.stage, one.operator), members.members.table, known)
+
+
+def _further(
+    study: Study, chain: Chain, table: NDArray[np.int64], known: Mapping[str, StageCalls]
+) -> dict[str, tuple[int, float | None]]:
     from uqmsm.execution.calls import calls_of
 
-    chain = study.chain.replaced(one.stage, one.operator)
-    found = calls_of(chain, study.seed, members.members.table[members.pairs[: one.pairs]])
+    found = calls_of(chain, study.seed, table)
     seconds = _seconds(chain)
     counts = {}
     for name, calls in found.items():

@@ -13,6 +13,7 @@ import xarray as xr
 from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.conduct.answering import Plan, answered
+from uqmsm.conduct.comparing import compared
 from uqmsm.conduct.rounds import Grown
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
@@ -32,6 +33,7 @@ def record(
     chain: Chain,
     grown: Grown,
     refined: Mapping[str, Outcomes],
+    alloys: Mapping[str, Outcomes],
     *,
     learnt: Path,
     seconds: float,
@@ -40,8 +42,8 @@ def record(
 
     Parameters
     ----------
-    study, chain, grown, refined
-        What was asked, what was run, and what it gave.
+    study, chain, grown, refined, alloys
+        What was asked, what was run, and what it gave: with the chain's own alloy, refined, and with further alloys.
     learnt
         Folder of the posteriors of this run, one file ``<stage>.<field>.nc`` each.
     seconds
@@ -77,6 +79,9 @@ def record(
         complaints += short
         if "summary" in groups:
             groups["summary"] = floored(groups["summary"], groups.get("ledger"), _effective(learnt_groups))
+        beside, missing = compared(study, chain, plan, outcomes, alloys)
+        groups |= beside
+        complaints += missing
         attributes["comparisons"] = _comparisons(chain, outcomes, plan)
     except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
         fault = broken

@@ -20,6 +20,7 @@ from uqmsm.execution.learning import learnt_before
 from uqmsm.members import Address
 from uqmsm.stochastic import evaluate_batch
 from uqmsm.streams import Streams
+from uqmsm.study import Study
 
 __all__ = ["replay"]
 
@@ -37,7 +38,8 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
     folder
         The run folder.
     address
-        As the members table and the report write it: ``stage.source=index,...``.
+        As the members table and the report write it: ``stage.source=index,...``; ``composition=2`` among them takes
+        the second of the study's further alloys.
     tell
         Takes one line at a time.
 
@@ -57,7 +59,11 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
     path = Path(folder)
     lock = read_lock(path)
     study = as_run(path, lock)
-    indices = Address.parse(address)
+    named = dict(Address.parse(address))
+    chosen = study.chain
+    if "composition" in named:
+        chosen = _with_alloy(study, named.pop("composition"))
+    indices = Address(named)
     wanted, given = {source.label for source in study.chain.sources}, set(indices)
     if wanted != given:
         lacks, foreign = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))
@@ -66,13 +72,22 @@ def replay(folder: str | os.PathLike[str], address: str, tell: Tell) -> dict[str
             f"address {address!r} {' and '.join(faults)}; copy one from the members table of {path}: "
             f'uqmsm.open({str(path)!r})["members"] in Python'
         )
-    chain = learnt_before(study.chain, study.seed, path / "posterior")
+    chain = learnt_before(chosen, study.seed, path / "posterior")
     known: dict[str, dict[str, NDArray[Any]]] = {}
     calls = calls_of(chain, study.seed, np.array([[indices[source.label] for source in chain.sources]]))
     for stage in chain.stages:
         _tell_ending(path, stage.name, calls[stage.name].keys[0].tobytes(), tell)
         known[stage.name] = _step(chain, stage, indices, study.seed, known, tell)
     return known
+
+
+def _with_alloy(study: Study, number: int) -> Chain:
+    """Return the chain with a further alloy of the study, counted from 1; 0 is its own."""
+    if number > len(study.compositions):
+        names = ", ".join(f"{k} {one.name}" for k, one in enumerate(study.compositions, start=1)) or "none"
+        raise StudyError(f"composition={number}: the study has as further alloys {names}; choose one of these")
+    one = study.compositions[number - 1] if number else None
+    return study.chain if one is None else study.chain.replaced(one.stage, one.operator)
 
 
 def _tell_ending(path: Path, stage: str, key: bytes, tell: Tell) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uqmsm.execution.dispatch import Observer
     from uqmsm.execution.journal import RunFolder
     from uqmsm.execution.outcomes import Outcomes
+    from uqmsm.study.parts import Composition
 
 __all__ = ["conducted", "opened", "place_of", "resume", "run", "teller"]
 
@@ -165,14 +166,17 @@ def conducted(study: Study, folder: RunFolder, lock: Lock, backend: Backend, obs
                 one.name: _refined(study, chain, grown.plan, one.name, folder, backend, live)
                 for one in study.refinements
             }
+            alloys = {
+                one.name: _alloy(study, chain, grown.plan, one, folder, backend, live) for one in study.compositions
+            }
         live.phase("answering")
-        finished = finish(study, chain, grown, refined, folder, perf_counter() - began)
+        finished = finish(study, chain, grown, refined, alloys, folder, perf_counter() - began)
         live.ended(finished.exit_code, finished.summary["not_converged"])
     return finished
 
 
 class _Labelled:
-    """An observer's view of a refinement: every stage under the refinement's name."""
+    """An observer's view of a refinement or a further alloy: every stage under its name."""
 
     def __init__(self, observer: Observer, name: str) -> None:
         self._observer, self._name = observer, name
@@ -196,6 +200,25 @@ class _Labelled:
     def finished(self) -> None:
         """Pass on the end."""
         self._observer.finished()
+
+
+def _alloy(
+    study: Study,
+    chain: Chain,
+    members: Plan,
+    one: Composition,
+    folder: RunFolder,
+    backend: Backend,
+    observer: Observer | None,
+) -> Outcomes:
+    """Run all members with another composition: the same addresses, and every stage upstream of it as it was."""
+    from uqmsm.execution.dispatch import execute
+
+    operator: Any = chain[one.stage].operator
+    other = chain.replaced(one.stage, replace(operator, composition=one.composition))
+    watch = None if observer is None else _Labelled(observer, one.name)
+    there: dict[str, Any] = {"backend": backend, "observer": watch, "limits": study.run.limits}
+    return execute(other, study.seed, members.members.table, folder, purpose=f"composition {one.name}", **there)
 
 
 def _refined(

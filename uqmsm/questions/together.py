@@ -20,6 +20,8 @@ _WORDS = {
     "quantile": "level of the quantile",
     "probability": "level of the quantile",
     "refinement": "what was refined",
+    "alloy": "alloy of the study, its own first",
+    "other": "alloy that it is compared with",
     "event": "the answer and its threshold",
     "threshold": "threshold of the event",
     "direction": "side of the threshold",

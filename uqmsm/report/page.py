@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from uqmsm.report import answer_sections, evidence_sections, facts
+from uqmsm.report import alloy_section, answer_sections, evidence_sections, facts
 from uqmsm.report.chain_picture import draw_chain
 from uqmsm.report.checks import checks, overall, verdict
 from uqmsm.report.digits import seconds, unbroken
@@ -77,6 +77,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "together": verdict(lights),
         "ledgers": ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
         "legend": LEDGER,
+        "alloys": alloy_section.alloy_items(results),
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
         "probabilities": answer_sections.probabilities(results, given),

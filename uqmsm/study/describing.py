@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from uqmsm.scales import MODELS
+from uqmsm.study.compositions import Labelled
 from uqmsm.study.operators import scale_class
 from uqmsm.study.parts import Members, RunSettings, Study
 from uqmsm.study.questions import Asked, Refined
@@ -26,7 +27,7 @@ def schema() -> dict[str, Any]:
     """
     defs: dict[str, Any] = {}
     members, run = (_part(adapter(cls), defs) for cls in (Members, RunSettings))
-    asked, refined = (_part(adapter(cls), defs) for cls in (Asked, Refined))
+    asked, refined, alloy = (_part(adapter(cls), defs) for cls in (Asked, Refined, Labelled))
     stages = [_stage(scale, model, defs) for scale, models in MODELS.items() for model in models]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -40,6 +41,7 @@ def schema() -> dict[str, Any]:
             "chain": {"type": "array", "minItems": 1, "items": {"anyOf": [*stages, _own()]}},
             "ask": {"type": "array", "minItems": 1, "items": asked},
             "members": members,
+            "compositions": {"type": "array", "items": alloy},
             "refinements": {"type": "array", "items": refined},
             "run": run,
         },

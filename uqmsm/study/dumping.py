@@ -16,7 +16,7 @@ from uqmsm.errors import StudyError
 from uqmsm.reading import resolve
 from uqmsm.study.doubts import KINDS
 from uqmsm.study.operators import laws_of, reference
-from uqmsm.study.parts import Refinement, Study
+from uqmsm.study.parts import Composition, Refinement, Study
 from uqmsm.study.shapes import hints, unit_of
 
 __all__ = ["dump", "emit", "written"]
@@ -43,6 +43,8 @@ def dump(study: Study) -> str:
     body["members"] = _without_none(written(study.members))
     if study.refinements:
         body["refinements"] = [_refinement(one, stages[one.stage], folder) for one in study.refinements]
+    if study.compositions:
+        body["compositions"] = [_composition(one, stages[one.stage]) for one in study.compositions]
     body["run"] = _without_none(written(study.run, folder=folder))
     return emit(body)
 
@@ -72,6 +74,11 @@ def _refinement(one: Refinement, stage: Stage, folder: Path | None) -> dict[str,
     finer = {key: written(value, unit_of(annotations[key]), laws, folder) for key, value in one.set.items()}
     body = {"name": one.name, "stage": one.stage, "set": finer, "pairs": one.pairs}
     return body | ({"order": one.order, "ratio": one.ratio} if one.order is not None else {})
+
+
+def _composition(one: Composition, stage: Stage) -> dict[str, Any]:
+    unit = unit_of(hints(type(stage.operator))["composition"])
+    return {"name": one.name, "composition": written(one.composition, unit, laws_of(type(stage.operator)))}
 
 
 def written(

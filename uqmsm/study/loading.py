@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from uqmsm.chain import Chain
 from uqmsm.errors import StudyError
 from uqmsm.reading import Document, Faulty, Problem, Route, read, read_file
+from uqmsm.study.compositions import Labelled, compositions
 from uqmsm.study.operators import did_you_mean
 from uqmsm.study.overrides import override
 from uqmsm.study.parts import Members, RunSettings, Study
@@ -23,7 +24,7 @@ from uqmsm.study.wording import problem_of, shown
 
 __all__ = ["KEYS", "Door", "load", "loads", "study_file"]
 
-KEYS = ("study", "seed", "about", "chain", "ask", "members", "refinements", "run")
+KEYS = ("study", "seed", "about", "chain", "ask", "members", "compositions", "refinements", "run")
 _REQUIRED = {
     "study": "Add a title, for example  study: yield onset of a plate",
     "seed": "Add the seed of all chance, for example  seed: 2026",
@@ -129,10 +130,12 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
     known = [one for one in built if one is not None]
     asked = _items(door, "ask", Asked)
     finer = _items(door, "refinements", Refined)
+    alloys = _items(door, "compositions", Labelled)
     if complete and chain is not None:
         parts["ask"] = asks(door, asked, chain, parts["members"])
         parts["members"] = stops(door, parts["members"], parts["ask"], chain)
         parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known}, parts["members"])
+        parts["compositions"] = compositions(door, alloys, chain, {one.stage.name: one for one in known})
         _limits_fit(door, parts["run"], chain)
     if door.problems or chain is None:
         raise Faulty(door.problems, file.name)

@@ -15,7 +15,7 @@ from uqmsm.quantity import Unit
 from uqmsm.stochastic import Operator
 from uqmsm.study.cluster import Cluster
 
-__all__ = ["Ask", "Band", "Members", "Refinement", "RunSettings", "Study", "Until"]
+__all__ = ["Ask", "Band", "Composition", "Members", "Refinement", "RunSettings", "Study", "Until"]
 
 FEWEST_ROWS = 8
 """Rows of a ledger (`attribute.FEWEST_ROWS`)."""
@@ -232,6 +232,28 @@ class Refinement:
 
 
 @dataclass(frozen=True)
+class Composition:
+    """One more alloy of a study, a label of its members: the same addresses with another composition.
+
+    Parameters
+    ----------
+    name
+        The word for it in the results.
+    stage
+        Name of the stage that gives the composition.
+    composition
+        Atomic fractions of that stage's elements, or a law on the simplex; zeros leave elements out.
+    operator
+        That stage's operator with it.
+    """
+
+    name: str
+    stage: str
+    composition: Any
+    operator: Operator
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """Where the study runs, and how many failed members it bears.
 
@@ -278,6 +300,8 @@ class Study:
         What is answered.
     members, refinements, run
         How many, how fine, where.
+    compositions
+        Further alloys, each at the addresses of all members of the chain's own.
     about
         Free text for the report.
     text
@@ -294,5 +318,6 @@ class Study:
     refinements: tuple[Refinement, ...] = ()
     run: RunSettings = field(default_factory=RunSettings)
     about: str = ""
+    compositions: tuple[Composition, ...] = ()
     text: str = field(default="", compare=False, repr=False)
     path: Path | None = field(default=None, compare=False)

@@ -20,7 +20,7 @@ from uqmsm.study.wording import shown, split
 if TYPE_CHECKING:
     from uqmsm.study.loading import Door
 
-__all__ = ["STAGE_KEYS", "Built", "build_stage", "join", "operator_adapter", "unique_names"]
+__all__ = ["STAGE_KEYS", "Built", "build_stage", "complaints_of", "join", "operator_adapter", "unique_names"]
 
 STAGE_KEYS = ("name", "scale", "model", "operator", "take")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -211,27 +211,35 @@ def join(door: Door, built: list[Built | None]) -> Chain | None:
 
 def _agree(door: Door, one: Built, chain: Chain) -> None:
     """Note what an operator finds inconsistent with the stages it depends on (its optional method `consistent`)."""
-    consistent = getattr(one.stage.operator, "consistent", None)
+    route = ("chain", one.number)
+    for what, advice in _complaints(one.stage, chain):
+        named = _WORD.match(what)
+        key = named.group() if named and named.group() in one.fields else "scale"
+        key = key if door.document.exists((*route, key)) else "operator"
+        door.fault((*route, key), what, f"The stage {one.stage.name} judges the stages before it.", advice)
+
+
+def _complaints(stage: Stage, chain: Chain) -> list[tuple[str, str]]:
+    consistent = getattr(stage.operator, "consistent", None)
     if not callable(consistent):
-        return
+        return []
     needed: set[str] = set()
-    todo = [one.stage.name]
+    todo = [stage.name]
     while todo:
         parents = set(chain.parents[todo.pop()]) - needed
         needed |= parents
         todo += parents
     upstream = {name: chain[name].operator for name in chain.names if name in needed}
-    route = ("chain", one.number)
     try:
-        complaints = [split(str(text)) for text in consistent(upstream)]
+        return [split(str(text)) for text in consistent(upstream)]
     except Exception as fault:  # noqa: BLE001  # a user's method: whatever it raises is a problem of his study
-        said = f"{type(one.stage.operator).__name__}.consistent fails ({type(fault).__name__}: {fault})"
-        complaints = [(said, "Mend it: it yields one text per thing that does not fit.")]
-    for what, advice in complaints:
-        named = _WORD.match(what)
-        key = named.group() if named and named.group() in one.fields else "scale"
-        key = key if door.document.exists((*route, key)) else "operator"
-        door.fault((*route, key), what, f"The stage {one.stage.name} judges the stages before it.", advice)
+        said = f"{type(stage.operator).__name__}.consistent fails ({type(fault).__name__}: {fault})"
+        return [(said, "Mend it: it yields one text per thing that does not fit.")]
+
+
+def complaints_of(chain: Chain) -> list[tuple[str, str]]:
+    """Return what the operators of a chain find inconsistent: what, and what to write instead."""
+    return [one for stage in chain.stages for one in _complaints(stage, chain)]
 
 
 def _judge(door: Door, one: Built, placed: list[Stage], reduced: Stage) -> None:

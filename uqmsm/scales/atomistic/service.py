@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.inadequacy import inadequacy
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Normal, Uncertain, settled
 
@@ -54,6 +55,10 @@ class Service:
             Port("static_misfit_volumes", "angstrom^3", ("element",)),
             Port("discrepancy_mean", "1", ("quantity",)),
             Port("discrepancy_sd", "1", ("quantity",)),
+            Port("atoms_per_cell", "1"),
+            Port("potential_elements", "1", ("element",)),
+            Port("inadequacy_widths", "1", ("cold_quantity",)),
+            Port("learnt_at", "1", ("element",)),
         )
 
     @property
@@ -92,7 +97,8 @@ class Service:
         from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
 
         z = streams["discrepancy"].standard_normal(5)
-        a, C11, C12, C44, misfit = np.exp(given["discrepancy_mean"] + given["discrepancy_sd"] * z)
+        mean, sd = inadequacy(given)
+        a, C11, C12, C44, misfit = np.exp(mean + sd * z)
         cold = np.array([given["static_C11"] * C11, given["static_C12"] * C12, given["static_C44"] * C44])
         symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
         deviate = settled(self.softening)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.specimen import missing_elements, potential_rows
+from uqmsm.scales.inadequacy import NEAR
 from uqmsm.scales.upstream import field_of, location
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from uqmsm.physics.potential.zhou import Zhou
 
 __all__ = ["Statics"]
-
-# as far as heats scatter: beyond it, a posterior learnt for one composition speaks of another alloy
-NEAR = 0.02
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Statics:
             )
         fractions = location(field_of(upstream, "composition", "composition"))
         learnt_at = getattr(law, "composition", None)
-        if fractions is None or learnt_at is None:
+        if fractions is None or learnt_at is None or getattr(law, "serves_every_composition", False):
             return
         own = dict(zip(alloy, fractions, strict=True))
         theirs = dict(zip(law.elements, learnt_at, strict=True)) if law is not None else {}

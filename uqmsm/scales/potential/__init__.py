@@ -101,6 +101,8 @@ class Potential:
             Port("potential_parameters", "1", ("element", "column"), "parameters in angstrom and eV, see the columns"),
             Port("discrepancy_mean", "1", ("quantity",), "mean " + words),
             Port("discrepancy_sd", "1", ("quantity",), "standard deviation " + words),
+            Port("inadequacy_widths", "1", ("cold_quantity",), "the same of lattice and moduli at other compositions"),
+            Port("learnt_at", "1", ("element",), "atomic fractions at which the inadequacy met data, 0 if nowhere"),
         )
 
     @property
@@ -177,6 +179,8 @@ class Potential:
             "potential_parameters": draw.values,
             "discrepancy_mean": draw.discrepancy_mean,
             "discrepancy_sd": draw.discrepancy_sd,
+            "inadequacy_widths": np.zeros(4) if draw.widths is None else draw.widths,
+            "learnt_at": draw.learnt_at or np.zeros(len(self.elements)),
         }
 
 

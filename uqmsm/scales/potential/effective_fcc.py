@@ -22,6 +22,7 @@ from uqmsm.physics.potential import average_atom, free_from, zhou_from_free
 from uqmsm.physics.potential.effective_fcc import effective_fcc, effective_rows, spread, whole_cutoff
 from uqmsm.physics.potential.free import PER_ELEMENT
 from uqmsm.scales.potential.alloy_targets import kin_of, targets_of_kin, young_and_slopes
+from uqmsm.scales.potential.identity import of_data
 from uqmsm.scales.potential.law import ZhouPosterior
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, Prediction
 from uqmsm.scales.potential.targets import Target
@@ -134,7 +135,7 @@ class EffectiveFccPosterior(ZhouPosterior):
     lattice
         fcc.
     shipped
-        No draws come with uqmsm.
+        Take the draws that come with uqmsm for just this posterior (``data/posterior_cantor.nc``).
     prior, inadequacy
         As they are: nickel, scaled, and learnt.
     """
@@ -147,11 +148,8 @@ class EffectiveFccPosterior(ZhouPosterior):
         """Refuse what is no effective fcc element or cannot be learnt."""
         super().__post_init__()
         effective_rows(self.elements)
-        if self.lattice != "fcc" or self.shipped:
-            raise StudyError(
-                f"lattice = {self.lattice}, shipped = {self.shipped}: effective fcc elements are those of fcc, and no "
-                "draws of them come with uqmsm; remove both"
-            )
+        if self.lattice != "fcc":
+            raise StudyError(f"lattice = {self.lattice}: effective fcc elements are those of fcc; remove it")
         if self.prior or self.inadequacy != "learnt":
             raise StudyError(
                 "prior, inadequacy: the prior of effective fcc elements is nickel, scaled, and their inadequacy is "
@@ -171,10 +169,12 @@ class EffectiveFccPosterior(ZhouPosterior):
 
     def cost(self) -> float:
         """Return the seconds of one core that learning takes, as measured: three times that without kin."""
-        return 3.0 * super().cost()
+        return 3.0 * super().cost()  # nothing where the draws are shipped
 
     @property
     def fingerprint(self) -> str:
-        """Return which posterior it is: settings, data, prior and code."""
-        code = code_digest("uqmsm.scales.potential.effective_fcc")
-        return digest(asdict(self), [asdict(datum) for datum in self._data], effective_rows(self.elements), code)
+        """Return which posterior it is (not of the seed): see `uqmsm.scales.potential.identity`."""
+        settings = asdict(self)
+        del settings["shipped"]
+        known = of_data(settings, [asdict(datum) for datum in self._data], effective_rows(self.elements), self.lattice)
+        return known if self.shipped else digest(known, code_digest("uqmsm.scales.potential.effective_fcc"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -143,6 +143,8 @@ class FormsPosterior(ZhouPosterior):
     weights of the forms are those by which alloys are foretold whatever the functional: of the posterior that believes
     none in particular.
     """
+
+    serves_every_composition: ClassVar[bool] = False  # rivals were judged, and their inadequacy is known, for one alloy
 
     family: Literal["zhou", "joint", "effective_fcc"] = "zhou"
     rivals: tuple[Rival, ...] = ()

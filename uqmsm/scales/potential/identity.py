@@ -15,7 +15,7 @@ from uqmsm.fingerprint import code_digest, digest
 from uqmsm.physics.potential import facts
 from uqmsm.scales.potential.targets import rows_used
 
-__all__ = ["POSTERIOR_VERSION", "of_run", "of_shipped"]
+__all__ = ["POSTERIOR_VERSION", "of_data", "of_run", "of_shipped"]
 
 POSTERIOR_VERSION = 1
 """The mathematics of prior, likelihood, relaxation and sampling. Raise it by one with every change that moves the
@@ -38,6 +38,18 @@ def of_shipped(settings: Mapping[str, Any], elements: Sequence[str], composition
     behind = [facts(elements), rows_used(elements, composition, lattice), warmth, growth, prior]
     numbers = [[{key: row[key] for key in row if key not in _WORDS} for row in rows] for rows in behind]
     return digest(POSTERIOR_VERSION, _rounded(settings), numbers)
+
+
+def of_data(
+    settings: Mapping[str, Any], data: Sequence[Mapping[str, Any]], behind: Sequence[Mapping[str, str]], lattice: str
+) -> str:
+    """Return the digest of settings, data as the likelihood reads them, rows behind the prior, and the version.
+
+    Data enter to ten digits, which another machine's exponential does not change.
+    """
+    prior = [row for row in tables.rows("zhou_prior.csv") if row["lattice"] in (lattice, "any")]
+    bare = [[{key: row[key] for key in row if key not in _WORDS} for row in rows] for rows in (data, behind, prior)]
+    return digest(POSTERIOR_VERSION, _rounded(settings), _rounded(bare))
 
 
 def of_run(settings: Mapping[str, Any], elements: Sequence[str], composition: Sequence[float], lattice: str) -> str:

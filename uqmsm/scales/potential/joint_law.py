@@ -51,9 +51,10 @@ class JointDraw:
                 f"functional {functional} is none of the {len(self.law.functionals)} for which the potential was "
                 "calibrated; give the stage of the functional and the potential the same set and number of functionals"
             )
-        row, i = self.law.functionals.index(functional), self.place
+        law, row, i = self.law, self.law.functionals.index(functional), self.place
+        widths = None if law.widths is None else law.widths[row, i]
         return PotentialDraw(
-            self.law.values[row, i], self.law.discrepancy_mean[row, i], self.law.discrepancy_sd[row, i]
+            law.values[row, i], law.discrepancy_mean[row, i], law.discrepancy_sd[row, i], widths, law.learnt_at
         )
 
 
@@ -73,6 +74,8 @@ class JointLearnt:
         Digest of the draws.
     shortfalls
         What had not converged when sampling stopped; empty when all had.
+    widths, learnt_at
+        As in `PotentialDraw`, the widths with leading axes (functionals, draws).
     """
 
     functionals: tuple[int, ...]
@@ -82,6 +85,8 @@ class JointLearnt:
     given: tuple[str, ...]
     fingerprint: str
     shortfalls: tuple[str, ...] = ()
+    widths: Floats | None = None
+    learnt_at: tuple[float, ...] = ()
 
     def draw(self, rng: Generator) -> JointDraw:
         """Return one place in the lists."""
@@ -236,10 +241,12 @@ class JointPosterior(ZhouPosterior):
         values = zhou_from_free(self.elements, flat[:, : model.free_count], self.lattice)
         mean, sd = model.discrepancy(flat)
         shaped = [x.reshape(count, draws, *x.shape[1:]) for x in (values, mean, sd)]
+        widths = model.widths_of(flat).reshape(count, draws, -1)
         late = tuple(filter(None, (*posterior.shortfalls, str(group.attrs["shortfalls"]))))
         functionals = tuple(int(k) for k in group["functional"].values)
         fingerprint = digest(posterior.fingerprint, *shaped)
-        return JointLearnt(functionals, shaped[0], shaped[1], shaped[2], self.given, fingerprint, late)
+        known = (shaped[0], shaped[1], shaped[2], self.given, fingerprint, late)
+        return JointLearnt(functionals, *known, widths, self.composition)
 
 
 def _read(path: Path) -> xr.Dataset:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -41,12 +41,15 @@ class PotentialDraw:
     """One draw: the table of parameters (n_elements, columns) and what is known of the form's inadequacy.
 
     `discrepancy_mean` and `discrepancy_sd`, shape (5,), are the normal law of log(true / predicted) for the alloy's
-    lattice parameter, C11, C12, C44 and misfit volumes, given this draw and the alloy's data.
+    lattice parameter, C11, C12, C44 and misfit volumes, given this draw and the alloy's data. `widths`, shape (4,), are
+    those of an alloy of other composition, which has no data and so no mean; None where the law does not say.
     """
 
     values: Floats
     discrepancy_mean: Floats
     discrepancy_sd: Floats
+    widths: Floats | None = None
+    learnt_at: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Learnt:
         Digest of the draws.
     shortfalls
         What had not converged when sampling stopped; empty when all had.
+    widths
+        As in `PotentialDraw`, with a leading axis of draws.
+    learnt_at
+        Atomic fractions of the alloy whose data the inadequacy is tied to.
     """
 
     values: Floats
@@ -68,11 +75,14 @@ class Learnt:
     discrepancy_sd: Floats
     fingerprint: str
     shortfalls: tuple[str, ...] = ()
+    widths: Floats | None = None
+    learnt_at: tuple[float, ...] = ()
 
     def draw(self, rng: Generator) -> PotentialDraw:
         """Return one stored draw."""
         i = int(rng.random() * len(self.values))
-        return PotentialDraw(self.values[i], self.discrepancy_mean[i], self.discrepancy_sd[i])
+        widths = None if self.widths is None else self.widths[i]
+        return PotentialDraw(self.values[i], self.discrepancy_mean[i], self.discrepancy_sd[i], widths, self.learnt_at)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ class ZhouPosterior:
         What stands for the error of the form: ``learnt``, a law of its own per class of quantity whose widths the data
         teach, or ``tempered``, a likelihood flattened by how badly the best fit does (Frederiksen et al. 2004).
     """
+
+    serves_every_composition: ClassVar[bool] = True
 
     elements: tuple[str, ...]
     composition: tuple[float, ...]
@@ -202,7 +214,8 @@ class ZhouPosterior:
         model = replace(self.model, ratio=ratio)
         values = zhou_from_free(self.elements, points[:, : model.free_count], self.lattice)
         mean, sd = model.discrepancy(points)
-        return Learnt(values, mean, sd, digest(posterior.fingerprint, values, mean, sd), posterior.shortfalls)
+        widths, fingerprint = model.widths_of(points), digest(posterior.fingerprint, values, mean, sd)
+        return Learnt(values, mean, sd, fingerprint, posterior.shortfalls, widths, self.composition)
 
     def posterior(self, mapping: Map, seed: int, tell: Callable[[str], None] = lambda _: None) -> Posterior:
         """Compute the posterior; `learn` is this with a file around it."""

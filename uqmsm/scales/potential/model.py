@@ -337,6 +337,12 @@ class CalibrationModel:
         sd[:, 4] = 3.0 * np.sqrt(own[:, 0]) * prediction.volume * lever
         return mean, sd
 
+    def widths_of(self, points: Floats) -> Floats:
+        """Return the widths s_q of `ALLOY_QUANTITIES`, shape (draws, 4): the law of an alloy that has no datum here."""
+        if not self.widths:
+            return np.zeros((len(points), len(_WIDTHS)))
+        return np.exp(points[:, self.free_count : self.free_count + len(_WIDTHS)])
+
     def replicate(self, points: Floats, rng: np.random.Generator) -> Floats:
         """Return posterior-predictive data, shape (draws, data): new inadequacy and new noise, in the data's units."""
         miss, variance = self.misses(points, self.predict(points))
