@@ -90,7 +90,7 @@ def highest(
     """
     names = _refuse(values, row_of_member)
     table = np.stack([values[name] for name in names], axis=-1)
-    whole = np.isfinite(table).all(axis=-1)
+    whole = np.asarray(np.isfinite(table).all(axis=-1))
     best = np.asarray(table == np.max(table, axis=-1, keepdims=True))
     part = np.where(whole[:, None], best / np.maximum(best.sum(axis=-1, keepdims=True), 1), np.nan)
     each = [_over(part[:, k], row_of_member, level) for k in range(len(names))]
