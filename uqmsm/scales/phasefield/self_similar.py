@@ -278,7 +278,8 @@ def learnt(kept: xr.DataTree) -> LearntGrowth:
     packed = data["states"].values.astype(np.uint8).tobytes()
     shape = tuple(int(n) for n in np.atleast_1d(data.attrs["shape"]))
     name = digest(kept.attrs["fingerprint"], constants, data["states"].values)
-    return LearntGrowth(constants, *(float(data.attrs[key]) for key in ("slope", "memory")), packed, shape, name)
+    slope, remembered = float(data.attrs["slope"]), float(data.attrs["memory"])
+    return LearntGrowth(constants, slope, remembered, packed, shape, name)
 
 
 def _read(path: Path, fingerprint: str, seed: int | None) -> xr.DataTree | None:
