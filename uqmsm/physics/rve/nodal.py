@@ -69,7 +69,9 @@ class _Search:
             if rest <= max(_TRUST**2 * trusted, tolerance**2 * scale):
                 rest = trusted = self._renewed()
             turn = rest / before
-        rest = self._renewed(self._stretch())
+        # the last step changes the residual by far less than single precision sees
+        self.displacement *= self._stretch()
+        self._push_exactly()
         return self._case(iterations, float(np.sqrt(rest / scale)))
 
     def _advanced(self, rest: float, turn: float) -> float:
@@ -85,14 +87,16 @@ class _Search:
         self.group += np.float32(step) * moved
         return self._taken_off(self.answer, step)
 
-    def _renewed(self, stretch: float = 1.0) -> float:
+    def _renewed(self) -> float:
         """Take the force out of balance anew from the displacement, in double precision."""
         self.displacement += self.group
-        self.displacement *= stretch
         self.group[:] = 0.0
-        self._push(self.displacement, self.exact_table, self.force, measure=True)
+        self._push_exactly()
         self.rest_spectrum[:] = 0.0
         return self._taken_off(self.force.astype(np.float32), 1.0)
+
+    def _push_exactly(self) -> None:
+        self._push(self.displacement, self.exact_table, self.force, measure=True)
 
     def _push(
         self, moved: NDArray[np.floating], table: NDArray[np.floating], force: Array | Single, *, measure: bool
