@@ -23,7 +23,9 @@ Array = NDArray[np.float64]
 _BACKTRACKS = 5
 
 
-def advance(cell: Block, state: State, strain_increment: Array, step_s: float) -> Advanced:
+def advance(
+    cell: Block, state: State, strain_increment: Array, step_s: float, *, accuracy: Accuracy | None = None
+) -> Advanced:
     """Strain a block by a mean increment: a pure function of plain arrays, made to be called from quadrature points.
 
     Parameters
@@ -36,13 +38,15 @@ def advance(cell: Block, state: State, strain_increment: Array, step_s: float) -
         ``(6,)`` Mandel.
     step_s
         Duration in seconds.
+    accuracy
+        When the step is accepted.
 
     Raises
     ------
     MemberFailed
         When the step does not converge, or work is not conserved between the scales; take a smaller one.
     """
-    return equilibrate(cell, state, strain_increment, step_s)
+    return equilibrate(cell, state, strain_increment, step_s, accuracy=accuracy)
 
 
 def equilibrate(
