@@ -38,8 +38,8 @@ def flow_panel(canvas: Canvas, strain: Floats, tested: Floats, taylor: Floats) -
     names = (("epistemic", "virtual test of the grains"), ("aleatoric", "the same grains, all strained alike (Taylor)"))
     for row, (kind, words) in enumerate(names):
         y = frame.bottom - 34.0 + 18.0 * row
-        canvas.line(frame.left + 96.0, y - 4.0, frame.left + 118.0, y - 4.0, f"s-{kind} curve")
-        canvas.text(frame.left + 124.0, y, words, "mid")
+        canvas.line(frame.left + 56.0, y - 4.0, frame.left + 78.0, y - 4.0, f"s-{kind} curve")
+        canvas.text(frame.left + 84.0, y, words, "mid")
 
 
 def pair_panel(canvas: Canvas, excess: Floats) -> None:
