@@ -133,7 +133,7 @@ class FormsPosterior(ZhouPosterior):
         In how large and how many random cells each alloy is computed with each rival.
     pseudo_count
         Data that every form is credited with before any is seen: with few data stacking alone trusts one form too soon.
-    functionals, draws_each, functional, formation_width
+    functionals, draws_each, functional, formation_width, least_effective
         Of the family ``joint``, as in `JointPosterior`.
 
     Notes
@@ -155,6 +155,7 @@ class FormsPosterior(ZhouPosterior):
     draws_each: int = 250
     functional: str = "dft.functional"
     formation_width: tuple[float, float] = (0.02, 1.0)
+    least_effective: float = 100.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be weighed."""

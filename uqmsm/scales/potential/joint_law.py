@@ -109,6 +109,8 @@ class JointPosterior(ZhouPosterior):
         Label of the source of the functional, ``stage.field``.
     formation_width
         Prior of the inadequacy of formation energies: median (eV per atom) and sd of its logarithm.
+    least_effective
+        Effective draws below which a functional gets a chain of its own though its weights can be trusted.
 
     Notes
     -----
@@ -121,6 +123,7 @@ class JointPosterior(ZhouPosterior):
     draws_each: int = 250
     functional: str = "dft.functional"
     formation_width: tuple[float, float] = (0.02, 1.0)
+    least_effective: float = 100.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt."""
@@ -178,7 +181,7 @@ class JointPosterior(ZhouPosterior):
         rngs = [Streams(seed).generator("joint_posterior.functional", k) for k in range(self.functionals)]
         found = conditionals(
             Functionals(self._joint(model)), chains, self.sampling, rngs,
-            draws=self.draws_each, mapping=mapping, tell=tell,
+            draws=self.draws_each, mapping=mapping, tell=tell, least_ess=self.least_effective,
         )  # fmt: skip
         tell(
             f"{found.reweighted} of {self.functionals} functionals are served by the reference chain (k-hat up to "
