@@ -1,21 +1,22 @@
 """Calibrated on MoNbTaW and on vanadium alone, a potential has to foretell MoNbTaVW, of which no datum was used.
 
 The draws of four elements are those that come with uqmsm; vanadium's own are weighted draws of its Laplace
-approximation, its density's unit (which only alloys can tell) a draw of the prior. What the average atom leaves out is
-the ratio learnt for MoNbTaW, and a new alloy has a new inadequacy of the width that the posterior holds for its class.
+approximation or of a chain, its density's unit (which only alloys can tell) a draw of the prior. What the average atom
+leaves out is the ratio learnt for MoNbTaW, and a new alloy has a new inadequacy of the width that the posterior holds
+for its class.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from simulated_element import posterior
 
 from uqmsm.physics.potential import average_atom, free_from, published, zhou_from_free
 from uqmsm.posterior import Posterior
 from uqmsm.posterior.holdout import places
-from uqmsm.posterior.importance import weigh
 from uqmsm.scales.potential import ZhouPosterior
-from uqmsm.scales.potential.diagnostics import EIGHT, Narrowed, laplace_of
+from uqmsm.scales.potential.diagnostics import EIGHT, Narrowed
 from uqmsm.scales.potential.model import CalibrationModel, prior_of
 from uqmsm.scales.potential.targets import targets, targets_where_known
 
@@ -28,7 +29,8 @@ def vanadium(rng):
     model = CalibrationModel(("V",), (1.0,), "bcc", targets(("V",), (1.0,), "bcc"))
     density = Narrowed(model, tuple(f"V.{name}" for name in EIGHT), tuple(model.prior_mean))
     start = free_from(published(("V",)), "bcc")[density.where]
-    whole = density.whole(weigh(density, laplace_of(density, start), 4000, rng).draws(DRAWS, rng))
+    own = posterior(density, start, rng, evaluations=4000)[0]
+    whole = density.whole(own[rng.choice(len(own), DRAWS, replace=len(own) < DRAWS)])
     names, mean, sd = prior_of(FIVE, "bcc")
     for name in ("F3",):
         k = model.names.index(f"V.{name}")
@@ -61,8 +63,8 @@ def test_a_posterior_of_four_metals_and_one_of_the_fifth_foretell_their_alloy():
     foretold = datum.value * np.exp(-miss.mean())
     words = f"measured {datum.value:.4f}, foretold {foretold:.4f} angstrom ({100 * miss.mean():+.2f} %)"
     print(f"lattice of MoNbTaVW at 0 K: {words}, predictive sd {100 * sd:.2f} %, place {at:.3f}")
-    assert 0.005 < at < 0.995
+    assert 0.05 < at < 0.95
     # negative control: the alloy without vanadium, 1 % larger, is not foretold to be this one
     plain = average_atom(values[there][:, :4], (0.25,) * 4, "bcc", with_misfits=False)
     other = np.log(datum.value / np.asarray(plain.lattice_parameter)) - ratio["mean"][0]
-    assert not 0.005 < places(other[:, None], variance[:, None])[0] < 0.995
+    assert not 0.05 < places(other[:, None], variance[:, None])[0] < 0.95
