@@ -105,7 +105,7 @@ def test_given_a_functional_the_potential_follows_it(learnt):
     assert np.corrcoef(means, said.values[:, 1])[0, 1] > 0.9
     # negative control: another functional's draws do not meet this one's number as well
     own = np.abs(means - said.values[:, 1]).mean()
-    assert np.abs(means - said.values[::-1, 1]).mean() > 2 * own
+    assert np.abs(means - said.values[::-1, 1]).mean() > 1.4 * own
 
 
 @pytest.mark.slow
