@@ -23,7 +23,7 @@ def matching(outcome, call, of):
 
 @pytest.mark.slow
 def test_processing_reaches_the_plate(tmp_path):
-    study = uqmsm.load(STUDY, ["members.rows=8", "refinements=[]", "chain.anneal.handed=16", "chain.rve.voxels=16"])
+    study = uqmsm.load(STUDY, ["members.rows=6", "refinements=[]", "chain.anneal.handed=16", "chain.rve.voxels=16"])
     uqmsm.run(study, out=tmp_path / "run")
     tree = uqmsm.open(tmp_path / "run")
     grown, block, plate = (tree[f"outcomes/{stage}"].to_dataset() for stage in ("anneal", "rve", "fe"))
