@@ -23,6 +23,8 @@ class Average:
     outputs = (
         Port("length", "angstrom", meaning="lattice parameter"),
         Port("misfit", "angstrom^3", meaning="root of the mean squared misfit volume"),
+        Port("misfit_volumes", "angstrom^3", ("element",), "misfit volumes"),
+        *(Port(name, "GPa", meaning=name) for name in ("C11", "C12", "C44")),
     )
     sources = ()
 
@@ -30,4 +32,6 @@ class Average:
         assert given["elements"].tolist() == given["potential_elements"].tolist()
         found = average_atom(given["potential_parameters"], given["composition"], "bcc")
         misfit = np.sqrt((given["composition"] * found.misfit_volumes**2).sum())
-        return {"length": float(found.lattice_parameter), "misfit": float(misfit)}
+        moduli = {name: float(getattr(found, name)) for name in ("C11", "C12", "C44")}
+        length = float(found.lattice_parameter)
+        return {"length": length, "misfit": float(misfit), "misfit_volumes": found.misfit_volumes} | moduli

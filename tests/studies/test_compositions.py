@@ -35,7 +35,8 @@ chain:
 ask:
   - {answer: length, unit: angstrom}
   - {answer: misfit}
-members: {rows: 16, target_se: 0.9}
+  - {answer: C44}
+members: {rows: 18, target_se: 0.9}
 """
 FURTHER = """\
 compositions:
@@ -94,6 +95,19 @@ def test_every_variable_says_unit_and_meaning(ran):
             assert {"units", "long_name", "sources"} <= set(variable.attrs), (group.path, name)
 
 
+def test_the_potentials_line_is_split_over_pairs_of_elements(ran):
+    table = uqmsm.open(ran[0].folder)["pairs"].to_dataset()
+    pairs = ["Mo-Nb", "Mo-Ta", "Mo-W", "Nb-Ta", "Nb-W", "Ta-W"]
+    assert table["part"].values.tolist() == [*pairs, "stiffness", "rest"]
+    assert table["share"].sum("part").values == pytest.approx(1.0, abs=1e-12)
+    # C44 is one of the terms of stiffness, so nothing is left; the misfit is a sum over pairs under a root
+    assert table["share"].sel(answer="C44", part="rest").item() == pytest.approx(0.0, abs=1e-9)
+    assert table["share"].sel(answer="C44", part="stiffness").item() > 0.4
+    assert table["share"].sel(answer="misfit", part=pairs).sum().item() > 0.7
+    assert table["share"].sel(answer="misfit", part="rest").item() < 0.05
+    assert "Which pairs of elements" in (ran[0].folder / "report.html").read_text()
+
+
 def test_what_is_upstream_of_the_alloy_runs_once(ran):
     planned = plan(uqmsm.load(ran[1]))
     count = planned["calls"]["alloy"]
@@ -109,7 +123,7 @@ def test_a_run_goes_on_and_grows_and_replays_with_its_alloys(ran, tmp_path):
     (folder / "results.nc").unlink()
     uqmsm.resume(folder, workers=0)
     assert uqmsm.open(folder)["compositions/answers"].to_dataset().equals(before)
-    uqmsm.extend(folder, rows=18, workers=0)
+    uqmsm.extend(folder, rows=20, workers=0)
     after = uqmsm.open(folder)["compositions/answers"].to_dataset()
     assert after.isel(member=slice(before.sizes["member"])).equals(before)
     address = str(uqmsm.open(folder)["members"]["address"].values[0])

@@ -14,6 +14,7 @@ from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.conduct.answering import Plan, answered
 from uqmsm.conduct.comparing import compared
+from uqmsm.conduct.pairing import paired
 from uqmsm.conduct.rounds import Grown
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
@@ -82,6 +83,7 @@ def record(
         beside, missing = compared(study, chain, plan, outcomes, alloys)
         groups |= beside
         complaints += missing
+        groups |= paired(study, chain, plan, outcomes)
         attributes["comparisons"] = _comparisons(chain, outcomes, plan)
     except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
         fault = broken

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from uqmsm.report.digits import amount, number, part
+from uqmsm.report.digits import amount, number, part, percent
 from uqmsm.report.facts import group, plain, scalar, source_words
 
-__all__ = ["alloy_items", "alloy_lines"]
+__all__ = ["alloy_items", "alloy_lines", "pair_items"]
 
 
 def alloy_items(results: xr.DataTree) -> list[dict[str, Any]]:
@@ -87,6 +87,23 @@ def _pairs(gap: xr.Dataset, units: str) -> list[dict[str, str]]:
                 "apart": number(scalar(one, "se_apart"), 2) + (f" {units}" if units else ""),
             })  # fmt: skip
     return rows
+
+
+def pair_items(results: xr.DataTree) -> list[dict[str, Any]]:
+    """Return, per answer, the parts of the potential's total line: pairs of elements, stiffness and the rest."""
+    table = group(results, "pairs")
+    if table is None:
+        return []
+    items = []
+    for name in table["answer"].values.tolist():
+        own = table.sel(answer=name)
+        order = np.argsort(-own["share"].values, kind="stable")
+        rows = [
+            {"part": str(own["part"].values[k]), "share": percent(float(own["share"][k]), float(own["share_se"][k]))}
+            for k in order
+        ]
+        items.append({"title": plain(name), "rows": rows})
+    return items
 
 
 def alloy_lines(results: xr.DataTree) -> list[str]:

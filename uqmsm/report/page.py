@@ -77,6 +77,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "together": verdict(lights),
         "ledgers": ledger_items(found, given, [str(stage["name"]) for stage in ladder], words),
         "legend": LEDGER,
+        "pairs": alloy_section.pair_items(results),
         "alloys": alloy_section.alloy_items(results),
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
