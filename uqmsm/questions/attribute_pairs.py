@@ -1,11 +1,12 @@
 """Which pairs of elements carry the potential's share?
 
 Two members that differ in the draw of the potential alone differ in their answer by D; half the mean of D^2 is the
-total variance of the potential (its T times the variance). What changed with the draw are terms of the theory: for every
-pair of elements c_n c_m (V_n - V_m)^2, whose sum over pairs is exactly sum_n c_n V_n^2, the misfit that strengthens;
-and the stiffness. Pairs move together in a posterior, so their parts are Shapley effects of dependent inputs: the increase
-of the explained part of D, averaged over all orders, with a linear regression as the explained part (A. B. Owen and
-C. Prieur, SIAM/ASA J. Uncertain. Quantif. 5, 986 (2017)). With the rest, which no linear rule explains, they sum to 1.
+total variance of the potential (its T times the variance). What changed with the draw are terms of the theory: for
+every pair of elements c_n c_m (V_n - V_m)^2, whose sum over pairs is exactly sum_n c_n V_n^2, the misfit that
+strengthens; and the stiffness. Pairs move together in a posterior, so their parts are Shapley effects of dependent
+inputs: the increase of the explained part of D, averaged over all orders, with a linear regression as the explained
+part (A. B. Owen and C. Prieur, SIAM/ASA J. Uncertain. Quantif. 5, 986 (2017)). With the rest, which no linear rule
+explains, they sum to 1.
 """
 
 from __future__ import annotations
