@@ -1,15 +1,19 @@
 """The posterior of effective fcc elements: its density written down again, its data, and what the alloys identify."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.physics.potential import average_atom, zhou_from_free
+from uqmsm.posterior import Posterior
 from uqmsm.scales.potential import EffectiveFccPosterior, Potential
 from uqmsm.scales.potential.alloy_targets import kin_of, young_and_slopes
 from uqmsm.scales.potential.law import laplace
-from uqmsm.scales.potential.model import ALLOY_QUANTITIES
+from uqmsm.scales.potential.model import ALLOY_QUANTITIES, RelaxedRatio
 from uqmsm.scales.potential.targets import QUANTITIES
 
 CANTOR = ("Co", "Cr", "Fe", "Mn", "Ni")
@@ -96,6 +100,30 @@ def test_what_is_refused():
         EffectiveFccPosterior(("Mn", "Ni"), (0.5, 0.5))
     with pytest.raises(StudyError, match="no parameters for 'Mn'"):
         Potential(CANTOR)
+
+
+def test_the_shipped_draws_are_of_this_density_and_have_converged(tmp_path):
+    """When this fails, `data/README.md` says how to compute them again."""
+    law = EffectiveFccPosterior(CANTOR, (0.2,) * 5, shipped=True)
+    learnt = law.learn(map, 0, tmp_path / "p.nc", lambda _: None)
+    path = tables.path("posterior_cantor.nc")
+    posterior = Posterior.load(path)
+    assert law.shipped_file() == path
+    assert path.stat().st_size < 2_000_000
+    assert posterior.fingerprint == law.fingerprint != LAW.fingerprint
+    assert learnt.shortfalls == () == posterior.shortfalls
+    assert law.cost() == 0.0
+    told = posterior.facts["ratio"]
+    model = replace(MODEL, ratio=RelaxedRatio(tuple(told["mean"]), tuple(told["sd"])))
+    some = posterior.points[:, ::50].reshape(-1, len(posterior.names))
+    values, reasons = model.log_density(some)
+    assert not reasons.any()
+    assert values == pytest.approx(posterior.values[:, ::50].ravel(), abs=1e-6)
+    judged = posterior.diagnostics
+    handed_on = np.isin(judged.names, posterior.property_names)
+    assert judged.rhat.max() < 1.01
+    assert min(judged.ess_bulk[handed_on].min(), judged.ess_tail[handed_on].min()) >= 400
+    assert judged.length >= 50 * judged.tau.max()
 
 
 def test_the_scaled_numbers_are_handed_on():
