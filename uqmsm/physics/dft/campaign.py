@@ -199,9 +199,10 @@ def _binary(one: str, other: str) -> list[Calculation]:
 
 
 def _alloy_check() -> list[Calculation]:
-    """Return one volume of two alloys with denser k-points."""
+    """Return one volume of two alloys with other k-points."""
     quasi, ordered = alloy_equation("MoNbTaW-4", ALLOY_DIVISIONS)[:1], _binary("Mo", "Ta")[:1]
-    return refined(ordered, kpoints=(14, 14, 14)) + refined(quasi, kpoints=(10, 6, 6))
+    others = [one for n in ((5, 3, 3), (10, 6, 6)) for one in refined(quasi, kpoints=n)]
+    return [*others, *refined(ordered, kpoints=(14, 14, 14))]
 
 
 def curve_checks(element: str) -> list[Calculation]:

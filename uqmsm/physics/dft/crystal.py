@@ -18,7 +18,7 @@ from uqmsm.physics.dft.equation_of_state import EquationOfState, fit_birch_murna
 from uqmsm.physics.dft.functionals import ensemble_energies
 from uqmsm.physics.dft.table import Row
 
-__all__ = ["Equilibrium", "by_settings", "energies", "equilibrium", "place"]
+__all__ = ["Equilibrium", "by_settings", "energies", "equilibrium", "place", "share"]
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,8 @@ def equilibrium(rows: Sequence[Row], shifts: Floats) -> Equilibrium:
     for settings, others in groups.items():
         changed = _changed(volumes, said[0], curve, others)
         if changed is not None and settings.functional == chosen.functional:
-            square = np.maximum(square, (_four(fit_birch_murnaghan(volumes, changed)) - _four(best)) ** 2)
+            change = _four(fit_birch_murnaghan(volumes, changed)) - _four(best)
+            square = np.maximum(square, (change * share(settings, chosen)) ** 2)
     if all(_what_changed(chosen, settings) != "kpoints" for settings in groups):
         square[0] += UNTRIED_EV**2
     a, b, c, d = np.sqrt(square)
@@ -99,6 +100,15 @@ def by_settings(rows: Iterable[Row]) -> dict[Settings, list[Row]]:
 def place(row: Row) -> float:
     """Return the volume per atom, rounded so that strained cells of one volume are together."""
     return round(row.calculation.cell.volume, 6)
+
+
+def share(other: Settings, chosen: Settings) -> float:
+    """Return which part of a change to other settings is the error of those chosen, from their k-points.
+
+    The change to a coarser mesh is that mesh's own error more than ours; errors of sums over k-points fall with the
+    square of the spacing or faster. The change to a finer mesh is ours whole.
+    """
+    return min(1.0, float(np.prod(other.kpoints) / np.prod(chosen.kpoints)) ** (2.0 / 3.0))
 
 
 def _what_changed(chosen: Settings, other: Settings) -> str | None:

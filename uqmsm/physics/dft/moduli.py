@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.physics.dft.calculations import Settings
-from uqmsm.physics.dft.crystal import by_settings, energies, place
+from uqmsm.physics.dft.crystal import by_settings, energies, place, share
 from uqmsm.physics.dft.engine import GPA_A3_PER_EV, TETRAHEDRA
 from uqmsm.physics.dft.orientations import orientations
 from uqmsm.physics.dft.strains import STRAINS, shear_modulus
@@ -170,10 +170,9 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
     """Return the numerical error (GPa): root sum of squares over kinds of settings, and of the fourth order.
 
     Of each kind the largest change and not that to the finest: k-points scatter moduli of metals without order, and two
-    meshes may agree by chance. What a coarser mesh changes is its own error more than ours; errors of sums over
-    k-points fall with the square of the spacing or faster, and so does what is charged. Compared is the strain of the
-    same size, so that the fourth order drops out; where a kind has no strained cells, the scatter of the cell at rest
-    tells. NaN if nothing was compared.
+    meshes may agree by chance (of a change to a coarser one, its `share`). Compared is the strain of the same size, so
+    that the fourth order drops out; where a kind has no strained cells, the scatter of the cell at rest tells. NaN if
+    nothing was compared.
     """
     found: dict[str, float] = {}
     guessed: dict[str, float] = {}
@@ -182,7 +181,7 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
         kind = _what_changed(chosen, settings)
         if kind is None:
             continue
-        finer = min(1.0, float(np.prod(settings.kpoints) / np.prod(chosen.kpoints)) ** (2.0 / 3.0))
+        finer = share(settings, chosen)
         theirs = secants(group, strain)
         changes = [_change(ours[v], theirs[v]) * finer for v in theirs if v in ours]
         rest = [row for row in group if row.calculation.role == "volume" and place(row) in ours]
