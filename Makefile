@@ -36,7 +36,7 @@ slow: $(VENV)/.installed-test
 
 # make dft    what needs a code for electrons: one element computed again and compared with the shipped table
 dft: $(VENV)/.installed-test
-	GPAW_CONFIG=$(CURDIR)/.ci/gpaw_serial.py CC=g++ $(BIN)/python -m pip install --quiet --editable ".[test,dft]"
+	GPAW_CONFIG=$(CURDIR)/.ci/gpaw_serial.cfg CC=g++ $(BIN)/python -m pip install --quiet --editable ".[test,dft]"
 	$(BIN)/python -m pytest -m dft
 
 # make lint   formatting, types, and the floors of the house

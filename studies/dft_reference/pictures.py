@@ -1,7 +1,4 @@
-"""Draw the pictures of docs/electrons.md from the shipped table.
-
-    python studies/dft_reference/pictures.py
-"""
+"""Draw the pictures of docs/electrons.md from the shipped table: `python studies/dft_reference/pictures.py`."""
 
 from __future__ import annotations
 
@@ -27,24 +24,26 @@ COLOURS = {"BEEF-vdW": "#1b4f72", "PBE": "#b9770e", "PBEsol": "#7d3c98"}
 BAND = "#aed6f1"
 
 
-def curves(functionals: int = 200) -> None:
-    """Energy against volume: functionals as whole curves, each moved to its own lowest energy."""
+def curves(functionals: int = 60) -> None:
+    """Energy against volume: whole curves, each moved to its lowest energy, of functionals whose minimum is inside."""
     figure, axes = plt.subplots(1, len(ELEMENTS), figsize=(9.0, 2.3), sharey=True, layout="constrained")
     for axis, element in zip(axes, ELEMENTS, strict=True):
         rows = [r for r in shipped().rows if r.calculation.material == element and r.calculation.role == "volume"]
         rows = [r for r in rows if r.calculation.settings == element_settings(element)]
         rows.sort(key=lambda row: row.calculation.cell.volume)
         volume = np.array([row.calculation.cell.volume for row in rows])
-        said = energies(rows, shipped().shifts[:functionals])
+        drawn = reference([element], ("lattice_parameter",))
+        inside = np.flatnonzero(drawn.inside)[:functionals]
+        said = energies(rows, shipped().shifts[inside])
         said = said - fit_birch_murnaghan(volume, said).energy_eV[:, None]
         relative = volume / CENTRAL_VOLUME_A3[element]
-        axis.plot(relative, said[len(NAMED) :].T, color=BAND, linewidth=0.3, alpha=0.5, rasterized=False)
+        axis.plot(relative, said[len(NAMED) :].T, color=BAND, linewidth=0.4)
         for name, curve in zip(NAMED, said, strict=False):
             axis.plot(relative, curve, "o-", markersize=2, color=COLOURS[name], label=name)
         axis.set_title(element)
         axis.set_xlabel("V / V(PBE)")
         axis.set_ylim(-0.02, 0.5)
-    axes[0].set_ylabel("energy above the lowest, eV per atom")
+    axes[0].set_ylabel("energy above the\nlowest, eV per atom")
     axes[-1].legend(frameon=False)
     save(figure, "dft-curves.svg")
 

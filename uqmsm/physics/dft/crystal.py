@@ -108,7 +108,8 @@ def share(other: Settings, chosen: Settings) -> float:
     The change to a coarser mesh is that mesh's own error more than ours; errors of sums over k-points fall with the
     square of the spacing or faster. The change to a finer mesh is ours whole.
     """
-    return min(1.0, float(np.prod(other.kpoints) / np.prod(chosen.kpoints)) ** (2.0 / 3.0))
+    ratio = float(np.prod(other.kpoints) / np.prod(chosen.kpoints))
+    return float(min(1.0, ratio ** (2.0 / 3.0)))
 
 
 def _what_changed(chosen: Settings, other: Settings) -> str | None:

@@ -104,8 +104,8 @@ def moduli(rows: Sequence[Row], shifts: Floats, volume_A3: Floats, like: Sequenc
     shifts, volume_A3
         Functionals, and the equilibrium volume of the named ones and of these, shape (3 + functionals,).
     like
-        Rows of other materials whose mean dependence on the volume is taken where this one has no second volume: the
-        elements of an alloy.
+        Rows of other materials whose dependence on the volume, in the mean, is taken where this one has no second
+        volume: the elements of an alloy.
     """
     groups = by_settings(rows)
     able = [s for s, group in groups.items() if all(secants(group, strain) for strain in STRAINS)]
@@ -120,8 +120,9 @@ def moduli(rows: Sequence[Row], shifts: Floats, volume_A3: Floats, like: Sequenc
             values.append(_line(best, volume_A3))
         else:
             ((at, value),) = best.items()
-            ratios = [_followed(by_settings(one), strain, shifts, at, volume_A3) for one in (like or [rows])]
-            values.append(value * np.mean(ratios, axis=0))
+            pairs = [_followed(by_settings(one), strain, shifts, at, volume_A3) for one in (like or [rows])]
+            there, here = (np.mean(several, axis=0) for several in zip(*pairs, strict=True))
+            values.append(value * there / here)  # a ratio of means: single moduli may pass through nothing
         errors.append(_error(groups, chosen, strain, shifts))
     return Moduli(values[0], values[1], errors[0], errors[1])
 
@@ -153,17 +154,17 @@ def _line(values: Mapping[float, Floats], volume_A3: Floats) -> Floats:
 
 def _followed(
     groups: Mapping[Settings, Sequence[Row]], strain: str, shifts: Floats, at_A3: float, volume_A3: Floats
-) -> Floats:
-    """Return the modulus at each volume over that at one volume, in the finest settings with strains at two volumes.
+) -> tuple[Floats, Floats]:
+    """Return the modulus at each volume and at one volume, in the finest settings with strains at two volumes.
 
     Of another material, the volumes are taken relative to its own first one. Ones, where no settings have two.
     """
     able = [s for s, group in groups.items() if len(secants(group, strain)) > 1]
     if not able:
-        return np.ones_like(volume_A3)
+        return np.ones_like(volume_A3), np.ones_like(volume_A3)
     values = _at_volumes(secants(groups[max(able, key=lambda s: (s.kpoints, s.cutoff_eV))], strain), shifts)
     own = at_A3 if at_A3 in values else next(iter(values))
-    return _line(values, own / at_A3 * volume_A3) / values[own]
+    return _line(values, own / at_A3 * volume_A3), values[own]
 
 
 def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str, shifts: Floats) -> float:
