@@ -168,7 +168,9 @@ def _errors(sheet: Canvas, sizes: list[int], samples: dict[str, list[Floats]], f
     need = found.needed("periodic", ERROR)
     x = frame.px(log10(need.volume))
     sheet.line(x, goal, x, frame.bottom, "axis dash")
-    sheet.text(x + 6, frame.bottom - 8, f"{need.volume:.0f} grains, periodic", "mid")
+    sheet.text(x + 6, goal - 7, f"{need.volume:.0f} grains, periodic", "mid")
+    height = frame.py(log10(100 * abs(found.bias("kubc", 200))))
+    sheet.text(frame.px(log10(200)), height - 16, f"{WORDS['kubc']}, {WORDS['subc']}", "mid")
 
 
 def main() -> None:
