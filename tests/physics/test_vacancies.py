@@ -86,16 +86,17 @@ def test_in_a_pure_metal_the_barrier_is_the_same_both_ways_and_the_saddle_has_on
     assert found.over.curvatures == pytest.approx([values[0], values[4]], rel=1e-4)
 
 
-def test_the_band_of_ase_finds_the_same_barrier(alloy):
+@pytest.mark.parametrize(("site", "which"), [(10, 0), (35, 5)], ids=["plain", "a ridge that parts"])
+def test_the_band_of_ase_finds_the_same_barrier(alloy, site, which):
     from ase import Atoms
     from ase.calculators.calculator import Calculator, all_changes
     from ase.mep import NEB
     from ase.optimize import FIRE
 
     potential, rest = alloy
-    gap = vacancy(potential, rest, 10, 0.0)
-    near, vectors = neighbours_of(rest, 10)
-    found = jump(potential, rest, gap, int(near[0]), vectors[0])
+    gap = vacancy(potential, rest, site, 0.0)
+    near, vectors = neighbours_of(rest, site)
+    found = jump(potential, rest, gap, int(near[which]), vectors[which])
     crystal = gap.rest.crystal
 
     class Kernel(Calculator):
@@ -107,12 +108,12 @@ def test_the_band_of_ase_finds_the_same_barrier(alloy):
             seen = evaluate(potential, crystal.species, atoms.positions, crystal.cell, around)
             self.results = {"energy": seen.energy, "forces": seen.forces}
 
-    mover = int(near[0]) - int(near[0] > 10)
+    mover = int(near[which]) - int(near[which] > site)
     ends = []
     for moved in (False, True):
         positions = crystal.positions.copy()
         if moved:
-            positions[mover] -= vectors[0]
+            positions[mover] -= vectors[which]
         end = relax(potential, Crystal(crystal.species, positions, crystal.cell), cell_freedom="fixed")
         ends.append(Atoms("W" * len(positions), end.crystal.positions, cell=crystal.cell, pbc=True))
     images = [ends[0], *(ends[0].copy() for _ in range(5)), ends[1]]
@@ -125,6 +126,19 @@ def test_the_band_of_ase_finds_the_same_barrier(alloy):
     assert energies.max() - energies[0] == pytest.approx(found.forth, abs=2e-3)
     assert energies.max() - energies[-1] == pytest.approx(found.back, abs=2e-3)
     assert found.forth != pytest.approx(found.back, abs=0.02)  # negative control: it matters which way
+
+
+def test_a_ridge_that_parts_on_the_way_is_no_obstacle(alloy):
+    # of a hundred jumps in this crystal the one where Newton's method alone goes round in circles: near the saddle a
+    # second curvature is negative
+    potential, rest = alloy
+    gap = vacancy(potential, rest, 35, 0.0)
+    near, vectors = neighbours_of(rest, 35)
+    found = jump(potential, rest, gap, int(near[5]), vectors[5])
+    assert found.over.residual_force < 1e-5
+    assert found.over.curvatures[0] < -0.1
+    assert found.over.curvatures[1] > 0.1
+    assert 0.0 < found.over.profile.max() - found.over.energy < 0.3  # the band hung above it
 
 
 def test_the_mean_over_all_sites_does_not_depend_on_how_chemical_potentials_part_the_energy(alloy):

@@ -161,42 +161,68 @@ def _operator(stiffness: Stiffness, n: int, hold: float) -> LinearOperator:
     return LinearOperator((3 * n, 3 * n), matvec=times, dtype=np.float64)
 
 
-def lowest_curvatures(stiffness: Stiffness, n: int, count: int = 2) -> tuple[Floats, Floats]:
+def lowest_curvatures(
+    stiffness: Stiffness, n: int, count: int = 2, *, start: Floats | None = None, tolerance: float = 1e-6
+) -> tuple[Floats, Floats]:
     """Return the lowest eigenvalues (count,) in eV/A^2 of the second derivative and their directions (count, n, 3).
 
-    Rigid shifts are left out.
+    Rigid shifts are left out. `start` (3 n,) is a guess of the lowest direction.
 
     Raises
     ------
     NotConverged
         When Lanczos' method does not settle.
     """
-    start = np.random.default_rng(0).normal(size=3 * n)  # a fixed start: nothing here is left to chance
+    if start is None:
+        start = np.random.default_rng(0).normal(size=3 * n)  # a fixed start: nothing here is left to chance
+    whole = _operator(stiffness, n, 100.0)
     try:
-        values, vectors = eigsh(_operator(stiffness, n, 100.0), k=count, which="SA", v0=start, tol=1e-6, maxiter=4000)
+        values, vectors = eigsh(whole, k=count, which="SA", v0=start, tol=tolerance, maxiter=4000)
     except ArpackNoConvergence as fault:
         raise NotConverged(f"curvatures of {n} atoms did not settle: {fault}; relax more tightly") from fault
     order = np.argsort(values)
     return values[order], vectors.T[order].reshape(count, n, 3)
 
 
+def _righted(stiffness: Stiffness, n: int, values: Floats, modes: Floats) -> LinearOperator:
+    """Return the second derivative with its lowest curvatures (k,) along `modes` (k, n, 3) made positive."""
+    plain, flat = _operator(stiffness, n, 1.0), modes.reshape(len(values), 3 * n)
+    lift = np.maximum(np.abs(values), 0.1) - values
+
+    def times(x: Floats) -> Floats:
+        return np.asarray(plain.matvec(x) + (lift * (flat @ x)) @ flat)
+
+    return LinearOperator((3 * n, 3 * n), matvec=times, dtype=np.float64)
+
+
 def _land(image: _Image, tolerance: float, most: int) -> int:
-    """Move an image to the stationary point next to it by Newton's method; return the steps taken."""
+    """Move an image to the saddle next to it by following its softest direction uphill; return the steps taken.
+
+    Newton's step, made to lead up along the direction of the lowest curvature and down along every other, also where
+    curvatures have the wrong sign: in a basin, or on a ridge that parts. The trust radius shrinks where the force grew
+    although all signs are right.
+    """
     n = len(image.species)
     stiffness: Stiffness | None = None
+    radius, last = _LONGEST_STEP_A, np.inf
+    mode: Floats | None = None
     for step in range(most):
         seen = image.seen
-        force = float(np.abs(seen.forces).max())
+        force, size = float(np.abs(seen.forces).max()), float(np.linalg.norm(seen.forces))
         if force < tolerance:
             return step
         stiffness = stiffen(image.potential, image.species, seen.bonds, stiffness)
-        # MINRES: near a saddle the second derivative is indefinite
-        move, _ = minres(_operator(stiffness, n, 1.0), seen.forces.ravel(), rtol=min(0.1, force), maxiter=500)
+        values, modes = lowest_curvatures(stiffness, n, 3, start=mode, tolerance=1e-3)
+        mode = modes[0].ravel()
+        grown = size > last and values[0] < 0.0 < values[1]
+        radius, last = (0.3 * radius if grown else min(2.0 * radius, _LONGEST_STEP_A)), size
+        pull = seen.forces.ravel() - 2.0 * (seen.forces.ravel() @ mode) * mode
+        move, _ = minres(_righted(stiffness, n, values, modes), pull, rtol=min(0.1, force), maxiter=500)
         move = move.reshape(n, 3)
-        move *= min(1.0, _LONGEST_STEP_A / float(np.abs(move).max()))
+        move *= min(1.0, radius / float(np.abs(move).max()))
         image.positions = image.positions + move
         image.look(seen)
-    raise NotConverged(f"Newton's method did not reach a saddle in {most} steps (largest force {force:.1e} eV/A)")
+    raise NotConverged(f"no saddle was reached in {most} steps (largest force {force:.1e} eV/A)")
 
 
 def pass_between(
@@ -228,23 +254,33 @@ def pass_between(
     Raises
     ------
     NotConverged
-        When no saddle with one descending direction is found.
+        When no saddle with one descending direction is found, with twice as many images neither.
     """
+    states = (potential, species, cell, start, end)
+    try:
+        return _pass(*states, images, force_tolerance_eV_per_A, most_steps)
+    except NotConverged:
+        return _pass(*states, 2 * images + 1, force_tolerance_eV_per_A, most_steps)
+
+
+def _pass(
+    potential: Potential, species: Species, cell: Floats, start: Floats, end: Floats, images: int, tolerance: float,
+    most: int,
+) -> Pass:  # fmt: skip
+    """Find the saddle with one band."""
     states = [
         _Image(potential, species, cell, start + (end - start) * (k + 1.0) / (images + 1.0)) for k in range(images)
     ]
     levels = [_Image(potential, species, cell, where).seen.energy for where in (start, end)]
-    settled = _settle(states, (start, end), (levels[0], levels[1]), most_steps)
+    settled = _settle(states, (start, end), (levels[0], levels[1]), most)
     profile = np.array([levels[0], *(one.seen.energy for one in states), levels[1]])
     top = _Image(potential, species, cell, _highest(states, (start, end), (levels[0], levels[1])))
-    landed = _land(top, force_tolerance_eV_per_A, 30)
-    stiffness = stiffen(potential, species, top.seen.bonds)
-    curvatures, _ = lowest_curvatures(stiffness, len(species))
+    landed = _land(top, tolerance, 60)
+    curvatures, _ = lowest_curvatures(stiffen(potential, species, top.seen.bonds), len(species))
     if not curvatures[0] < 0.0 < curvatures[1]:
         raise NotConverged(
             f"the stationary point between two states has curvatures {curvatures.round(3).tolist()} eV/A^2, not one "
             "descent; give the band more images"
         )
-    return Pass(
-        top.seen.energy, top.positions, float(np.abs(top.seen.forces).max()), curvatures, profile, (settled, landed)
-    )
+    force = float(np.abs(top.seen.forces).max())
+    return Pass(top.seen.energy, top.positions, force, curvatures, profile, (settled, landed))
