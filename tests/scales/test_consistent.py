@@ -27,7 +27,7 @@ def problems(text):
     return refused.value.problems
 
 
-@pytest.mark.parametrize("name", ["first_steps", "first_steps_fcc", "refractory_plate"])
+@pytest.mark.parametrize("name", ["first_steps", "first_steps_fcc", "refractory_plate", "cantor"])
 def test_the_studies_that_are_shipped_agree_with_themselves(name):
     load(folder("studies") / name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
+from uqmsm.scales.atomistic.statics import Statics
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
     from uqmsm.physics.potential.dynamics import Dynamics
@@ -105,6 +106,10 @@ class MolecularDynamics:
         """The finite run."""
         words = f"thermal motion averaged over {self.steps} steps"
         return (*law_sources(self), Source("noise", Kind.NUMERICAL, ("all",), long_name=words))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where potential and alloy speak of different materials, as the stage at rest does."""
+        yield from Statics(cutoff=self.cutoff).consistent(upstream)
 
     def requirements(self) -> tuple[str, ...]:
         """Return the engine."""
