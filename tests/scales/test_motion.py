@@ -12,9 +12,11 @@ from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import Curves, MolecularDynamics, Statics
+from uqmsm.scales.potential import Learnt, Potential
 from uqmsm.scales.strength.curve import StrengthCurve
 from uqmsm.stochastic import Kind, evaluate
 from uqmsm.streams import Streams
+from uqmsm.uncertainty import Epistemic
 
 THREE = ("Co", "Cr", "Ni")
 ALLOY = RandomAlloy(THREE, (1 / 3,) * 3, lattice="fcc", cells=(2, 2, 2))
@@ -109,3 +111,14 @@ def test_what_cannot_be_is_refused(known):
     words = list(StrengthCurve(read_at=1500.0).consistent({"a": ALLOY, "c": Curves()}))
     assert any("off the curve" in one for one in words)
     assert MOTION.requirements() == ("lammps",)
+
+
+def test_a_learnt_potential_of_manganese_can_be_drawn():
+    """Mn has no published row: what is learnt or drawn brings its own numbers, and is not looked up again."""
+    five = ("Co", "Cr", "Fe", "Mn", "Ni")
+    values = effective_fcc(five).values
+    law = Learnt(values[None], np.zeros((1, 5)), np.zeros((1, 5)), "made")
+    known = step(Potential(five, Epistemic(law)), {})
+    assert np.array_equal(known["potential_parameters"], values)
+    with pytest.raises(StudyError, match="Mn"):
+        Potential(five)

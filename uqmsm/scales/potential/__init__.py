@@ -70,7 +70,9 @@ class Potential:
 
         law = getattr(self.parameters, "law", None)
         effective = self.parameters == "effective_fcc" or getattr(law, "family", "") == "effective_fcc"
-        (effective_rows if effective else facts)(self.elements)
+        if isinstance(self.parameters, str) or isinstance(law, ZhouPosterior):
+            # once learnt or drawn there are numbers for every element, wherever they came from
+            (effective_rows if effective else facts)(self.elements)
         if isinstance(self.parameters, Epistemic) and not isinstance(self.parameters.law, _POSTERIORS):
             raise StudyError(
                 f"parameters: the law {type(self.parameters.law).__name__} gives numbers, not a potential; write "
