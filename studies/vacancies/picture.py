@@ -59,8 +59,8 @@ def drawn(run: str) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>Defect energies of '
         f"MoNbTaW over places and potentials</title><style>{STYLE}</style>"
-        f'<text x="{LEFT}" y="20" class="soft">Each column is one draw of the potential; dots are places, the bar their '
-        "mean.</text>"
+        f'<text x="{LEFT}" y="20" class="soft">Each column is one draw of the potential; dots are places, the bar '
+        "their mean.</text>"
     )
     return head + "".join(parts) + "</svg>\n"
 

@@ -265,7 +265,7 @@ def test_the_operator_hands_on_what_is_known_of_elements_and_cells():
 
 
 def test_the_quasirandom_cell_has_the_published_elastic_constants():
-    """MoNbTaW in PBE against Li et al., npj Comput. Mater. 6, 70 (2020), in `reference.csv`: within two stated errors."""
+    """MoNbTaW in PBE against Li et al., npj Comput. Mater. 6, 70 (2020), `reference.csv`: within two stated errors."""
     said = reference(["MoNbTaW-4"], ("C11", "C12", "C44"))
     rows = [row for row in tables.rows("reference.csv") if (row["material"], row["kind"]) == ("MoNbTaW", "dft")]
     published_ = {row["quantity"]: float(row["value"]) for row in rows}

@@ -3,9 +3,9 @@
 Conjugate gradients, preconditioned with the Green operator of an isotropic medium, run in single precision at three
 transforms forth and three back. At the end, and before that whenever the residual has fallen by 1000 (not within few
 steps of a tolerance that single precision can reach), the force out of balance is taken anew from the displacement in
-double precision, and the search goes on along its direction (reliable updates: M. A. Clark et al., Comput. Phys. Commun.
-181, 2010, 1517-1528). The last step goes along the displacement itself: it makes the mean work of the stress on the
-fluctuation vanish, which is Hill's condition.
+double precision, and the search goes on along its direction (reliable updates: M. A. Clark et al., Comput. Phys.
+Commun. 181, 2010, 1517-1528). The last step goes along the displacement itself: it makes the mean work of the stress
+on the fluctuation vanish, which is Hill's condition.
 """
 
 from __future__ import annotations
