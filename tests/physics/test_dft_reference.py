@@ -220,7 +220,7 @@ def test_differences_within_a_functional_are_surer_than_the_functional():
     assert said.numerical_sd[column] < 0.01
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
+@pytest.mark.parametrize("element", [one for one in ELEMENTS if one != "V"])
 def test_elastic_constants_meet_published_pbe_within_their_stated_error(element):
     """PBE of another code with k-points 0.08 per angstrom apart (`published_elastic.csv`).
 
@@ -238,6 +238,15 @@ def test_elastic_constants_meet_published_pbe_within_their_stated_error(element)
     assert (c11 > c12).all()
     assert (c44 > 0.0).all()
     np.testing.assert_allclose((c11 + 2.0 * c12) / 3.0, bulk, rtol=1e-9)
+
+
+def test_the_stated_error_of_vanadium_is_too_small():
+    """Its strained cells were compared with one coarser mesh only: the page on electrons says so, until this fails."""
+    (row,) = (row for row in tables.rows("dft/published_elastic.csv") if row["element"] == "V")
+    said = reference(["V"], ("C11", "C12", "C44"))
+    misses = np.abs(said.named[PBE] - [float(row[name]) for name in ("C11", "C12", "C44")])
+    assert misses[0] < 0.05 * float(row["C11"])
+    assert (misses[1:] > 5.0 * said.numerical_sd[1:]).all()
 
 
 def test_elastic_constants_belong_to_the_functional_that_says_them():
