@@ -74,6 +74,7 @@ def test_in_a_pure_metal_the_barrier_is_the_same_both_ways_and_the_saddle_has_on
     found = jump(potential, rest, gap, int(near[2]), vectors[2], force_tolerance_eV_per_A=1e-7)
     assert found.forth == pytest.approx(found.back, abs=1e-7)
     assert found.over.residual_force < 1e-7
+    assert found.over.saddles == (2 if element == "Ta" else found.over.saddles)
     # all curvatures, from the matrix written out column by column
     crystal, m = gap.rest.crystal, len(gap.rest.crystal.species)
     around = half_list(found.over.positions, crystal.cell, potential.cutoff, 0.3)
@@ -86,14 +87,14 @@ def test_in_a_pure_metal_the_barrier_is_the_same_both_ways_and_the_saddle_has_on
     assert found.over.curvatures == pytest.approx([values[0], values[4]], rel=1e-4)
 
 
-@pytest.mark.parametrize(("site", "which"), [(10, 0), (35, 5)], ids=["plain", "a ridge that parts"])
-def test_the_band_of_ase_finds_the_same_barrier(alloy, site, which):
+def test_the_band_of_ase_finds_the_same_barrier(alloy):
     from ase import Atoms
     from ase.calculators.calculator import Calculator, all_changes
     from ase.mep import NEB
     from ase.optimize import FIRE
 
     potential, rest = alloy
+    site, which = 10, 0
     gap = vacancy(potential, rest, site, 0.0)
     near, vectors = neighbours_of(rest, site)
     found = jump(potential, rest, gap, int(near[which]), vectors[which])
@@ -128,17 +129,19 @@ def test_the_band_of_ase_finds_the_same_barrier(alloy, site, which):
     assert found.forth != pytest.approx(found.back, abs=0.02)  # negative control: it matters which way
 
 
-def test_a_ridge_that_parts_on_the_way_is_no_obstacle(alloy):
-    # of a hundred jumps in this crystal the one where Newton's method alone goes round in circles: near the saddle a
-    # second curvature is negative
+def test_where_a_basin_lies_on_the_way_the_highest_saddle_counts(alloy):
+    # of a hundred jumps in this crystal the one with a basin on the way, behind a ridge that parts: a single saddle,
+    # whichever a band comes upon, would tell a barrier 0.08 eV too low
     potential, rest = alloy
     gap = vacancy(potential, rest, 35, 0.0)
     near, vectors = neighbours_of(rest, 35)
-    found = jump(potential, rest, gap, int(near[5]), vectors[5])
-    assert found.over.residual_force < 1e-5
-    assert found.over.curvatures[0] < -0.1
-    assert found.over.curvatures[1] > 0.1
-    assert 0.0 < found.over.profile.max() - found.over.energy < 0.3  # the band hung above it
+    found = [jump(potential, rest, gap, int(near[5]), vectors[5], images=images) for images in (5, 9)]
+    assert found[0].forth == pytest.approx(found[1].forth, abs=1e-6)
+    assert found[0].forth == pytest.approx(1.1399, abs=2e-3)
+    for one in found:
+        assert one.over.saddles == 2
+        assert one.over.residual_force < 1e-5
+        assert one.over.curvatures[0] < 0.0 < one.over.curvatures[1]
 
 
 def test_the_mean_over_all_sites_does_not_depend_on_how_chemical_potentials_part_the_energy(alloy):

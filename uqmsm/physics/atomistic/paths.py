@@ -3,13 +3,14 @@
 A band of images settles roughly into the valley floor (nudged elastic band with improved tangents, Henkelman &
 Jonsson, J. Chem. Phys. 113, 9978, 2000), moved by FIRE (Bitzek et al., Phys. Rev. Lett. 97, 170201, 2006). From the
 highest point between its images, energies and slopes taken together, Newton's method with exact second derivatives
-ends on the saddle, also where a shallow basin halfway makes two of them; the two lowest curvatures tell that it is a
-saddle of one descent.
+ends on a saddle, and the two lowest curvatures tell that it has one descent. Where that leads, on both sides, is
+followed: to the two states, or to a basin between them, from which the rest of the way is found likewise. The highest
+saddle of the way is the pass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, minr
 from uqmsm.errors import NotConverged
 from uqmsm.physics.atomistic.eam import Evaluation, Species, evaluate
 from uqmsm.physics.atomistic.neighbours import Neighbours, half_list
+from uqmsm.physics.atomistic.relax import Crystal, relax
 from uqmsm.physics.atomistic.response import Stiffness, stiffen
 from uqmsm.physics.atomistic.splines import Potential
 
@@ -29,6 +31,9 @@ _SKIN_A = 0.8
 _SPRING = 2.0  # eV/A^2 between images
 _CLOSE = 0.15  # eV/A across the band: where Newton's method takes over
 _LONGEST_STEP_A = 0.1
+_NUDGE_A = 0.05  # off a saddle, before the way down is followed
+_SAME_A = 0.1  # states closer than this are one
+_MOST_BASINS = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Pass:
         (m,) energies (eV) along the band when Newton's method took over, both ends included.
     steps
         Steps of the band, and of Newton's method.
+    saddles
+        How many there are on the way; more than one where basins lie between the states.
     """
 
     energy: float
@@ -57,6 +64,7 @@ class Pass:
     curvatures: Floats
     profile: Floats
     steps: tuple[int, int]
+    saddles: int = 1
 
 
 class _Image:
@@ -254,20 +262,51 @@ def pass_between(
     Raises
     ------
     NotConverged
-        When no saddle with one descending direction is found, with twice as many images neither.
+        When no saddle with one descending direction is found, with twice as many images neither, or the way leads
+        through more than a few basins.
     """
-    states = (potential, species, cell, start, end)
+    settings = (images, force_tolerance_eV_per_A, most_steps)
+    found = _way(potential, species, cell, start, end, settings, _MOST_BASINS)
+    highest = max(found, key=lambda one: one.energy)
+    return replace(highest, saddles=len(found))
+
+
+def _way(
+    potential: Potential, species: Species, cell: Floats, start: Floats, end: Floats,
+    settings: tuple[int, float, int], depth: int,
+) -> list[Pass]:  # fmt: skip
+    """Return all saddles between two states, basin after basin."""
+    images, tolerance, most = settings
     try:
-        return _pass(*states, images, force_tolerance_eV_per_A, most_steps)
+        over, mode = _pass(potential, species, cell, start, end, images, tolerance, most)
     except NotConverged:
-        return _pass(*states, 2 * images + 1, force_tolerance_eV_per_A, most_steps)
+        over, mode = _pass(potential, species, cell, start, end, 2 * images + 1, tolerance, most)
+    mode *= np.sign((mode * (end - start)).sum())
+    feet = [_descended(potential, species, cell, over.positions + sign * _NUDGE_A * mode) for sign in (-1.0, 1.0)]
+    found = [over]
+    for one, other in ((start, feet[0]), (feet[1], end)):
+        if np.abs(one - other - (one - other).mean(axis=0)).max() < _SAME_A:
+            continue
+        if depth == 0:
+            raise NotConverged(f"the way between two states leads through more than {_MOST_BASINS} basins")
+        found += _way(potential, species, cell, one, other, settings, depth - 1)
+    return found
+
+
+def _descended(potential: Potential, species: Species, cell: Floats, positions: Floats) -> Floats:
+    """Return where a crystal comes to rest below a saddle."""
+    end = relax(
+        potential, Crystal(species, positions, cell), cell_freedom="fixed", force_tolerance_eV_per_A=1e-4,
+        longest_path=1.0, most_steps=100,
+    )  # fmt: skip
+    return end.crystal.positions
 
 
 def _pass(
     potential: Potential, species: Species, cell: Floats, start: Floats, end: Floats, images: int, tolerance: float,
     most: int,
-) -> Pass:  # fmt: skip
-    """Find the saddle with one band."""
+) -> tuple[Pass, Floats]:  # fmt: skip
+    """Find a saddle with one band, and its descending direction (n, 3), the largest component 1."""
     states = [
         _Image(potential, species, cell, start + (end - start) * (k + 1.0) / (images + 1.0)) for k in range(images)
     ]
@@ -276,11 +315,12 @@ def _pass(
     profile = np.array([levels[0], *(one.seen.energy for one in states), levels[1]])
     top = _Image(potential, species, cell, _highest(states, (start, end), (levels[0], levels[1])))
     landed = _land(top, tolerance, 60)
-    curvatures, _ = lowest_curvatures(stiffen(potential, species, top.seen.bonds), len(species))
+    curvatures, modes = lowest_curvatures(stiffen(potential, species, top.seen.bonds), len(species))
     if not curvatures[0] < 0.0 < curvatures[1]:
         raise NotConverged(
             f"the stationary point between two states has curvatures {curvatures.round(3).tolist()} eV/A^2, not one "
             "descent; give the band more images"
         )
     force = float(np.abs(top.seen.forces).max())
-    return Pass(top.seen.energy, top.positions, force, curvatures, profile, (settled, landed))
+    over = Pass(top.seen.energy, top.positions, force, curvatures, profile, (settled, landed))
+    return over, modes[0] / np.abs(modes[0]).max()

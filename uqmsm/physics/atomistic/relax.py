@@ -33,7 +33,6 @@ _FREEDOMS: dict[str, Floats] = {
 _LONGEST_STEP_A = 0.3
 _LARGEST_STRAIN_STEP = 0.04
 _LOST_STRAIN = 0.2
-_LOST_PATH = 0.35  # of the distance to the nearest neighbour
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class _Descent:
             length *= 0.4
         return False
 
-    def lost(self) -> str | None:
+    def lost(self, longest: float) -> str | None:
         """Say how the crystal has left the lattice it started from, if it has."""
         gradient = np.linalg.solve(self.origin.cell, self.crystal.cell)
         strain = float(np.abs(gradient / np.cbrt(np.linalg.det(gradient)) - np.eye(3)).max())
@@ -134,7 +133,7 @@ class _Descent:
         wander = self.crystal.positions - self.origin.positions @ gradient
         path = float(np.sqrt(np.einsum("ij,ij->i", wander - wander.mean(axis=0), wander).max()))
         nearest = 0.9 * np.cbrt(self.crystal.volume / len(wander))
-        if path > _LOST_PATH * nearest:
+        if path > longest * nearest:
             return f"an atom moved by {path:.2f} A"
         return None
 
@@ -151,6 +150,7 @@ def relax(
     strain_stiffness: Floats | None = None,
     skin_A: float = 0.8,
     most_steps: int = 40,
+    longest_path: float = 0.35,
 ) -> Relaxed:
     """Relax positions and, as far as allowed, the cell to zero force and stress.
 
@@ -170,6 +170,8 @@ def relax(
         (6, 6) strain block (eV) of a like crystal, used as preconditioner only; computed when absent.
     skin_A, most_steps
         Skin of new lists and bound on Newton steps.
+    longest_path
+        How far an atom may get, in distances to its nearest neighbour, before the crystal counts as lost.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def relax(
         answer = stiffness.solve(seen.forces * along, -(free @ seen.virial), inverse, reduction, free=along)
         products, curved_down = products + answer.products, answer.curved_down
         moved = state.advance(answer.displacements, answer.strains)
-        lost = state.lost()
+        lost = state.lost(longest_path)
         if lost or not moved:
             raise Unstable(
                 f"relaxation left the lattice after {step + 1} steps: {lost or 'the energy has no way down'} "
