@@ -220,33 +220,25 @@ def test_differences_within_a_functional_are_surer_than_the_functional():
     assert said.numerical_sd[column] < 0.01
 
 
-@pytest.mark.parametrize("element", [one for one in ELEMENTS if one != "V"])
-def test_elastic_constants_meet_published_pbe_within_their_stated_error(element):
-    """PBE of another code with k-points 0.08 per angstrom apart (`published_elastic.csv`).
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_shear_moduli_meet_published_pbe_within_their_stated_error(element):
+    """PBE of another code with k-points 0.08 per angstrom apart (`published_elastic.csv`): C' and C44.
 
-    Within two stated errors and 5 % for what other cores and the density of BEEF-vdW do (the published B of V and W is
-    6 and 7 % above that of all-electron codes); an error that covers everything would say nothing.
+    Within two stated errors and 5 % for what other cores and the density of BEEF-vdW do. Bulk moduli are compared with
+    all-electron codes, above: those of this source lie up to 7 % beside them (V, W), and its C11 and C12 with them.
     """
     (row,) = (row for row in tables.rows("dft/published_elastic.csv") if row["element"] == element)
     said = reference([element], ("bulk_modulus", "C11", "C12", "C44"))
-    for name in ("C11", "C12", "C44"):
-        column = said.column(f"{element}.{name}")
-        value, error, published_ = said.named[PBE, column], said.numerical_sd[column], float(row[name])
-        assert abs(value - published_) < 2.0 * error + 0.05 * published_, name
-        assert 0.0 < error < max(0.2 * published_, 25.0), name
     bulk, c11, c12, c44 = said.named.T
+    bulk_sd, c11_sd, _, c44_sd = said.numerical_sd
+    tetragonal_sd = 0.75 * np.sqrt(c11_sd**2 - bulk_sd**2)  # C11 = B + 4/3 C'
+    theirs = (float(row["C11"]) - float(row["C12"])) / 2.0, float(row["C44"])
+    for ours, error, published_ in zip(((c11 - c12) / 2.0, c44), (tetragonal_sd, c44_sd), theirs, strict=True):
+        assert abs(ours[PBE] - published_) < 2.0 * error + 0.05 * published_
+        assert 0.0 < error < max(0.2 * published_, 5.0)  # an error that covers everything says nothing
     assert (c11 > c12).all()
     assert (c44 > 0.0).all()
     np.testing.assert_allclose((c11 + 2.0 * c12) / 3.0, bulk, rtol=1e-9)
-
-
-def test_the_stated_error_of_vanadium_is_too_small():
-    """Its strained cells were compared with one coarser mesh only: the page on electrons says so, until this fails."""
-    (row,) = (row for row in tables.rows("dft/published_elastic.csv") if row["element"] == "V")
-    said = reference(["V"], ("C11", "C12", "C44"))
-    misses = np.abs(said.named[PBE] - [float(row[name]) for name in ("C11", "C12", "C44")])
-    assert misses[0] < 0.05 * float(row["C11"])
-    assert (misses[1:] > 5.0 * said.numerical_sd[1:]).all()
 
 
 def test_elastic_constants_belong_to_the_functional_that_says_them():
@@ -274,7 +266,7 @@ def test_the_operator_hands_on_what_is_known_of_elements_and_cells():
 
 
 def test_the_quasirandom_cell_has_the_published_elastic_constants():
-    """MoNbTaW in PBE against Li et al., npj Comput. Mater. 6, 70 (2020), `reference.csv`: within two stated errors."""
+    """MoNbTaW in PBE against Li et al., npj Comput. Mater. 6, 70 (2020), of `reference.csv`: within two errors."""
     said = reference(["MoNbTaW-4"], ("C11", "C12", "C44"))
     rows = [row for row in tables.rows("reference.csv") if (row["material"], row["kind"]) == ("MoNbTaW", "dft")]
     published_ = {row["quantity"]: float(row["value"]) for row in rows}
