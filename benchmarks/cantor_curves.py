@@ -1,6 +1,6 @@
 """The curves of `studies/cantor` in small: members without a ledger, bands by kind over temperature, a picture.
 
-    python benchmarks/cantor_curves.py --out cantor.npz --draws 10 --specimens 2 --steps 500 --blocks 1 --block 500
+    python benchmarks/cantor_curves.py --out cantor.npz --draws 12 --specimens 2 --kin 6 --steps 1000
     python benchmarks/cantor_curves.py --out cantor.npz --picture docs/cantor.svg
 
 Each of `draws` draws of the potential is given to `specimens` heats, cells and runs; discrepancy and the theory's form
@@ -33,11 +33,8 @@ def chain_of(arguments):
     """Return the operators of the study by stage, the posterior learnt."""
     study = uqmsm.load("studies/cantor")
     stages = {stage.name: stage.operator for stage in study.chain.stages}
-    law = stages["potential"].parameters.law
-    sampling = replace(law.sampling, block=arguments.block, most_blocks=arguments.blocks)
-    law = replace(law, sampling=sampling, relaxed_draws=arguments.relaxed)
     stored = Path(arguments.out).with_suffix(".posterior.nc")
-    learnt = law.learn(map, study.seed, stored, print)
+    learnt = stages["potential"].parameters.law.learn(map, study.seed, stored, print)
     print("not converged in:", learnt.shortfalls or "nothing")
     stages["potential"] = changed(stages["potential"], {"parameters": Epistemic(learnt)})
     stages["motion"] = replace(stages["motion"], steps=arguments.steps)
@@ -70,8 +67,9 @@ def computed(arguments):
                 index = draw * 100 + specimen
                 try:
                     rest = member(stages, streams, potential, ["alloy", "statics", "motion"], index)
+                    # the same re-draws for each specimen of a draw, so that they tell no specimens apart
                     ends = [
-                        member(stages, streams, rest, ["curves", "strength"], index * 100 + k)
+                        member(stages, streams, rest, ["curves", "strength"], draw * 100 + k)
                         for k in range(arguments.again)
                     ]
                 except uqmsm.errors.MemberFailed as failed:
@@ -93,10 +91,9 @@ def main():
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--out", default="cantor.npz")
     words.add_argument("--picture")
-    usual = {"draws": 10, "specimens": 2, "again": 20, "kin": 4, "steps": 500, "block": 500, "blocks": 1}
+    usual = {"draws": 12, "specimens": 2, "again": 20, "kin": 6, "steps": 1000}
     for name, value in usual.items():
         words.add_argument(f"--{name}", type=int, default=value)
-    words.add_argument("--relaxed", type=int, default=8)
     arguments = words.parse_args()
     if arguments.picture:
         from cantor_picture import draw

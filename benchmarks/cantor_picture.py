@@ -32,14 +32,13 @@ def kinds(table, draw):
     return specimens.mean(axis=0), np.sqrt(np.maximum(total - chance, 0.0)), np.sqrt(chance)
 
 
-def band(axis, T, table, draw):
-    """Draw two standard deviations of each kind."""
-    mean, epistemic, chance = kinds(table, draw)
-    both = np.hypot(epistemic, chance)
-    axis.fill_between(T, mean - 2 * both, mean + 2 * both, color=EPISTEMIC, alpha=0.25, lw=0)
-    axis.fill_between(T, mean - 2 * chance, mean + 2 * chance, color=CHANCE, alpha=0.6, lw=0)
-    axis.plot(T, mean, color=INK, lw=1)
-    return mean, epistemic, chance
+def band(axis, T, table, draw, *, positive=False, colours=(EPISTEMIC, CHANCE, INK)):
+    """Draw two standard deviations of each kind; of the logarithm where a quantity is positive and scatters widely."""
+    mean, epistemic, chance = kinds(np.log(table) if positive else table, draw)
+    scale = np.exp if positive else np.asarray
+    for sd, colour, alpha in ((np.hypot(epistemic, chance), colours[0], 0.25), (chance, colours[1], 0.6)):
+        axis.fill_between(T, scale(mean - 2 * sd), scale(mean + 2 * sd), color=colour, alpha=alpha, lw=0)
+    return axis.plot(T, scale(mean), color=colours[2], lw=1)[0]
 
 
 def measured(material, quantity, kind="exp"):
@@ -67,7 +66,7 @@ def draw(found, path):
     for k, name in enumerate(("C11", "C12", "C44")):
         band(axes[0, 1], T, cantor["curve_moduli"][..., k], rows)
         marks(axes[0, 1], measured("CoCrFeMnNi", name))
-        axes[0, 1].annotate(name, (T[-1], cantor["curve_moduli"][..., -1, k].mean()), fontsize=8)
+        axes[0, 1].annotate(name, (T[0] - 40, cantor["curve_moduli"][..., 0, k].mean() + (2, -7, 2)[k]), fontsize=8)
     axes[0, 1].set_ylabel("elastic constants (GPa)")
     for key, law, name in (
         ("curve_youngs_modulus", 214 - 35 / np.expm1(416 / T), "E"),
@@ -81,13 +80,12 @@ def draw(found, path):
     axes[1, 0].plot(T, 23.7 * (1 - np.exp(-T / 299)), "--", color=INK, lw=1)
     axes[1, 0].set_ylabel("linear expansion ($10^{-6}$/K)")
     cool = T <= 900
-    band(axes[1, 1], T[cool], cantor["curve_yield_stress"][..., cool], rows)
+    band(axes[1, 1], T[cool], cantor["curve_yield_stress"][..., cool], rows, positive=True)
     marks(axes[1, 1], measured("CoCrFeMnNi", "hall_petch_sigma0"))
     axes[1, 1].set_ylabel("strength without boundaries (MPa)")
     for alloy, colour in (("CoCrFeNi", "#54a24b"), ("CoCrNi", "#b279a2")):
-        mean, epistemic, _ = kinds(found[f"{alloy}/curve_yield_stress"][..., cool], found[f"{alloy}/draw"])
-        axes[1, 2].fill_between(T[cool], mean - 2 * epistemic, mean + 2 * epistemic, color=colour, alpha=0.3, lw=0)
-        axes[1, 2].plot(T[cool], mean, color=colour, lw=1, label=alloy)
+        table, rows = found[f"{alloy}/curve_yield_stress"][..., cool], found[f"{alloy}/draw"]
+        band(axes[1, 2], T[cool], table, rows, positive=True, colours=(colour,) * 3).set_label(alloy)
         what = "yield_stress_HallPetch" if alloy == "CoCrFeNi" else "hall_petch_sigma0"
         for at, value, verified in measured(alloy, what):
             axes[1, 2].plot(at, value, "o", ms=5, mec=colour, mfc=colour if verified else "white", zorder=5)
