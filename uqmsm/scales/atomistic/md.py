@@ -50,8 +50,8 @@ class MolecularDynamics:
     timestep
         Of the integration.
     points
-        Of the tables that each draw of the potential is written on: 1000 change lattice and moduli by at most 1e-6, and stay
-        in the processor's cache, where LAMMPS runs three times faster than with 3000.
+        Of the tables that each draw of the potential is written on: 1000 change lattice and moduli by at most 1e-6, and
+        stay in the processor's cache, where LAMMPS runs three times faster than with 3000.
     cutoff
         Of the potential, as in the stage `statics`.
     """
