@@ -67,15 +67,17 @@ def test_the_density_is_prior_times_likelihood_as_written_down(functional):
         pure = pure_crystals(values, "bcc")
         expected = PLAIN.log_density(point[None, :-1])[0][0]
         expected += stats.norm.logpdf(point[-1], np.log(0.02), 1.0)
+        f, s = np.empty(4), np.empty(4)
         for n in range(4):
             found = undistorted(values, (B2, B32)[n // 2])
             if n % 2 == 0:
-                f, s = np.log(found.lattice_parameter[0] / pure.lattice_parameter[0].mean()), np.exp(point[-5])
+                f[n] = np.log(found.lattice_parameter[0] / pure.lattice_parameter[0].mean())
+                s[n] = np.exp(point[-5])
             else:
-                f, s = found.energy[0] + pure.cohesive_energy[0].mean(), np.exp(point[-1])
-            y = data.values[:, n].mean() if functional is None else data.values[functional, n]
-            extra = data.values[:, n].std(ddof=1) if functional is None else 0.0
-            expected += stats.norm.logpdf(y, f, np.sqrt(s**2 + data.numerical_sd[n] ** 2 + extra**2))
+                f[n], s[n] = found.energy[0] + pure.cohesive_energy[0].mean(), np.exp(point[-1])
+        y = data.values.mean(axis=0) if functional is None else data.values[functional]
+        extra = np.cov(data.values.T) if functional is None else np.zeros((4, 4))
+        expected += stats.multivariate_normal.logpdf(y, f, np.diag(s**2 + data.numerical_sd**2) + extra)
         value, reason = model.log_density(point[None])
         assert reason[0] == 0
         assert value[0] == pytest.approx(expected, abs=1e-9)

@@ -89,6 +89,13 @@ class FirstPrinciples:
             return np.zeros(len(self.labels))
         return np.asarray(self.values.std(axis=0, ddof=1))
 
+    @property
+    def covariance(self) -> Floats:
+        """Return the covariance over functionals, shape (data, data): a functional errs on many data at once."""
+        if len(self.functionals) < 2:
+            return np.zeros((len(self.labels), len(self.labels)))
+        return np.atleast_2d(np.cov(self.values.T))
+
     def predicted(self, values: Floats) -> Floats:
         """Return what a potential says of the same.
 

@@ -4,8 +4,10 @@
 what was measured; p(phi) stays what its authors made it, for the measured data here are too few to choose among
 functionals. So a ledger can tell the doubt about the functional from the doubt about the potential given it.
 
-One chain is sampled with the functionals' spread added to the noise, where every functional's posterior is likely, and
-reweighted to each of them (see `uqmsm.posterior.conditional`).
+One chain is sampled with the functionals' covariance added to the noise, where every functional's posterior is likely,
+and reweighted to each of them (see `uqmsm.posterior.conditional`). It is their covariance and not their variances: a
+functional errs on many data at once, and a chain that believed its errors independent would look for posteriors where
+there are none.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class JointModel(CalibrationModel):
     said
         What the functionals say.
     functional
-        Row of `said.values` that is believed; None adds the spread over all of them to the noise instead.
+        Row of `said.values` that is believed; None adds the covariance over all of them to the noise instead.
     formation_width
         Prior of the inadequacy of formation energies: its median (eV per atom) and the sd of its logarithm.
 
@@ -86,7 +88,10 @@ class JointModel(CalibrationModel):
         return self.said
 
     def misses(self, points: Floats, prediction: Prediction) -> tuple[Floats, Floats]:
-        """Return data minus prediction and its variance: the measured data first, then those of the functional."""
+        """Return data minus prediction and its variance: the measured data first, then those of the functional.
+
+        Where no functional is believed the variances are those of single data, whose errors are correlated.
+        """
         said = self._needed
         miss, variance = super().misses(points, prediction)
         predicted, own = self.missed(points)
@@ -96,6 +101,25 @@ class JointModel(CalibrationModel):
         else:
             data = said.values[self.functional]
         return np.concatenate([miss, data - predicted], axis=1), np.concatenate([variance, own + noise], axis=1)
+
+    def log_likelihood(self, points: Floats, prediction: Prediction) -> Floats:
+        """Return the logarithm of the density of the data given each draw, shape (draws,)."""
+        miss, variance = super().misses(points, prediction)
+        return _log_normal(miss, variance) + self.log_said(*self.missed(points))
+
+    def log_said(self, predicted: Floats, own: Floats) -> Floats:
+        """Return the logarithm of the density of what the functional says, or all of them, shape (draws,).
+
+        Parameters
+        ----------
+        predicted, own
+            As from `missed`.
+        """
+        said = self._needed
+        noise = own + (self.temperature or 1.0) * said.numerical_sd**2
+        if self.functional is not None:
+            return _log_normal(said.values[self.functional] - predicted, noise)
+        return _log_correlated(said.mean - predicted, noise, said.covariance)
 
 
 @dataclass(frozen=True)
@@ -123,12 +147,24 @@ class Functionals:
 
         Prior and measured data are the same in both and cancel.
         """
-        said = self.reference._needed  # noqa: SLF001  # the same room
-        predicted, own = self.reference.missed(points)
-        noise = (self.reference.temperature or 1.0) * said.numerical_sd**2
-        base = _log_normal(said.mean - predicted, own + noise + said.spread**2)
-        return np.stack([_log_normal(values - predicted, own + noise) - base for values in said.values])
+        both = self.reference.missed(points)
+        base = self.reference.log_said(*both)
+        return np.stack([self.given(number).log_said(*both) - base for number in range(len(self))])
 
 
 def _log_normal(miss: Floats, variance: Floats) -> Floats:
     return np.asarray(-0.5 * (miss**2 / variance + np.log(2.0 * np.pi * variance)).sum(axis=1))
+
+
+def _log_correlated(miss: Floats, variance: Floats, covariance: Floats) -> Floats:
+    """Return log N(miss; 0, diag(variance) + covariance) of each draw, shape (draws,)."""
+    found = np.full(len(miss), np.nan)  # of a crystal without constants: no density anyway
+    there = np.isfinite(miss).all(axis=1)
+    if not there.any():
+        return found
+    whole = covariance + variance[there, :, None] * np.eye(miss.shape[1])
+    factor = np.linalg.cholesky(whole)  # one matrix at a time: a draw's bytes do not depend on its mates
+    z = np.linalg.solve(factor, miss[there][..., None])[..., 0]
+    logs = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    found[there] = -0.5 * (z * z).sum(axis=1) - logs - 0.5 * miss.shape[1] * np.log(2.0 * np.pi)
+    return found

@@ -278,6 +278,11 @@ class CalibrationModel:
         own = np.exp(2.0 * np.take(points, self.free_count + np.maximum(classes, 0), axis=1))
         return miss, np.where(classes >= 0, own, 0.0) + noise
 
+    def log_likelihood(self, points: Floats, prediction: Prediction) -> Floats:
+        """Return the logarithm of the density of the data given each draw, shape (draws,)."""
+        miss, variance = self.misses(points, prediction)
+        return np.asarray(-0.5 * (miss**2 / variance + np.log(2.0 * np.pi * variance)).sum(axis=1))
+
     def log_density(self, points: Floats) -> tuple[Floats, NDArray[np.int8]]:
         """Return the logarithm of prior times likelihood, -inf where the prior is cut off, and the reason.
 
@@ -292,9 +297,8 @@ class CalibrationModel:
             Shape ``(draws,)``; the reason is an index into `reasons`.
         """
         prediction = self.predict(points, with_misfits=False)
-        miss, variance = self.misses(points, prediction)
+        likelihood = self.log_likelihood(points, prediction)
         z = (points - self.prior_mean) / self.prior_sd
-        likelihood = -0.5 * (miss**2 / variance + np.log(2.0 * np.pi * variance)).sum(axis=1)
         normalisation = np.log(2.0 * np.pi * self.prior_sd**2).sum()
         values = likelihood - 0.5 * ((z * z).sum(axis=1) + normalisation)
         return np.where(prediction.reason == 0, values, -np.inf), prediction.reason
