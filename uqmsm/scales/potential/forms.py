@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.fingerprint import code_digest, digest
 from uqmsm.physics.potential.engines import Rival
-from uqmsm.posterior import Posterior
+from uqmsm.posterior import Posterior, Sampling
 from uqmsm.posterior.holdout import hold_out
 from uqmsm.posterior.stacking import stacking_weights
 from uqmsm.scales.potential.alloy_targets import kin_of
@@ -133,7 +133,7 @@ class FormsPosterior(ZhouPosterior):
         In how large and how many random cells each alloy is computed with each rival.
     pseudo_count
         Data that every form is credited with before any is seen: with few data stacking alone trusts one form too soon.
-    functionals, draws_each, functional, formation_width, least_effective
+    functionals, draws_each, functional, formation_width, least_effective, each
         Of the family ``joint``, as in `JointPosterior`.
 
     Notes
@@ -156,6 +156,7 @@ class FormsPosterior(ZhouPosterior):
     functional: str = "dft.functional"
     formation_width: tuple[float, float] = (0.02, 1.0)
     least_effective: float = 100.0
+    each: Sampling | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be weighed."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.fingerprint import digest
-from uqmsm.posterior import Conditionals, Posterior, conditionals
+from uqmsm.posterior import Conditionals, Posterior, Sampling, conditionals
 from uqmsm.scales.potential.alloy_targets import young_and_slopes
 from uqmsm.scales.potential.first_principles import FirstPrinciples
 from uqmsm.scales.potential.joint import Functionals, JointModel
@@ -111,6 +111,9 @@ class JointPosterior(ZhouPosterior):
         Prior of the inadequacy of formation energies: median (eV per atom) and sd of its logarithm.
     least_effective
         Effective draws below which a functional gets a chain of its own though its weights can be trusted.
+    each
+        How long and how well a chain of its own is sampled; as `sampling` where left out. It has to serve `draws_each`
+        draws, which is less than is asked of the reference chain.
 
     Notes
     -----
@@ -124,6 +127,7 @@ class JointPosterior(ZhouPosterior):
     functional: str = "dft.functional"
     formation_width: tuple[float, float] = (0.02, 1.0)
     least_effective: float = 100.0
+    each: Sampling | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt."""
@@ -180,7 +184,7 @@ class JointPosterior(ZhouPosterior):
         model, chains = self.sampled(mapping, seed, tell)
         rngs = [Streams(seed).generator("joint_posterior.functional", k) for k in range(self.functionals)]
         found = conditionals(
-            Functionals(self._joint(model)), chains, self.sampling, rngs,
+            Functionals(self._joint(model)), chains, self.each or self.sampling, rngs,
             draws=self.draws_each, mapping=mapping, tell=tell, least_ess=self.least_effective,
         )  # fmt: skip
         tell(
@@ -192,12 +196,14 @@ class JointPosterior(ZhouPosterior):
     def cost(self) -> float:
         """Return the seconds of one core that learning takes: cells cost as much as elements and alloy together.
 
-        That a quarter of the functionals need a chain of their own is a guess; how many do is known at the end.
+        Every functional is taken to need a chain of its own, as in MoNbTaW; how many do is known at the end.
         """
         if self.shipped:
             return 0.0
         cells = 1.0 + _SECONDS_A_CELL * len(self.said.cells) / (SECONDS_AN_ELEMENT * len(self.elements))
-        return super().cost() * cells * (1.0 + 0.25 * self.functionals)
+        own = self.each or self.sampling
+        chain = own.lengths / self.sampling.lengths
+        return super().cost() * cells * (1.0 + chain * self.functionals)
 
     def _joint(self, model: object) -> JointModel:
         if not isinstance(model, JointModel):
