@@ -42,6 +42,9 @@ def test_both_counts_and_the_weights_of_forms_stand_in_the_page():
     assert "1 by chains of their own; 80 to 300 effective draws" in text
     assert "zhou 75 % (log score −2.00)" in text.replace("-2", "−2").replace("(log score −2)", "(log score −2.00)")
     assert "4 data of alloys held out" in text
+    alone = given.assign(own_chain=(each, [1, 1, 1]))
+    (none,) = how_learnt({"given_functional": alone})
+    assert none.startswith("Of 3 functionals none is served by one reference chain, reweighted, and 3 by chains")
 
 
 def test_what_draws_are_worth():

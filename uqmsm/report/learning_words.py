@@ -53,10 +53,12 @@ def _given(group: xr.Dataset | None) -> str:
     if group is None or "own_chain" not in group:
         return ""
     own, ess, k_hat = (np.asarray(group[name].values, dtype=float) for name in ("own_chain", "ess", "k_hat"))
+    served = int((own == 0).sum())
+    tails = f" (k-hat up to {number(float(k_hat[own == 0].max()), 2)})" if served else ""
     return (
-        f"Of {own.size} functionals {int((own == 0).sum())} are served by one reference chain, reweighted (k-hat up to "
-        f"{number(float(k_hat[own == 0].max(initial=-np.inf)), 2)}), and {int(own.sum())} by chains of their own; "
-        f"{number(float(ess.min()), 2)} to {number(float(ess.max()), 2)} effective draws each."
+        f"Of {own.size} functionals {served or 'none'} {'are' if served > 1 else 'is'} served by one reference chain, "
+        f"reweighted{tails}, and {int(own.sum())} by chains of their own; {number(float(ess.min()), 2)} to "
+        f"{number(float(ess.max()), 2)} effective draws each."
     )
 
 

@@ -189,6 +189,10 @@ class FormsPosterior(ZhouPosterior):
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     @property
+    def _learnt_name(self) -> str:
+        return "zhou" if self.family == "joint" else self.family
+
+    @property
     def given(self) -> tuple[str, ...]:
         """Return what the draws depend on."""
         return tuple(getattr(self.inner, "given", ()))
@@ -275,7 +279,7 @@ class FormsPosterior(ZhouPosterior):
             tell(f"form {rival.name}: log predictive density {sum(scores[-1]):.2f}, learnt form {sum(scores[0]):.2f}")
         table = np.array(scores).T
         weights = stacking_weights(table, self.pseudo_count)
-        told = zip([self.family, *(rival.name for rival in self.rivals)], weights, strict=True)
+        told = zip([self._learnt_name, *(rival.name for rival in self.rivals)], weights, strict=True)
         tell("weights of forms: " + ", ".join(f"{name} {weight:.2f}" for name, weight in told))
         k_hat = np.array([one.k_hat for one in held])
         return self._group(labels, table, weights, k_hat, np.array(means), np.array(sds))
@@ -314,7 +318,7 @@ class FormsPosterior(ZhouPosterior):
             return {"units": "1", "long_name": text, "sources": ""}
 
         of = ("rival", "draw", "quantity")
-        forms = [self.family, *(rival.name for rival in self.rivals)]
+        forms = [self._learnt_name, *(rival.name for rival in self.rivals)]
         return xr.Dataset(
             {
                 "score": (("datum", "form"), scores, words("log predictive density of a datum held out")),

@@ -1,0 +1,84 @@
+"""The study of what is not known, and its notebook: committed with its pictures, and still what the code gives."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+import uqmsm
+from uqmsm.posterior.holdout import hold_out
+from uqmsm.tables import folder
+
+PLACE = folder("studies") / "knowledge"
+NOTEBOOK = PLACE / "knowledge.ipynb"
+
+
+def cells():
+    return [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def test_four_sources_of_what_is_not_known_stand_apart():
+    study = uqmsm.load(PLACE)
+    epistemic = [source.label for source in study.chain.sources if str(source.kind) == "epistemic"]
+    assert epistemic[:4] == ["dft.functional", "potential.form", "potential.parameters", "service.discrepancy"]
+
+
+def test_the_notebook_is_small_and_every_cell_compiles():
+    assert NOTEBOOK.stat().st_size < 500_000
+    for number, cell in enumerate(cells()):
+        compile("".join(cell["source"]), f"cell {number}", "exec")
+
+
+SMALLER = {
+    "functionals: 8": "functionals: 2",
+    "draws_each: 200": "draws_each: 50",
+    "block: 2000, thin: 50": "block: 250, thin: 25",
+    "least_ess: 150": "least_ess: 5",
+    "largest_rhat: 1.05": "largest_rhat: 3",
+    "lengths: 10": "lengths: 1",
+    "draws: 800": "draws: 400",
+    "cells: [4, 4, 4]": "cells: [3, 3, 3]",
+    "rows: 48, target_se: 0.15": "rows: 16, target_se: 0.9",
+}
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_on_a_smaller_run_of_the_study(tmp_path, monkeypatch):
+    """Fewer functionals, shorter chains, smaller cells; IPython's display is replaced, so that it is not needed."""
+    text = (PLACE / "study.yaml").read_text(encoding="utf-8")
+    for old, new in SMALLER.items():
+        assert old in text
+        text = text.replace(old, new)
+    small = tmp_path / "knowledge" / "study.yaml"
+    small.parent.mkdir()
+    small.write_text(text, encoding="utf-8")
+    uqmsm.run(uqmsm.load(small), tmp_path / "run", workers=0)
+    lines = uqmsm.open(tmp_path / "run")["ledger"].to_dataset()["line"].values.tolist()
+    assert {"dft.functional", "potential.form", "potential.parameters", "service.discrepancy"} <= set(lines)
+    shown: list[str] = []
+    display = ModuleType("IPython.display")
+    display.SVG = display.Markdown = lambda content: shown.append(content) or content
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setenv("UQMSM_KNOWLEDGE_RUN", str(tmp_path / "run"))
+    anew: list[str] = []
+
+    def refit_once(miss, variance, groups, refit):
+        """Leave out as the notebook does, but sample anew once: the others cost as much and show no more."""
+
+        def first(group):
+            anew.append(group)
+            return refit(group) if len(anew) == 1 else (miss, variance)
+
+        return hold_out(miss, variance, groups, first)
+
+    monkeypatch.setattr("uqmsm.posterior.holdout.hold_out", refit_once)
+    names: dict[str, object] = {}
+    for number, cell in enumerate(cells()):
+        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)  # noqa: S102  # our own cells
+    assert "functionals" in shown[0]
+    assert anew
+    assert sum(content.startswith("<svg") for content in shown) >= 4
