@@ -5,12 +5,18 @@ Scales do not know each other; they know the words of ports and fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uqmsm.stochastic import Operator
 
-__all__ = ["field_of", "location"]
+__all__ = ["atoms_of", "field_of", "location"]
+
+
+def atoms_of(upstream: Sequence[object], usual: int) -> int:
+    """Return how many atoms the first stage before this one that has any says it has; `usual` where none does."""
+    found: list[Any] = [one for one in upstream if hasattr(one, "atoms")]
+    return int(found[0].atoms) if found else usual
 
 
 def field_of(upstream: Mapping[str, Operator], port: str, name: str) -> Any:

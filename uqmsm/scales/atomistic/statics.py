@@ -14,7 +14,7 @@ from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.specimen import missing_elements, potential_rows
 from uqmsm.scales.inadequacy import NEAR
-from uqmsm.scales.upstream import field_of, location
+from uqmsm.scales.upstream import atoms_of, field_of, location
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Statics:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core: 0.3 for 432 atoms and 4 families."""
-        atoms = next((int(getattr(one, "atoms")) for one in upstream if hasattr(one, "atoms")), 432)  # noqa: B009
+        atoms = atoms_of(upstream, 432)
         return atoms * (2.5e-4 + 1.1e-4 * self.families)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:

@@ -12,6 +12,7 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.specimen import missing_elements, require_tables, resting_specimen
+from uqmsm.scales.upstream import atoms_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["Vacancy"]
@@ -93,7 +94,7 @@ class Vacancy:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core: 0.2 per environment of 432 atoms."""
-        atoms = next((int(getattr(one, "atoms")) for one in upstream if hasattr(one, "atoms")), 432)  # noqa: B009
+        atoms = atoms_of(upstream, 432)
         return atoms * (1.5e-4 + 4e-4 * self.environments)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
