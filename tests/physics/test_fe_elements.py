@@ -1,6 +1,9 @@
-"""Shape functions, quadrature, and the mesh of the plate."""
+"""Shape functions and quadrature of every element, and the meshes that are drawn."""
 
 from __future__ import annotations
+
+import itertools
+from math import factorial
 
 import numpy as np
 import pytest
@@ -8,44 +11,91 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.fe.assemble import strain_matrices
-from uqmsm.physics.fe.elements import CORNERS, edge_rule, edge_shape, quadrature, shape
-from uqmsm.physics.fe.mesh import plate_mesh
+from uqmsm.physics.fe.discretise import discretise
+from uqmsm.physics.fe.elements import ELEMENTS, element, shape
+from uqmsm.physics.fe.loads import boundary_points
+from uqmsm.physics.fe.mesh import boundary_facets
+from uqmsm.physics.fe.meshes.grid import grid_mesh
+from uqmsm.physics.fe.meshes.plate import plate_mesh
+from uqmsm.physics.fe.quadrature import gauss
 
-NODES = {1: CORNERS, 2: np.vstack([CORNERS, (CORNERS + np.roll(CORNERS, -1, axis=0)) / 2])}
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_shape_functions_are_one_at_their_node_and_zero_at_others(order):
-    np.testing.assert_allclose(shape(order, NODES[order])[0], np.eye(4 * order), atol=1e-15)
-    ends = np.array([-1.0, 1.0, 0.0])[: order + 1]
-    np.testing.assert_allclose(edge_shape(order, ends)[0], np.eye(order + 1), atol=1e-15)
+SOLID = [name for name, kind in ELEMENTS.items() if kind.form != "line"]
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_they_reproduce_their_polynomials_and_gradients(order):
-    points = np.random.default_rng(1).uniform(-1, 1, (20, 2))
-    terms = [(0, 0), (1, 0), (0, 1), (1, 1)] + ([(2, 0), (0, 2), (2, 1), (1, 2)] if order == 2 else [])
-    value, gradient = shape(order, points)
-    x, y = points.T
-    nx, ny = NODES[order].T
-    for a, b in terms:
-        np.testing.assert_allclose(value @ (nx**a * ny**b), x**a * y**b, atol=1e-14)
-        slope = np.stack([a * x ** max(a - 1, 0) * y**b, b * x**a * y ** max(b - 1, 0)], axis=-1)
-        np.testing.assert_allclose(gradient @ (nx**a * ny**b), slope, atol=1e-14)
+@pytest.mark.parametrize("name", ELEMENTS)
+def test_shape_functions_are_one_at_their_node_and_reproduce_their_polynomials(name):
+    kind = element(name)
+    np.testing.assert_allclose(shape(name, np.array(kind.nodes))[0], np.eye(len(kind.nodes)), atol=1e-14)
+    points = np.random.default_rng(1).uniform(-1, 1, (20, kind.dimension))
+    value, gradient = shape(name, points)
+    nodes = np.array(kind.nodes)
+    for power in kind.powers:
+        np.testing.assert_allclose(value @ np.prod(nodes**power, axis=1), np.prod(points**power, axis=1), atol=1e-13)
+        for axis in range(kind.dimension):
+            lower = np.array(power)
+            lower[axis] = max(lower[axis] - 1, 0)
+            exact = power[axis] * np.prod(points**lower, axis=1)
+            np.testing.assert_allclose(gradient[:, axis] @ np.prod(nodes**power, axis=1), exact, atol=1e-13)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_quadrature_is_exact_to_its_degree_and_not_beyond(n):
-    rule = quadrature(n)
-    for a in range(2 * n):
-        exact = (1 + (-1) ** a) / (a + 1)
-        np.testing.assert_allclose(rule.weights @ rule.points[:, 0] ** a, 2 * exact, atol=1e-14)
-        np.testing.assert_allclose(edge_rule(n).weights @ edge_rule(n).points ** a, exact, atol=1e-14)
-    assert abs(rule.weights @ rule.points[:, 1] ** (2 * n) - 4 / (2 * n + 1)) > 1e-3
+def test_spans_are_those_of_the_books():
+    """Complete polynomials up to the order in each, and no more than as many monomials as nodes."""
+    for kind in ELEMENTS.values():
+        complete = {p for p in itertools.product(range(3), repeat=kind.dimension) if sum(p) <= kind.order}
+        assert complete <= set(kind.powers)
+        assert len(kind.powers) == len(kind.nodes)
+    assert (2, 2, 0) not in ELEMENTS["hex20"].powers
+    assert (2, 1, 1) in ELEMENTS["hex20"].powers
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.parametrize("form", ["line", "tri", "quad", "tet", "hex"])
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_quadrature_is_exact_to_its_degree_and_not_beyond(form, level):
+    rule = gauss(form, level)
+    d = rule.points.shape[1]
+    simplex = form in {"tri", "tet"}
+    degree = 2 if simplex and level == 2 else 2 * level - 1
+
+    def exact(power):
+        if simplex:  # int x^a y^b ... = a! b! ... / (a + b + ... + d)!
+            return np.prod([factorial(a) for a in power]) / factorial(sum(power) + d)
+        return np.prod([(1 + (-1) ** a) / (a + 1) for a in power])
+
+    powers = [p for p in itertools.product(range(degree + 1), repeat=d) if sum(p) <= degree or not simplex]
+    for power in powers:
+        np.testing.assert_allclose(rule.weights @ np.prod(rule.points**power, axis=1), exact(power), atol=1e-14)
+    beyond = [(degree + 1,) + (0,) * (d - 1), (0,) * (d - 1) + (degree + 1,)]
+    assert max(abs(rule.weights @ np.prod(rule.points**p, axis=1) - exact(p)) for p in beyond) > 1e-6
+
+
+@pytest.mark.parametrize("name", SOLID)
+def test_faces_close_and_look_outwards(name):
+    """The vector areas of an element's faces cancel; the flux of the position is its volume times d."""
+    mesh = grid_mesh((1,) * element(name).dimension, name)
+    rim = boundary_facets(mesh.elements, name)
+    of = discretise(mesh, "solid" if mesh.dimension == 3 else "plane_strain")
+    _, position, normal, area = boundary_points(of, rim, 2)
+    np.testing.assert_allclose(np.einsum("eqx,eq->x", normal, area), 0.0, atol=1e-14)
+    np.testing.assert_allclose(np.einsum("eqx,eqx,eq->", position, normal, area), mesh.dimension, rtol=1e-13)
+    for k, side in enumerate(("left", "right", "bottom", "top", "back", "front")[: 2 * mesh.dimension]):
+        _, _, out, size = boundary_points(of, mesh.edges[side], 2)
+        np.testing.assert_allclose(out[..., k // 2], 1.0 if k % 2 else -1.0, atol=1e-14)
+        np.testing.assert_allclose(size.sum(), 1.0, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SOLID)
+def test_grids_have_no_folds_or_gaps(name):
+    dimension = element(name).dimension
+    counts = (3, 2, 2)[:dimension]
+    mesh = grid_mesh(counts, name, lambda x: x * np.array([2.0, 3.0, 5.0])[:dimension])
+    of = discretise(mesh, "solid" if dimension == 3 else "plane_strain")
+    np.testing.assert_allclose(of.volume_mm3.sum(), np.prod([2.0, 3.0, 5.0][:dimension]), rtol=1e-13)
+    assert len(np.unique(mesh.elements)) == len(mesh.nodes_mm)
+    named = np.concatenate(list(mesh.edges.values()))
+    assert len(named) == len(boundary_facets(mesh.elements, name))
+
+
+@settings(max_examples=15, deadline=None)
 @given(
     st.floats(0.03, 0.85), st.floats(0.4, 4.0), st.sampled_from([2, 4, 6]), st.sampled_from([1, 2]), st.floats(0.5, 3.0)
 )
@@ -53,8 +103,7 @@ def test_any_plate_is_meshed_without_folds_or_gaps(ratio, aspect, n, order, thic
     width, length = 10.0, 10.0 * aspect
     radius = ratio * min(width, length) / 2
     mesh = plate_mesh(width, length, radius, n, order, thickness_mm=thickness)
-    rule = quadrature(order + 1)
-    _, volume = strain_matrices(mesh, rule.points, rule.weights)
+    volume = discretise(mesh, "plane_stress").volume_mm3
     assert volume.min() > 0
     sides = 4 * n * order  # the hole as it is meshed: a polygon, or parabolas whose area is that of Simpson
     polygon = 0.5 * sides * np.sin(2 * np.pi / sides) * radius**2
@@ -88,3 +137,21 @@ def test_same_arguments_same_object():
 def test_bad_plates_are_refused(arguments, words):
     with pytest.raises(StudyError, match=words):
         plate_mesh(*arguments)
+
+
+def test_other_refusals():
+    with pytest.raises(StudyError, match="no element"):
+        element("quad5")
+    with pytest.raises(StudyError, match="level"):
+        gauss("quad", 0)
+    with pytest.raises(StudyError, match="counts"):
+        grid_mesh((2, 2), "hex8")
+    flat = grid_mesh((2, 2), "quad4")
+    with pytest.raises(StudyError, match="three"):
+        discretise(flat, "solid")
+    with pytest.raises(StudyError, match="workers"):
+        discretise(flat, "plane_strain", workers=0)
+    with pytest.raises(StudyError, match="negative radius"):
+        discretise(grid_mesh((2, 2), "quad4", lambda x: x - 0.5), "axisymmetric")
+    with pytest.raises(StudyError, match="no boundary"):
+        flat.on("lid")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from plate_oracles import cubic, isotropic, kirsch, lekhnitskii_hoop, stress_concentration
 
 from uqmsm.errors import StudyError, Unstable
-from uqmsm.physics.fe.mesh import plate_mesh
-from uqmsm.physics.fe.plate import plane_stress, plate
+from uqmsm.physics.fe.materials.elastic import plane_stress
+from uqmsm.physics.fe.meshes.plate import plate_mesh
+from uqmsm.physics.fe.plate import plate
 from uqmsm.physics.fe.recovery import von_mises
 
 STEEL = isotropic(200.0, 0.3)

@@ -76,7 +76,7 @@ class ElasticPlate:
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
-        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.meshes.plate import plate_mesh
         from uqmsm.physics.fe.plate import plate as solve
         from uqmsm.physics.tensors import isotropic_stiffness
 
@@ -96,7 +96,7 @@ class ElasticPlate:
 
     def solved(self, given: Given) -> Plate:
         """Return the elastic solution under the design stress."""
-        from uqmsm.physics.fe.mesh import plate_mesh
+        from uqmsm.physics.fe.meshes.plate import plate_mesh
         from uqmsm.physics.fe.plate import plate as solve
 
         mesh = plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)

@@ -1,205 +1,115 @@
-"""Turns elements and material into one sparse system, and solves it.
-
-What depends on the mesh alone (shape gradients at the quadrature points, the sparsity pattern, the place of every
-element entry in it, an ordering that keeps the factors sparse) is computed once per mesh and kept; a
-member then costs one batched product, one scatter and one factorization.
-"""
+"""Strains of displacements, forces of stresses, the sparse stiffness of tangents, for one member or many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
-from uqmsm.errors import NotConverged, StudyError
-from uqmsm.physics.fe.elements import edge_rule, edge_shape, quadrature, shape
-from uqmsm.physics.fe.mesh import Mesh
+from uqmsm.errors import StudyError
+from uqmsm.physics.fe.discretise import Discretisation
+from uqmsm.physics.fe.kernels import add_forces, add_stiffness, fill_strains
 
-__all__ = [
-    "Discretisation",
-    "discretise",
-    "edge_loads",
-    "element_stiffness",
-    "solve",
-    "stiffness_matrix",
-    "strain_matrices",
-    "strains",
-]
+__all__ = ["forces", "stiffness_blocks", "stiffness_matrix", "strains"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Indices = NDArray[np.int32]
 
 
-@dataclass(frozen=True, eq=False)
-class Discretisation:
-    """All that the mesh and the held dofs fix once for every member.
-
-    Attributes
-    ----------
-    strain : ndarray, shape (elements, points, 3, 2 * nodes)
-        Strain (xx, yy, 2xy) from the element's dofs.
-    volume_mm3 : ndarray, shape (elements, points)
-        Quadrature weights.
-    dofs : ndarray of int, shape (elements, 2 * nodes)
-    place : ndarray of int, shape (elements, 2 * nodes, 2 * nodes)
-        Where each entry goes in `indices`; the last place collects what is held.
-    indptr, indices : ndarray of int
-        Compressed columns of the free system, in the order `free`.
-    free : ndarray of int
-        Free dofs, ordered so that the factors stay sparse.
-    size : int
-        Number of all dofs.
-    """
-
-    strain: Floats
-    volume_mm3: Floats
-    dofs: Ints
-    place: Ints
-    indptr: Indices
-    indices: Indices
-    free: Ints
-    size: int
-
-
-@lru_cache(maxsize=16)
-def discretise(mesh: Mesh, held: tuple[int, ...]) -> Discretisation:
-    """Prepare a mesh whose dofs `held` (2 * node + axis) are fixed at zero; kept per mesh object.
-
-    Raises
-    ------
-    StudyError
-        When an element is turned inside out.
-    """
-    strain, volume = strain_matrices(mesh, quadrature(mesh.order + 1).points, quadrature(mesh.order + 1).weights)
-    if not np.all(volume > 0):
-        raise StudyError(
-            f"discretise: {int((volume <= 0).any(axis=1).sum())} elements are turned inside out; mend the mesh"
-        )
-    dofs = (2 * mesh.elements[..., None] + np.arange(2)).reshape(len(mesh.elements), -1)
-    size = 2 * len(mesh.nodes_mm)
-    free = np.setdiff1d(np.arange(size), np.asarray(held, dtype=np.int64))
-    place, indptr, indices = _pattern(dofs, free, size)
-    # an ordering is found once, on a diagonally dominant matrix of the same pattern
-    example = sparse.csc_matrix((np.full(len(indices), -1.0), indices, indptr))
-    example = example + sparse.diags_array(np.full(len(free), 1.0 + np.diff(indptr).max()))
-    factors = splu(sparse.csc_matrix(example), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    free = free[np.argsort(factors.perm_c)]
-    place, indptr, indices = _pattern(dofs, free, size)
-    return Discretisation(strain, volume, dofs, place, indptr, indices, free, size)
-
-
-def strain_matrices(mesh: Mesh, points: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return strain-displacement matrices and volumes at reference points of every element.
-
-    Returns
-    -------
-    strain : ndarray, shape (elements, points, 3, 2 * nodes)
-        Rows xx, yy, 2xy.
-    volume_mm3 : ndarray, shape (elements, points)
-        Weight times Jacobian times thickness.
-    """
-    gradient = shape(mesh.order, points)[1]
-    jacobian = np.einsum("qrn,enx->eqrx", gradient, mesh.nodes_mm[mesh.elements])
-    slope = np.linalg.solve(jacobian, np.broadcast_to(gradient, (len(mesh.elements), *gradient.shape)))
-    strain = np.zeros((*slope.shape[:2], 3, 2 * slope.shape[-1]))
-    strain[:, :, 0, 0::2] = strain[:, :, 2, 1::2] = slope[:, :, 0]
-    strain[:, :, 1, 1::2] = strain[:, :, 2, 0::2] = slope[:, :, 1]
-    return strain, np.linalg.det(jacobian) * weights * mesh.thickness_mm
-
-
-def element_stiffness(of: Discretisation, stiffness_MPa: Floats) -> Floats:
-    """Return the element matrices in N/mm, shape (elements, 2 * nodes, 2 * nodes).
+def strains(of: Discretisation, displacement_mm: Floats) -> Floats:
+    """Return the strain at the quadrature points.
 
     Parameters
     ----------
     of : Discretisation
-    stiffness_MPa : ndarray, shape (3, 3), (elements, 1, 3, 3) or (elements, points, 3, 3)
-        Plane-stress stiffness, engineering shear.
+    displacement_mm : ndarray, shape (..., nodes, d)
+        Leading axes are members.
+
+    Returns
+    -------
+    ndarray, shape (..., elements, points, 6)
+        Mandel; 33 is zero in the plane and u/r round an axis.
     """
-    elements, points, _, local = of.strain.shape
-    flux = stiffness_MPa @ of.strain * of.volume_mm3[..., None, None]
-    tall = (elements, points * 3, local)
-    return np.asarray(of.strain.reshape(tall).transpose(0, 2, 1) @ flux.reshape(tall))
+    moved = np.ascontiguousarray(displacement_mm, dtype=np.float64)
+    found = np.empty((*moved.shape[:-2], *of.points, 6))
+    for each in np.ndindex(moved.shape[:-2]):
+        fill_strains(of.mesh.nodes_mm, of.mesh.elements, of.table, of.setting, moved[each], found[each])
+    return found
 
 
-def stiffness_matrix(of: Discretisation, stiffness_MPa: Floats) -> sparse.csc_matrix:
-    """Assemble the free part of the stiffness in N/mm, in the order `of.free`."""
-    entries = np.bincount(
-        of.place.ravel(), weights=element_stiffness(of, stiffness_MPa).ravel(), minlength=len(of.indices) + 1
-    )
-    return sparse.csc_matrix((entries[:-1], of.indices, of.indptr))
+def forces(of: Discretisation, stress_MPa: Floats) -> Floats:
+    """Return the nodal forces in N, shape (..., nodes, d), that balance stresses (..., elements, points, 6), Mandel."""
+    stress = np.ascontiguousarray(stress_MPa, dtype=np.float64)
+    found = np.zeros((*stress.shape[:-3], *of.mesh.nodes_mm.shape))
+
+    def one(task: tuple[tuple[int, ...], int]) -> None:
+        each, share = task
+        add_forces(*_mesh(of), stress[each], of.shares[share], found[each])
+
+    _spread(of, stress.shape[:-3], one)
+    return found
 
 
-def edge_loads(mesh: Mesh, edges: Ints, traction_MPa: Callable[[Floats, Floats], Floats], points: int = 4) -> Floats:
-    """Return the nodal forces in N, shape (nodes, 2), of a traction on boundary edges.
+def stiffness_blocks(of: Discretisation, tangent_MPa: Floats, out: Floats | None = None) -> Floats:
+    """Assemble the stiffness of all nodes, held or not, as blocks of d x d in the order of `of.pattern`.
 
     Parameters
     ----------
-    mesh : Mesh
-    edges : ndarray of int
-        One of `mesh.edges`.
-    traction_MPa : callable
-        (positions_mm, outward unit normals), both (edges, points, 2) -> traction of the same shape.
-    points : int
-        Gauss points per edge.
-    """
-    rule = edge_rule(points)
-    value, slope = edge_shape(mesh.order, rule.points)
-    corners = mesh.nodes_mm[edges]
-    tangent = np.einsum("qn,enx->eqx", slope, corners)
-    length = np.hypot(tangent[..., 0], tangent[..., 1])
-    normal = np.stack([tangent[..., 1], -tangent[..., 0]], axis=-1) / length[..., None]
-    traction = traction_MPa(np.einsum("qn,enx->eqx", value, corners), normal)
-    force = np.einsum("qn,eqx,eq,q->enx", value, traction, length, rule.weights) * mesh.thickness_mm
-    loads = np.zeros_like(mesh.nodes_mm)
-    np.add.at(loads, edges, force)
-    return loads
+    of : Discretisation
+    tangent_MPa : ndarray
+        Mandel; what broadcasts to (..., elements, points, 6, 6): (6, 6), (elements, 1, 6, 6), (members, 1, 1, 6, 6).
+        Under plane stress what is left once the stress out of the plane is zero (`plane_stress`).
+    out : ndarray, optional
+        Written instead of a new array.
 
-
-def solve(of: Discretisation, stiffness_MPa: Floats, loads_N: Floats) -> tuple[Floats, float]:
-    """Solve for the displacements in mm, shape (nodes, 2), and return the relative residual of the free system.
+    Returns
+    -------
+    ndarray, shape (..., entries, d, d)
+        N/mm.
 
     Raises
     ------
-    NotConverged
-        When the factorization breaks down or leaves a residual above 1e-9: the material is singular.
+    StudyError
+        When the tangents do not fit the quadrature points.
     """
-    K = stiffness_matrix(of, stiffness_MPa)
-    f = loads_N.ravel()[of.free]
+    given = np.asarray(tangent_MPa, dtype=np.float64)
     try:
-        factors = splu(K, permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    except RuntimeError as breakdown:
-        raise NotConverged(f"fe.solve: the stiffness matrix is singular ({breakdown}); check the material") from None
-    u = factors.solve(f)
-    residual = float(np.linalg.norm(K @ u - f) / np.linalg.norm(f))
-    if not residual < 1e-9:
-        raise NotConverged(f"fe.solve: relative residual {residual:.1e} exceeds 1e-9; check material and mesh")
-    full = np.zeros(of.size)
-    full[of.free] = u
-    return full.reshape(-1, 2), residual
+        tangent = np.broadcast_to(given, (*given.shape[:-4], *of.points, 6, 6))
+    except ValueError:
+        raise StudyError(
+            f"stiffness: tangents of shape {given.shape} do not fit {of.points[0]} elements of {of.points[1]} points; "
+            "give (..., elements or 1, points or 1, 6, 6)"
+        ) from None
+    members, d = tangent.shape[:-4], of.mesh.dimension
+    found = np.empty((*members, len(of.pattern.indices), d, d)) if out is None else out
+    found[...] = 0.0
+
+    def one(task: tuple[tuple[int, ...], int]) -> None:
+        each, share = task
+        add_stiffness(*_mesh(of), tangent[each], of.shares[share], of.pattern.place, found[each])
+
+    _spread(of, members, one)
+    return found
 
 
-def strains(of: Discretisation, displacement_mm: Floats) -> Floats:
-    """Return strains (xx, yy, 2xy) at the quadrature points, shape (elements, points, 3)."""
-    return np.asarray(np.einsum("eqsd,ed->eqs", of.strain, displacement_mm.ravel()[of.dofs]))
+def stiffness_matrix(of: Discretisation, tangent_MPa: Floats) -> sparse.bsr_array:
+    """Return the stiffness of one member as a matrix of d x d blocks; see `stiffness_blocks`."""
+    blocks = stiffness_blocks(of, tangent_MPa)
+    return sparse.bsr_array((blocks, of.pattern.indices, of.pattern.indptr), shape=(of.size, of.size))
 
 
-def _pattern(dofs: Ints, free: Ints, size: int) -> tuple[Ints, Indices, Indices]:
-    """Return the place of every element entry in compressed columns, and the columns."""
-    number = np.full(size, -1, dtype=np.int64)
-    number[free] = np.arange(len(free))
-    local = number[dofs]
-    row, column = np.broadcast_arrays(local[:, :, None], local[:, None, :])
-    inside = (row >= 0) & (column >= 0)
-    key, back = np.unique(column[inside] * len(free) + row[inside], return_inverse=True)
-    place = np.full(row.shape, len(key), dtype=np.int64)
-    place[inside] = back
-    columns, rows = np.divmod(key, len(free))
-    indptr = np.searchsorted(columns, np.arange(len(free) + 1)).astype(np.int32)
-    return place, indptr, np.asarray(rows, dtype=np.int32)
+def _mesh(of: Discretisation) -> tuple[Floats, NDArray[np.int64], object, object]:
+    return of.mesh.nodes_mm, of.mesh.elements, of.table, of.setting
+
+
+def _spread(of: Discretisation, members: tuple[int, ...], one: Callable[[tuple[tuple[int, ...], int]], None]) -> None:
+    """Do one task for every member and share of the nodes; they write apart from each other."""
+    tasks = [(each, share) for each in np.ndindex(members) for share in range(len(of.shares))]
+    if of.workers == 1:
+        for task in tasks:
+            one(task)
+        return
+    with ThreadPoolExecutor(of.workers) as pool:
+        list(pool.map(one, tasks))

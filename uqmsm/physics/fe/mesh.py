@@ -1,23 +1,16 @@
-"""Draws the mesh of a plate with a round hole: rings round the hole, then straight rows to the far ends.
-
-Rays leave the centre at equal angles; along each ray the rings grow in a geometric series, so that elements
-keep their shape, from the circle of the hole to a square (the O-grid); near the hole they stay round, where
-stresses are high. What the plate has beyond the square is filled by
-rectangles. All is made by indices, no points are merged by closeness. The middle nodes of curved sides lie on
-the mapped curve, so those of the hole lie on the circle.
-"""
+"""A mesh: nodes, elements of one kind, and the faces of its boundary by name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.fe.elements import element
 
-__all__ = ["Mesh", "PlateMesh", "plate_mesh"]
+__all__ = ["Mesh", "boundary_facets"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,157 +22,57 @@ class Mesh:
 
     Attributes
     ----------
-    nodes_mm : ndarray, shape (nodes, 2)
-    elements : ndarray of int, shape (elements, 4 or 8)
+    nodes_mm : ndarray, shape (nodes, d)
+    elements : ndarray of int, shape (elements, nodes of one)
         Node numbers in the order of `uqmsm.physics.fe.elements`.
-    edges : dict of str to ndarray of int, shape (edges, 2 or 3)
-        Boundary edges by name, run through with the material on the left hand.
-    order : int
-        1 or 2.
+    kind : str
+        Name of the element, such as ``quad8``.
+    edges : dict of str to ndarray of int, shape (faces, nodes of one)
+        Boundary edges (in space: faces) by name, oriented outwards: in the plane with the material on the left hand.
     thickness_mm : float
+        Of a plane mesh.
+    regions : dict of str to ndarray of int
+        Numbers of the elements of each named part.
     """
 
     nodes_mm: Floats
     elements: Ints
+    kind: str
     edges: dict[str, Ints]
-    order: int
-    thickness_mm: float
+    thickness_mm: float = 1.0
+    regions: dict[str, Ints] = field(default_factory=dict)
+
+    @property
+    def order(self) -> int:
+        """Polynomial order of the elements, 1 or 2."""
+        return element(self.kind).order
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes, 2 or 3."""
+        return int(self.nodes_mm.shape[1])
+
+    def on(self, name: str) -> Ints:
+        """Return the nodes of a named boundary, ascending.
+
+        Raises
+        ------
+        StudyError
+            When there is no such boundary.
+        """
+        if name not in self.edges:
+            raise StudyError(f"mesh: there is no boundary {name!r}; it has {', '.join(sorted(self.edges))}")
+        return np.unique(self.edges[name])
+
+    def nearest(self, *place_mm: float) -> int:
+        """Return the node nearest to a place."""
+        return int(np.argmin(((self.nodes_mm - np.array(place_mm)) ** 2).sum(axis=1)))
 
 
-@dataclass(frozen=True, eq=False)
-class PlateMesh(Mesh):
-    """The plate: `length_mm` along x (the pull), `width_mm` along y, a hole of `radius_mm` at the origin.
-
-    Its edges are called left, right, bottom, top and hole.
-    """
-
-    length_mm: float
-    width_mm: float
-    radius_mm: float
-    refinement: int
-
-
-@lru_cache(maxsize=16)
-def plate_mesh(
-    width_mm: float,
-    length_mm: float,
-    radius_mm: float,
-    refinement: int,
-    order: int = 2,
-    *,
-    thickness_mm: float = 1.0,
-) -> PlateMesh:
-    """Make the mesh of a plate with a central round hole; the same arguments return the same object.
-
-    Parameters
-    ----------
-    width_mm, length_mm, radius_mm, thickness_mm : float
-        Sizes; the pull is along the length.
-    refinement : int
-        Elements along a quarter of the hole, even, at least 2 (8 is about 0.1 % on K_t). The number of rings follows.
-    order : {1, 2}
-        Four-node or eight-node elements.
-
-    Returns
-    -------
-    PlateMesh
-
-    Raises
-    ------
-    StudyError
-        When the hole does not fit or the refinement is odd or too small.
-    """
-    half = np.array([length_mm, width_mm]) / 2
-    if not (0 < radius_mm < 0.95 * half.min() and thickness_mm > 0):
-        raise StudyError(
-            f"plate_mesh: a hole of radius {radius_mm:g} mm in a plate of {length_mm:g} x {width_mm:g} x "
-            f"{thickness_mm:g} mm; the radius must be > 0 and < 0.95 of half the smaller side, the thickness > 0"
-        )
-    if refinement < 2 or refinement % 2 or order not in {1, 2}:
-        raise StudyError(
-            f"plate_mesh: refinement {refinement}, order {order}; refinement must be even and >= 2, order 1 or 2"
-        )
-    square, end = float(half.min()), float(half.max())
-    points, cells, curved = _rings(refinement, radius_mm, square)
-    if end > square * (1 + 1e-9):
-        points, cells = _rows(points, cells, refinement, along=int(np.argmax(half)), square=square, end=end)
-    sides = np.stack([cells, np.roll(cells, -1, axis=1)], axis=-1)
-    edges = _boundary(points, sides.reshape(-1, 2), half, radius_mm)
-    if order == 2:
-        points, cells, edges = _with_middles(points, sides, edges, curved)
-    return PlateMesh(
-        points, cells, edges, order, thickness_mm, float(length_mm), float(width_mm), float(radius_mm), refinement
-    )
-
-
-def _rings(n: int, radius: float, square: float) -> tuple[Floats, Ints, dict[tuple[int, int], Floats]]:
-    """Fill the space between circle and square; also return the middles of the sides that run round.
-
-    Ray 0 points to the corner at -45 degrees; node = ring * 4n + ray.
-    """
-    growth = 1 + np.pi / (2 * n)  # rings as thick as their cells are wide
-    layers = max(2, int(np.ceil(np.log(square / radius) / np.log(growth))))
-    t = np.arange(layers + 1)[:, None] / layers
-    circle = radius * (square / radius) ** t
-    step = float(np.pi / (2 * n))
-    angle: Floats = -np.pi / 4 + step * np.arange(4 * n, dtype=np.float64)
-
-    def rings_at(theta: Floats) -> Floats:
-        ray = np.stack([np.cos(theta), np.sin(theta)], axis=-1)
-        squareness = 1 / np.abs(ray).max(axis=-1) - 1
-        return np.asarray((circle * (1 + squareness * t**2))[..., None] * ray)
-
-    node = np.arange((layers + 1) * 4 * n).reshape(layers + 1, 4 * n)
-    after = np.roll(node, -1, axis=1)
-    cells = np.stack([node[:-1], node[1:], after[1:], after[:-1]], axis=-1).reshape(-1, 4)
-    pairs = np.sort(np.stack([node, after], axis=-1).reshape(-1, 2), axis=1).tolist()
-    middles = rings_at(angle + step / 2).reshape(-1, 2)
-    return rings_at(angle).reshape(-1, 2), cells, {(i, j): m for (i, j), m in zip(pairs, middles, strict=True)}
-
-
-def _rows(points: Floats, cells: Ints, n: int, *, along: int, square: float, end: float) -> tuple[Floats, Ints]:
-    """Add the two rectangles between the square and the far ends of the longer axis."""
-    outer = np.arange(len(points) - 4 * n, len(points))
-    count = int(np.ceil((end - square) / (3 * square / n)))
-    all_points, all_cells, total = [points], [cells], len(points)
-    for sign, quarter in ((1.0, along), (-1.0, along + 2)):
-        column = np.take(outer, np.arange(quarter * n, quarter * n + n + 1), mode="wrap")
-        start = points[column]
-        for k in range(1, count + 1):
-            moved = start.copy()
-            moved[:, along] = sign * (square + (end - square) * k / count)
-            following = total + np.arange(n + 1)
-            all_points.append(moved)
-            all_cells.append(np.stack([column[:-1], following[:-1], following[1:], column[1:]], axis=-1))
-            column, total = following, total + n + 1
-    return np.concatenate(all_points), np.concatenate(all_cells)
-
-
-def _boundary(points: Floats, sides: Ints, half: Floats, radius: float) -> dict[str, Ints]:
-    """Name the sides that belong to one cell only; those of the hole are sorted by angle."""
-    _, first, times = np.unique(np.sort(sides, axis=1), axis=0, return_index=True, return_counts=True)
-    rim = sides[np.sort(first[times == 1])]
-    far = 1e-9 * half.max()
-    found = {}
-    for name, axis, sign in (("right", 0, 1), ("left", 0, -1), ("top", 1, 1), ("bottom", 1, -1)):
-        on = np.abs(sign * points[rim][..., axis] - half[axis]) < far
-        found[name] = rim[on.all(axis=1)]
-    hole = rim[(np.abs(np.hypot(*points[rim].transpose(2, 0, 1)) - radius) < far).all(axis=1)]
-    start = points[hole[:, 0]]
-    found["hole"] = hole[np.argsort(np.arctan2(start[:, 1], start[:, 0]))]
-    return found
-
-
-def _with_middles(
-    points: Floats, sides: Ints, edges: dict[str, Ints], curved: dict[tuple[int, int], Floats]
-) -> tuple[Floats, Ints, dict[str, Ints]]:
-    """Put a node on the middle of every side: on the mapped curve where there is one, else half way."""
-    unique, label = np.unique(np.sort(sides.reshape(-1, 2), axis=1), axis=0, return_inverse=True)
-    pairs = [(i, j) for i, j in unique.tolist()]
-    middle = np.array([curved.get(p, (points[p[0]] + points[p[1]]) / 2) for p in pairs])
-    number = {p: len(points) + k for k, p in enumerate(pairs)}
-    named = {
-        name: np.column_stack([e, [number[min(i, j), max(i, j)] for i, j in e.tolist()]]) for name, e in edges.items()
-    }
-    cells = np.hstack([sides[..., 0], label.reshape(-1, 4) + len(points)])
-    return np.concatenate([points, middle]), cells, named
+def boundary_facets(elements: Ints, kind: str) -> Ints:
+    """Return the faces that belong to one element only, oriented outwards, shape (faces, nodes of one)."""
+    of = element(kind)
+    faces = np.concatenate([elements[:, list(facet)] for facet in of.facets])
+    corners = element(of.facet).corners
+    _, first, times = np.unique(np.sort(faces[:, :corners], axis=1), axis=0, return_index=True, return_counts=True)
+    return np.asarray(faces[np.sort(first[times == 1])])

@@ -14,8 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.physics.fe.assemble import strain_matrices
-from uqmsm.physics.fe.elements import quadrature, shape
+from uqmsm.physics.fe.assemble import strains
+from uqmsm.physics.fe.discretise import Discretisation, discretise
+from uqmsm.physics.fe.materials.elastic import in_plane, plane_voigt
 from uqmsm.physics.fe.mesh import Mesh
 
 __all__ = ["patch_stress"]
@@ -26,9 +27,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class _Patches:
-    """Strain matrices at the Barlow points; elements and nodes of each patch; the fit; weights of the readings."""
+    """The mesh at its Barlow points; elements and nodes of each patch; the fit; weights of the readings."""
 
-    strain: Floats
+    of: Discretisation
     elements: Ints
     nodes: Ints
     fit: Floats
@@ -47,8 +48,7 @@ def patch_stress(mesh: Mesh, displacement_mm: Floats, stiffness_MPa: Floats) -> 
         Plane stress; homogeneous, so that the stress is smooth.
     """
     of = _patches(mesh)
-    local = displacement_mm[mesh.elements].reshape(len(mesh.elements), -1)
-    stress = np.einsum("eqsd,ed->eqs", of.strain, local) @ stiffness_MPa
+    stress = plane_voigt(strains(of.of, displacement_mm) @ in_plane(stiffness_MPa))
     sampled = stress[of.elements].reshape(len(of.elements), -1, 3)
     read = (of.fit @ sampled) * of.weight[..., None]
     flat, nodes = of.nodes.ravel(), len(mesh.nodes_mm)
@@ -60,8 +60,7 @@ def patch_stress(mesh: Mesh, displacement_mm: Floats, stiffness_MPa: Floats) -> 
 @lru_cache(maxsize=16)
 def _patches(mesh: Mesh) -> _Patches:
     """Find the patches of a mesh and fit each once."""
-    rule = quadrature(mesh.order)
-    strain, _ = strain_matrices(mesh, rule.points, rule.weights)
+    of = discretise(mesh, "plane_stress", level=mesh.order)
     corners = mesh.elements[:, :4]
     centres = np.flatnonzero(np.bincount(corners.ravel(), minlength=len(mesh.nodes_mm)) == 4)
     number = np.full(len(mesh.nodes_mm), -1)
@@ -69,14 +68,13 @@ def _patches(mesh: Mesh) -> _Patches:
     owner = number[corners]
     touched = np.argwhere(owner >= 0)
     by_patch = touched[np.argsort(owner[owner >= 0], kind="stable"), 0].reshape(-1, 4)
-    points = np.einsum("qn,enx->eqx", shape(mesh.order, rule.points)[0], mesh.nodes_mm[mesh.elements])
     origin = mesh.nodes_mm[centres][:, None]
-    at = points[by_patch].reshape(len(centres), -1, 2) - origin
+    at = of.positions_mm[by_patch].reshape(len(centres), -1, 2) - origin
     nodes = mesh.elements[by_patch].reshape(len(centres), -1)
     to = mesh.nodes_mm[nodes] - origin
     size = np.abs(at).max(axis=(1, 2), keepdims=True)
     fit = _monomials(to / size, mesh.order) @ np.linalg.pinv(_monomials(at / size, mesh.order))
-    return _Patches(strain, by_patch, nodes, fit, _weights(mesh, centres, nodes))
+    return _Patches(of, by_patch, nodes, fit, _weights(mesh, centres, nodes))
 
 
 def _monomials(x: Floats, order: int) -> Floats:

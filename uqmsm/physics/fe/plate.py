@@ -15,16 +15,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError, Unstable
-from uqmsm.physics.fe.assemble import Discretisation, discretise, edge_loads, solve, strains
-from uqmsm.physics.fe.elements import edge_rule, edge_shape
-from uqmsm.physics.fe.mesh import PlateMesh, plate_mesh
+from uqmsm.errors import StudyError
+from uqmsm.physics.fe.assemble import forces, stiffness_blocks, strains
+from uqmsm.physics.fe.discretise import Discretisation, discretise
+from uqmsm.physics.fe.linear import System, system
+from uqmsm.physics.fe.loads import boundary_points, traction_loads
+from uqmsm.physics.fe.materials.elastic import PLANE, in_plane, plane_stress, plane_voigt
+from uqmsm.physics.fe.meshes.plate import PlateMesh, plate_mesh
 from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
 
 __all__ = ["Balance", "Plate", "PlateMesh", "plane_stress", "plate", "plate_mesh"]
 
 Floats = NDArray[np.float64]
-IN_PLANE = np.array([0, 1, 5])
 
 
 @dataclass(frozen=True)
@@ -114,46 +116,6 @@ class Plate:
         return yield_MPa / self.von_mises_concentration
 
 
-def plane_stress(stiffness_GPa: Floats) -> Floats:
-    """Reduce a stiffness to plane stress in x-y: invert, drop what carries no stress, invert back.
-
-    Parameters
-    ----------
-    stiffness_GPa : ndarray, shape (6, 6)
-        Order xx, yy, zz, yz, xz, xy, engineering shear.
-
-    Returns
-    -------
-    ndarray, shape (3, 3)
-        GPa, order xx, yy, xy.
-
-    Raises
-    ------
-    StudyError
-        When the shape is wrong or the matrix is not symmetric to 1e-6.
-    Unstable
-        When it is not positive definite.
-    """
-    C = np.asarray(stiffness_GPa, dtype=np.float64)
-    if C.shape != (6, 6) or not np.all(np.isfinite(C)):
-        raise StudyError(f"plane_stress: stiffness_GPa has shape {C.shape}; give a finite 6 x 6 matrix (Voigt)")
-    if np.abs(C - C.T).max() > 1e-6 * np.abs(C).max():
-        raise StudyError(
-            f"plane_stress: stiffness_GPa is not symmetric (gap {np.abs(C - C.T).max():.3g} GPa); "
-            "give engineering-shear Voigt entries"
-        )
-    C = (C + C.T) / 2
-    lowest = float(np.linalg.eigvalsh(C)[0])
-    if lowest <= 0:
-        raise Unstable(
-            f"plane_stress: the stiffness has an eigenvalue {lowest:.3g} GPa; an elastic solid needs all > 0; "
-            "record the member as unstable"
-        )
-    compliance = np.linalg.inv(C)[np.ix_(IN_PLANE, IN_PLANE)]
-    reduced = np.linalg.inv(compliance)
-    return np.asarray((reduced + reduced.T) / 2)
-
-
 def plate(
     stiffness_GPa: Floats, mesh: PlateMesh, nominal_stress_MPa: float, *, hot_spot_fraction: float = 0.9
 ) -> Plate:
@@ -189,22 +151,23 @@ def plate(
             "the first must be > 0, the second between 0 and 1"
         )
     D = 1e3 * plane_stress(stiffness_GPa)
-    of, unit_loads = _prepared(mesh)
+    tangent = in_plane(D)
+    equations, unit_loads = _prepared(mesh)
     loads = nominal_stress_MPa * unit_loads
-    u, residual = solve(of, D, loads)
-    strain = strains(of, u)
-    stress = strain @ D
+    u, residual = equations.solve(stiffness_blocks(equations.of, tangent), loads)
+    strain = strains(equations.of, u)
+    stress = strain @ tangent
     hole = mesh.edges["hole"]
     edge = edge_stress(mesh, hole, u, np.asarray(np.linalg.inv(D), dtype=np.float64))
     nodal = nodal_stress(mesh, u, D, edge, hole)
     angle, at_edge = peak(edge.angle_rad, np.abs(edge.hoop_MPa))
-    highest = max(at_edge, float(von_mises(stress).max()))
-    mean_strain = _mean_strain(mesh, u)
-    energy, balance = _balance(of, mesh, loads, u, stress, strain, mean_strain, nominal_stress_MPa, residual)
+    highest = max(at_edge, float(von_mises(plane_voigt(stress)).max()))
+    mean_strain = _mean_strain(equations.of, mesh, u)
+    energy, balance = _balance(equations.of, mesh, loads, u, stress, strain, mean_strain, nominal_stress_MPa, residual)
     hot_mm3 = hot_spot_volume(mesh, nodal, hot_spot_fraction * highest)
     return Plate(
         displacement_mm=u,
-        stress_MPa=stress,
+        stress_MPa=plane_voigt(stress),
         nodal_stress_MPa=nodal,
         edge=edge,
         nominal_stress_MPa=float(nominal_stress_MPa),
@@ -220,28 +183,25 @@ def plate(
 
 
 @lru_cache(maxsize=16)
-def _prepared(mesh: PlateMesh) -> tuple[Discretisation, Floats]:
-    """Return the discretisation and the loads of a unit pull; held: the middle of both ends against rigid motion."""
-    left, right = (_node_at(mesh, sign * mesh.length_mm / 2) for sign in (-1, 1))
+def _prepared(mesh: PlateMesh) -> tuple[System, Floats]:
+    """Return the equations and the loads of a unit pull; held: the middle of both ends against rigid motion."""
+    of = discretise(mesh, "plane_stress")
+    left, right = (mesh.nearest(sign * mesh.length_mm / 2, 0.0) for sign in (-1, 1))
     pull = np.array([1.0, 0.0])
-    loads = sum(edge_loads(mesh, mesh.edges[name], lambda _, normal: normal * pull) for name in ("left", "right"))
-    return discretise(mesh, (2 * left, 2 * left + 1, 2 * right + 1)), np.asarray(loads)
+    loads = sum(traction_loads(of, mesh.edges[name], lambda _, normal: normal * pull) for name in ("left", "right"))
+    return system(of, np.array([2 * left, 2 * left + 1, 2 * right + 1])), np.asarray(loads)
 
 
-def _node_at(mesh: PlateMesh, x_mm: float) -> int:
-    """Return the node nearest to (x, 0)."""
-    return int(np.argmin(np.abs(mesh.nodes_mm - np.array([x_mm, 0.0])).sum(axis=1)))
-
-
-def _mean_strain(mesh: PlateMesh, u: Floats) -> Floats:
-    """Return the mean strain (xx, yy, 2xy) of the plate, hole included, from the outer boundary: (1/A) oint u n ds."""
-    rule = edge_rule(3)
-    value, slope = edge_shape(mesh.order, rule.points)
+def _mean_strain(of: Discretisation, mesh: PlateMesh, u: Floats) -> Floats:
+    """Return the mean strain (Mandel) of the plate, hole included, from the outer boundary: (1/A) oint u n ds."""
     edges = np.concatenate([mesh.edges[name] for name in ("left", "right", "bottom", "top")])
-    tangent = np.einsum("qn,enx->eqx", slope, mesh.nodes_mm[edges])
-    normal = np.stack([tangent[..., 1], -tangent[..., 0]], axis=-1) * rule.weights[:, None]
-    G = np.einsum("qn,enx,eqy->xy", value, u[edges], normal) / (mesh.length_mm * mesh.width_mm)
-    return np.array([G[0, 0], G[1, 1], G[0, 1] + G[1, 0]])
+    value, _, normal, area = boundary_points(of, edges, 3)
+    G = np.einsum("qn,enx,eqy,eq->xy", value, u[edges], normal, area) / (
+        mesh.length_mm * mesh.width_mm * mesh.thickness_mm
+    )
+    strain = np.zeros(6)
+    strain[PLANE] = G[0, 0], G[1, 1], (G[0, 1] + G[1, 0]) / np.sqrt(2)
+    return strain
 
 
 def _balance(
@@ -257,16 +217,14 @@ def _balance(
 ) -> tuple[float, Balance]:
     """Return the strain energy and the proofs, all from the stresses at the quadrature points."""
     weighted = stress * of.volume_mm3[..., None]
-    internal = np.bincount(
-        of.dofs.ravel(), weights=np.einsum("eqsd,eqs->ed", of.strain, weighted).ravel(), minlength=of.size
-    )
+    internal = forces(of, stress)
     twice = float((weighted * strain).sum())
     mean = weighted.sum(axis=(0, 1)) / (mesh.length_mm * mesh.width_mm * mesh.thickness_mm)
     macro = float(mean @ mean_strain) * mesh.length_mm * mesh.width_mm * mesh.thickness_mm
-    applied = np.array([nominal_MPa, 0.0, 0.0])
+    applied = np.array([nominal_MPa, 0.0, 0.0, 0.0, 0.0, 0.0])
     balance = Balance(
         residual=residual,
-        nodal=float(np.abs(internal - loads.ravel()).max() / np.abs(loads).max()),
+        nodal=float(np.abs(internal - loads).max() / np.abs(loads).max()),
         work=abs(float((loads * u).sum()) - twice) / twice,
         hill_mandel=abs(twice - macro) / twice,
         mean_stress=float(np.abs(mean - applied).max() / nominal_MPa),

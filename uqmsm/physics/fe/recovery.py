@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.physics.fe.elements import edge_shape, shape
+from uqmsm.physics.fe.elements import element, shape
 from uqmsm.physics.fe.mesh import Mesh
 from uqmsm.physics.fe.patches import patch_stress
 
@@ -65,11 +65,11 @@ def edge_stress(mesh: Mesh, edges: Ints, displacement_mm: Floats, compliance_per
     EdgeStress
         At all nodes for order 2, at the middles of the edges for order 1 (where each is most accurate).
     """
-    at = np.array([-1.0, 1.0, 0.0]) if mesh.order == 2 else np.array([0.0])
-    value, slope = edge_shape(mesh.order, at)
+    at = np.array([[-1.0], [1.0], [0.0]]) if mesh.order == 2 else np.array([[0.0]])
+    value, slope = shape(element(mesh.kind).facet, at)
     position = np.einsum("qn,enx->eqx", value, mesh.nodes_mm[edges])
-    tangent = np.einsum("qn,enx->eqx", slope, mesh.nodes_mm[edges])
-    stretch = np.einsum("qn,enx->eqx", slope, displacement_mm[edges])
+    tangent = np.einsum("qn,enx->eqx", slope[:, 0], mesh.nodes_mm[edges])
+    stretch = np.einsum("qn,enx->eqx", slope[:, 0], displacement_mm[edges])
     squared = (tangent * tangent).sum(axis=-1)
     strain = (tangent * stretch).sum(axis=-1) / squared
     along = _dyad(tangent / np.sqrt(squared)[..., None])
@@ -116,12 +116,12 @@ def hot_spot_volume(mesh: Mesh, nodal_MPa: Floats, threshold_MPa: float) -> floa
     near = von_mises(nodal_MPa)[mesh.elements].max(axis=1) >= 0.8 * threshold_MPa
     picked = mesh.elements[near]
     lines = np.linspace(-1, 1, SUBDIVISIONS + 1)
-    value, _ = shape(mesh.order, _lattice(lines))
+    value, _ = shape(mesh.kind, _lattice(lines))
     high = von_mises(np.einsum("qn,ens->eqs", value, nodal_MPa[picked])).reshape(-1, len(lines), len(lines))
     a, b, c, d = high[:, :-1, :-1], high[:, 1:, :-1], high[:, :-1, 1:], high[:, 1:, 1:]
     span = np.maximum(np.abs(b + d - a - c), np.abs(c + d - a - b)) / 2
     share = np.clip(0.5 + ((a + b + c + d) / 4 - threshold_MPa) / np.maximum(span, 1e-12 * threshold_MPa), 0, 1)
-    _, gradient = shape(mesh.order, _lattice((lines[:-1] + lines[1:]) / 2))
+    _, gradient = shape(mesh.kind, _lattice((lines[:-1] + lines[1:]) / 2))
     jacobian = np.linalg.det(np.einsum("qrn,enx->eqrx", gradient, mesh.nodes_mm[picked]))
     return float((jacobian * share.reshape(jacobian.shape)).sum() * (2 / SUBDIVISIONS) ** 2 * mesh.thickness_mm)
 

@@ -1,0 +1,68 @@
+"""Linear elastic solids of any symmetry, whole and under plane stress."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqmsm.errors import StudyError, Unstable
+
+__all__ = ["PLANE", "in_plane", "plane_stress", "plane_voigt"]
+
+Floats = NDArray[np.float64]
+PLANE = np.array([0, 1, 5])
+"""Where xx, yy and xy stand among the six components."""
+_ROOT = np.array([1.0, 1.0, np.sqrt(2.0)])
+
+
+def plane_stress(stiffness_GPa: Floats) -> Floats:
+    """Reduce a stiffness to plane stress in x-y: invert, drop what carries no stress, invert back.
+
+    Parameters
+    ----------
+    stiffness_GPa : ndarray, shape (6, 6)
+        Order xx, yy, zz, yz, xz, xy, engineering shear.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        GPa, order xx, yy, xy.
+
+    Raises
+    ------
+    StudyError
+        When the shape is wrong or the matrix is not symmetric to 1e-6.
+    Unstable
+        When it is not positive definite.
+    """
+    C = np.asarray(stiffness_GPa, dtype=np.float64)
+    if C.shape != (6, 6) or not np.all(np.isfinite(C)):
+        raise StudyError(f"plane_stress: stiffness_GPa has shape {C.shape}; give a finite 6 x 6 matrix (Voigt)")
+    if np.abs(C - C.T).max() > 1e-6 * np.abs(C).max():
+        raise StudyError(
+            f"plane_stress: stiffness_GPa is not symmetric (gap {np.abs(C - C.T).max():.3g} GPa); "
+            "give engineering-shear Voigt entries"
+        )
+    C = (C + C.T) / 2
+    lowest = float(np.linalg.eigvalsh(C)[0])
+    if lowest <= 0:
+        raise Unstable(
+            f"plane_stress: the stiffness has an eigenvalue {lowest:.3g} GPa; an elastic solid needs all > 0; "
+            "record the member as unstable"
+        )
+    compliance = np.linalg.inv(C)[np.ix_(PLANE, PLANE)]
+    reduced = np.linalg.inv(compliance)
+    return np.asarray((reduced + reduced.T) / 2)
+
+
+def in_plane(reduced_MPa: Floats) -> Floats:
+    """Write plane-stress stiffnesses (..., 3, 3), Voigt, among the six Mandel components, (..., 6, 6)."""
+    given = np.asarray(reduced_MPa, dtype=np.float64)
+    whole = np.zeros((*given.shape[:-2], 6, 6))
+    whole[..., PLANE[:, None], PLANE] = given * (_ROOT[:, None] * _ROOT)
+    return whole
+
+
+def plane_voigt(stress: Floats) -> Floats:
+    """Return the stress (xx, yy, xy), (..., 3), of six Mandel components."""
+    return np.asarray(stress[..., PLANE] / _ROOT)
