@@ -1,9 +1,9 @@
 """Assembly beside felupe and scikit-fem, solution beside bare pyamg, and a component of a million dofs.
 
-All of one table run in turn in one process; processor seconds are compared, because they bear other work on the machine,
-and wall seconds stand beside them. Every code assembles the same elastic cube of trilinear hexahedra with 2 x 2 x 2 points.
-Ours is also given with the sparsity, which is found once per mesh, counted in (`first`). felupe and scikit-fem are
-optional: `pip install felupe scikit-fem`.
+All of one table run in turn in one process. Processor seconds are compared, because they bear other work on the
+machine; wall seconds stand beside them. Every code assembles the same elastic cube of trilinear hexahedra with
+2 x 2 x 2 points. Ours is also given with the sparsity, which is found once per mesh, counted in (`first`). felupe and
+scikit-fem are optional: `pip install felupe scikit-fem`.
 """
 
 from __future__ import annotations

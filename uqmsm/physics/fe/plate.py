@@ -20,7 +20,7 @@ from uqmsm.physics.fe.assemble import forces, stiffness_blocks, strains
 from uqmsm.physics.fe.discretise import Discretisation, discretise
 from uqmsm.physics.fe.linear import System, system
 from uqmsm.physics.fe.loads import boundary_points, traction_loads
-from uqmsm.physics.fe.materials.elastic import PLANE, in_plane, plane_stress, plane_voigt
+from uqmsm.physics.fe.materials.elastic import IN_PLANE, in_plane, plane_stress, plane_voigt
 from uqmsm.physics.fe.meshes.plate import PlateMesh, plate_mesh
 from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
 
@@ -200,7 +200,7 @@ def _mean_strain(of: Discretisation, mesh: PlateMesh, u: Floats) -> Floats:
         mesh.length_mm * mesh.width_mm * mesh.thickness_mm
     )
     strain = np.zeros(6)
-    strain[PLANE] = G[0, 0], G[1, 1], (G[0, 1] + G[1, 0]) / np.sqrt(2)
+    strain[IN_PLANE] = G[0, 0], G[1, 1], (G[0, 1] + G[1, 0]) / np.sqrt(2)
     return strain
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
 
-__all__ = ["PLANE", "in_plane", "plane_stress", "plane_voigt"]
+__all__ = ["IN_PLANE", "in_plane", "plane_stress", "plane_voigt"]
 
 Floats = NDArray[np.float64]
-PLANE = np.array([0, 1, 5])
+IN_PLANE = np.array([0, 1, 5])
 """Where xx, yy and xy stand among the six components."""
 _ROOT = np.array([1.0, 1.0, np.sqrt(2.0)])
 
@@ -50,7 +50,7 @@ def plane_stress(stiffness_GPa: Floats) -> Floats:
             f"plane_stress: the stiffness has an eigenvalue {lowest:.3g} GPa; an elastic solid needs all > 0; "
             "record the member as unstable"
         )
-    compliance = np.linalg.inv(C)[np.ix_(PLANE, PLANE)]
+    compliance = np.linalg.inv(C)[np.ix_(IN_PLANE, IN_PLANE)]
     reduced = np.linalg.inv(compliance)
     return np.asarray((reduced + reduced.T) / 2)
 
@@ -59,10 +59,10 @@ def in_plane(reduced_MPa: Floats) -> Floats:
     """Write plane-stress stiffnesses (..., 3, 3), Voigt, among the six Mandel components, (..., 6, 6)."""
     given = np.asarray(reduced_MPa, dtype=np.float64)
     whole = np.zeros((*given.shape[:-2], 6, 6))
-    whole[..., PLANE[:, None], PLANE] = given * (_ROOT[:, None] * _ROOT)
+    whole[..., IN_PLANE[:, None], IN_PLANE] = given * (_ROOT[:, None] * _ROOT)
     return whole
 
 
 def plane_voigt(stress: Floats) -> Floats:
     """Return the stress (xx, yy, xy), (..., 3), of six Mandel components."""
-    return np.asarray(stress[..., PLANE] / _ROOT)
+    return np.asarray(stress[..., IN_PLANE] / _ROOT)
