@@ -14,17 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.atomistic.averages import jackknifed
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Bonds, Species, evaluate
 from uqmsm.physics.atomistic.neighbours import Neighbours, half_list
-from uqmsm.physics.atomistic.response import stiffen
+from uqmsm.physics.atomistic.response import Stiffness, stiffen
 from uqmsm.physics.atomistic.splines import Potential
 from uqmsm.physics.atomistic.swaps import BOLTZMANN_EV_PER_K
 
-__all__ = ["BornTerm", "ThermalStiffness", "thermal_stiffness"]
+__all__ = ["BornTerm", "ThermalStiffness", "adiabatic_excess", "thermal_stiffness"]
 
 Floats = NDArray[np.float64]
 
@@ -44,16 +44,18 @@ class BornTerm:
         self.potential, self.species = potential, np.ascontiguousarray(species, dtype=np.int64)
         self._list: Neighbours | None = None
         self._bonds: Bonds | None = None
+        self._stiffness: Stiffness | None = None
 
     def __call__(self, positions: Floats, cell: Floats) -> Floats:
         """Return the (6, 6) matrix in eV, xx yy zz yz xz xy."""
         at = np.ascontiguousarray(positions)
         if self._list is None or not self._list.serves(at, cell, self.potential.cutoff):
-            self._list = half_list(at, cell, self.potential.cutoff, 1.0)
+            # so wide that it serves a hot crystal for good: a new list costs three times as much as the term
+            self._list = half_list(at, cell, self.potential.cutoff, 2.0)
         seen = evaluate(self.potential, self.species, at, cell, self._list, reuse=self._bonds)
         self._bonds = seen.bonds
-        block, _ = stiffen(self.potential, self.species, seen.bonds).affine()
-        return block
+        self._stiffness = stiffen(self.potential, self.species, seen.bonds, self._stiffness)
+        return self._stiffness.strain_block()
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,34 @@ def thermal_stiffness(
     return ThermalStiffness(
         value[:36].reshape(6, 6), error[:36].reshape(6, 6), born, fluctuation, value[36:], error[36:]
     )
+
+
+def adiabatic_excess(
+    bulk_GPa: ArrayLike, expansion_per_K: ArrayLike, volume_A3: ArrayLike, heat_capacity_k: ArrayLike,
+    temperature_K: ArrayLike,
+) -> Floats:  # fmt: skip
+    """Return by how much C11 and C12 of a cubic crystal are larger when no heat flows (GPa); C44 is the same.
+
+    C^S - C^T = T V l l' / C_V with the stress l = -C^T alpha per kelvin that warmth raises in a fixed cell (D. C.
+    Wallace, Thermodynamics of Crystals, 1972, section 2); in a cubic crystal l = -3 B alpha along all three axes. Sound
+    and resonances measure C^S.
+
+    Parameters
+    ----------
+    bulk_GPa
+        Isothermal bulk modulus; all arguments broadcast.
+    expansion_per_K
+        Linear thermal expansion.
+    volume_A3, heat_capacity_k
+        Volume and heat capacity at constant volume (in units of k, 3 when classical) of an atom. Where the heat
+        capacity is zero, so are expansion and excess.
+    temperature_K
+        Of the crystal.
+    """
+    warmed = 3.0 * np.asarray(bulk_GPa) * np.asarray(expansion_per_K)
+    top = np.asarray(temperature_K) * np.asarray(volume_A3) * warmed**2 / GPA_A3_PER_EV
+    top, heat = np.broadcast_arrays(top, np.asarray(heat_capacity_k, dtype=np.float64))
+    return np.divide(top, BOLTZMANN_EV_PER_K * heat, out=np.zeros(top.shape), where=heat > 0.0)
 
 
 def _cubic(stiffness: Floats) -> Floats:

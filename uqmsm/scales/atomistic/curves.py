@@ -28,7 +28,8 @@ class Curves:
     A parabola in the classical temperature passes through the specimen at rest and by its runs in motion, each with the
     weight of its error. It is read where quanta put each temperature: an Einstein crystal holds above its zero point,
     at T, the energy of a classical one at Theta / (exp(Theta / T) - 1). So nothing expands or softens near 0 K; the
-    zero point itself is in the crystal at rest, for the potential is fitted to have it there.
+    zero point itself is in the crystal at rest, for the potential is fitted to have it there. Runs in a bath give
+    isothermal constants; those of sound, which experiments measure, follow from expansion and heat capacity.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class Curves:
         return (
             Port("elements", "1", ("element",)),
             Port("composition", "1", ("element",)),
+            Port("atoms_per_cell", "1"),
             Port("static_lattice_parameter", "angstrom"),
             *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
             Port("static_misfit_volumes", "angstrom^3", ("element",)),
@@ -74,8 +76,9 @@ class Curves:
         return (
             Port("curve_temperature", "K", along, "temperature"),
             Port("curve_lattice_parameter", "angstrom", along, "lattice parameter"),
-            Port("curve_moduli", "GPa", ("temperature", "constant"), "C11, C12, C44"),
-            Port("curve_youngs_modulus", "GPa", along, "Young's modulus of a polycrystal (Hill)"),
+            Port("curve_moduli", "GPa", ("temperature", "constant"), "C11, C12, C44, isothermal"),
+            Port("curve_adiabatic_moduli", "GPa", ("temperature", "constant"), "C11, C12, C44 of sound, adiabatic"),
+            Port("curve_youngs_modulus", "GPa", along, "adiabatic Young's modulus of a polycrystal (Hill)"),
             Port("curve_shear_modulus", "GPa", along, "shear modulus of a polycrystal (Hill)"),
             Port("curve_expansion", "1/K", along, "linear thermal expansion"),
             Port("misfit_volumes", "angstrom^3", ("element",), "misfit volumes, the potential's inadequacy included"),
@@ -83,7 +86,7 @@ class Curves:
             Port("C11", "GPa", meaning=f"C11 {at}"),
             Port("C12", "GPa", meaning=f"C12 {at}"),
             Port("C44", "GPa", meaning=f"C44 {at}"),
-            Port("youngs_modulus", "GPa", meaning=f"Young's modulus of a polycrystal {at} (Hill)"),
+            Port("youngs_modulus", "GPa", meaning=f"adiabatic Young's modulus of a polycrystal {at} (Hill)"),
             Port("shear_modulus", "GPa", meaning=f"shear modulus of a polycrystal {at} (Hill)"),
             Port("expansion", "1/K", meaning=f"linear thermal expansion {at}"),
         )
@@ -102,6 +105,7 @@ class Curves:
         """Read one member's curves."""
         from ase.data import chemical_symbols
 
+        from uqmsm.physics.atomistic.thermal import adiabatic_excess
         from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 
         z = streams["discrepancy"].standard_normal(5)
@@ -113,12 +117,20 @@ class Curves:
         stiff = [_read(given, f"md_{name}", f"static_{name}", at)[0] for name in ("C11", "C12", "C44")]
         constants = np.stack(stiff, axis=1) * np.array(moduli)
         length, slope = _read(given, "md_lattice_parameter", "static_lattice_parameter", at)
-        expansion = slope * (warmer - cooler) / np.minimum(wanted + 0.5, 1.0) / length
-        young, shear = _isotropic(constants, wanted)
+        # of an Einstein crystal, over its classical value
+        heat = (warmer - cooler) / np.minimum(wanted + 0.5, 1.0)
+        expansion = slope * heat / length
+        excess = adiabatic_excess(
+            (constants[:, 0] + 2.0 * constants[:, 1]) / 3.0, expansion,
+            (a * length) ** 3 / int(given["atoms_per_cell"]), 3.0 * heat, wanted,
+        )  # fmt: skip
+        adiabatic = constants + excess[:, None] * np.array([1.0, 1.0, 0.0])
+        young, shear = _isotropic(adiabatic, wanted)
         return {
             "curve_temperature": wanted[:-1],
             "curve_lattice_parameter": a * length[:-1],
             "curve_moduli": constants[:-1],
+            "curve_adiabatic_moduli": adiabatic[:-1],
             "curve_youngs_modulus": young[:-1],
             "curve_shear_modulus": shear[:-1],
             "curve_expansion": expansion[:-1],
