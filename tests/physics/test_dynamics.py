@@ -15,7 +15,7 @@ from uqmsm.physics.atomistic.relax import Crystal, relax, strain_matrix
 from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.atomistic.statics import statics
 from uqmsm.physics.atomistic.swaps import BOLTZMANN_EV_PER_K
-from uqmsm.physics.atomistic.thermal import BornTerm, thermal_stiffness
+from uqmsm.physics.atomistic.thermal import BornTerm, adiabatic_excess, thermal_stiffness
 from uqmsm.physics.potential import published, tabulate
 from uqmsm.physics.potential.dynamics import Dynamics
 from uqmsm.physics.potential.engines import LammpsPotential
@@ -107,6 +107,36 @@ def test_the_born_term_is_the_second_derivative_off_the_sites_too():
         a, b = units[i], units[j]
         slope = (energy(a + b) - energy(a - b) - energy(b - a) + energy(-a - b)) / (4 * step**2)
         assert found[i, j] == pytest.approx(slope, abs=2e-4 * found[0, 0])
+
+
+def test_lammps_finds_the_same_born_matrix():
+    """``compute born/matrix`` strains the vectors between atoms (Lagrange), we the crystal: tension is what differs."""
+    species, positions, cell = specimen((3, 3, 3))
+    shaken = positions + np.random.default_rng(3).normal(scale=0.1, size=positions.shape)
+    mine = BornTerm(interpolate(TABLES), species)(shaken, cell)
+    with Dynamics(POTENTIAL, MASSES, species, shaken, cell) as moving:
+        ask = "compute born all born/matrix numdiff 1.0e-5 pressed"
+        moving._do(ask, "thermo_style custom pe c_born[1] c_pressed[1]", "run 0")
+        theirs = np.array(moving._run.numpy.extract_compute("born", 0, 1)[:21])
+        xx, yy, zz, xy, xz, yz = -np.array(moving._run.numpy.extract_compute("pressed", 0, 1)[:6])
+    rows = [(k, k) for k in range(6)] + [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    tension = np.diag([xx, yy, zz, (yy + zz) / 4, (xx + zz) / 4, (xx + yy) / 4])
+    pairs = {(0, 4): xz / 2, (2, 4): xz / 2, (0, 5): xy / 2, (1, 5): xy / 2, (1, 3): yz / 2, (2, 3): yz / 2}
+    for (i, j), value in (pairs | {(3, 4): xy / 4, (3, 5): xz / 4, (4, 5): yz / 4}).items():
+        tension[i, j] = value
+    tension *= abs(np.linalg.det(cell)) / 1.6021765e6  # bar A^3 in eV, as LAMMPS has it
+    gap = np.array([mine[row] - tension[row] for row in rows]) - theirs
+    assert np.abs(gap).max() < 2e-6 * mine[0, 0]
+    assert np.abs(tension).max() > 1e-2 * mine[0, 0]  # it is there to be told apart
+
+
+def test_no_heat_flows_in_sound():
+    # copper at 300 K: B = 137 GPa, 16.5e-6/K, 11.81 A^3, Einstein's capacity; B_S / B_T = 1 + 3 alpha gamma T
+    excess = adiabatic_excess(137.0, 16.5e-6, 11.81, 3 * 0.953, 300.0)
+    grueneisen = 3 * 16.5e-6 * 137.0 / GPA_A3_PER_EV * 11.81 / (BOLTZMANN_EV_PER_K * 3 * 0.953)
+    assert excess / 137.0 == pytest.approx(3 * 16.5e-6 * grueneisen * 300.0, rel=1e-12)
+    assert excess == pytest.approx(4.2, abs=0.3)  # measured: 142 against 138 GPa
+    assert adiabatic_excess(137.0, 0.0, 11.81, [0.0, 3.0], 0.0).tolist() == [0.0, 0.0]
 
 
 def cold(cells, temperature_K, steps=3000):

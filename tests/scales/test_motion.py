@@ -7,6 +7,8 @@ import pytest
 from ase.data import atomic_numbers
 
 from uqmsm.errors import StudyError, Unstable
+from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV
+from uqmsm.physics.atomistic.swaps import BOLTZMANN_EV_PER_K
 from uqmsm.physics.potential.effective_fcc import effective_fcc
 from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.promises import check
@@ -87,6 +89,15 @@ def test_a_curve_through_a_known_parabola_is_read_exactly(known):
     x = einstein / 293.0
     heat = x**2 * np.exp(x) / np.expm1(x) ** 2  # dg/dT is Einstein's heat capacity over 3 k
     assert found["expansion"] == pytest.approx(4e-5 * heat / found["lattice_parameter"], rel=1e-4)
+    gap = found["curve_adiabatic_moduli"] - found["curve_moduli"]
+    C11, C12, _ = found["curve_moduli"].T
+    wanted = found["curve_temperature"] * found["curve_lattice_parameter"] ** 3 / 4
+    wanted *= ((C11 + 2 * C12) * found["curve_expansion"]) ** 2 / GPA_A3_PER_EV
+    x = einstein / found["curve_temperature"]
+    wanted /= 3 * BOLTZMANN_EV_PER_K * x**2 * np.exp(x) / np.expm1(x) ** 2
+    assert gap[:, 0] == pytest.approx(wanted, rel=1e-3)
+    assert gap[:, 1] == pytest.approx(gap[:, 0], rel=1e-9)
+    assert not gap[:, 2].any()
 
 
 def test_strength_follows_modulus_and_poisson_ratio_together(known):

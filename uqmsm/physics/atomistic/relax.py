@@ -145,7 +145,7 @@ def relax(
     cell_freedom: CellFreedom = "full",
     force_tolerance_eV_per_A: float = 1e-5,
     stress_tolerance_GPa: float = 1e-3,
-    free_axes: tuple[int, int, int] = (1, 1, 1),
+    free_axes: tuple[int, int, int] | Floats = (1, 1, 1),
     neighbours: Neighbours | None = None,
     strain_stiffness: Floats | None = None,
     skin_A: float = 0.8,
@@ -163,7 +163,8 @@ def relax(
     force_tolerance_eV_per_A, stress_tolerance_GPa
         Largest component left.
     free_axes
-        1 for each of x, y, z along which atoms may move, 0 where only the cell moves them.
+        1 for each of x, y, z along which atoms may move, 0 where only the cell moves them; (n, 3) of them where some
+        atoms are held.
     neighbours
         A list from a like geometry; rebuilt when it does not serve.
     strain_stiffness

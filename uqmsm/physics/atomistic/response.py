@@ -299,8 +299,8 @@ class Stiffness:
 
         `inverse_strain` (6, 6) preconditions the strains and fixes which of them may move: those in its range.
         `reduction` is the factor by which the preconditioned residual is to fall, `negligible` (eV) its square below
-        which it counts as zero. `free` (3,) of ones and zeros says along which axes atoms may move. The crystal as a
-        whole stays where it is.
+        which it counts as zero. `free` of ones and zeros says along which axes atoms may move, (3,) for all of them or
+        (n, 3) for each; in the former case the crystal as a whole stays where it is.
         """
         bonds = self.bonds
         n = len(pull)
@@ -308,9 +308,10 @@ class Stiffness:
         # a soft or unstable atom would turn a diagonal preconditioner indefinite
         inverse_site = 1.0 / np.maximum(self.on_site, 0.05 * max(float(self.on_site.mean()), 1e-3))
         inverse_site = inverse_site[:, None] * (np.ones(3) if free is None else free)
+        held = free is not None and free.ndim == 2  # then nothing has to be done for the crystal to stay
         count = _solve(
             bonds.start, bonds.other, bonds.geometry, self.spring, bonds.curvature, inverse_site, inverse_strain,
-            pull - pull.mean(axis=0), load.copy(), reduction, negligible, _MOST_PRODUCTS, u, e,
+            pull.copy() if held else pull - pull.mean(axis=0), load.copy(), reduction, negligible, _MOST_PRODUCTS, u, e,
             np.zeros((3, n, 3)), np.zeros((3, 6)), np.empty(n), self.scratch,
         )  # fmt: skip
         return Solution(u, e, min(abs(count), _MOST_PRODUCTS), count < 0, 0 <= count <= _MOST_PRODUCTS)

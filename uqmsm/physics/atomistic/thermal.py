@@ -153,7 +153,7 @@ def adiabatic_excess(
     warmed = 3.0 * np.asarray(bulk_GPa) * np.asarray(expansion_per_K)
     top = np.asarray(temperature_K) * np.asarray(volume_A3) * warmed**2 / GPA_A3_PER_EV
     top, heat = np.broadcast_arrays(top, np.asarray(heat_capacity_k, dtype=np.float64))
-    return np.divide(top, BOLTZMANN_EV_PER_K * heat, out=np.zeros(top.shape), where=heat > 0.0)
+    return np.asarray(np.divide(top, BOLTZMANN_EV_PER_K * heat, out=np.zeros(top.shape), where=heat > 0.0))
 
 
 def _cubic(stiffness: Floats) -> Floats:
