@@ -16,7 +16,7 @@ from specimens import attributes, groups, whole
 from uqmsm import results
 from uqmsm.errors import StudyError
 from uqmsm.questions.allocate import shortfalls
-from uqmsm.report import write
+from uqmsm.report import ledger_text, write
 from uqmsm.report.checks import checks, overall, verdict
 from uqmsm.report.facts import answers
 
@@ -142,6 +142,16 @@ def test_only_answers_are_needed_and_the_page_says_what_is_absent(tmp_path):
     assert "This run has no ledger" in text
     assert "no ledger" in text[: text.index('id="converged"')]
     assert Outline(text).open == []
+
+
+def test_who_did_not_ask_where_it_comes_from_is_not_told_to_add_members(small, tmp_path):
+    partial = small.copy()
+    partial["ledger"] = xr.DataTree(small["ledger"].to_dataset().sel(answer=["first_yield"]))
+    text = write(partial, tmp_path).read_text(encoding="utf-8")
+    head = text[: text.index('id="converged"')]
+    assert "does not ask where it comes from" in head
+    assert "To learn where it comes from" not in head
+    assert any("ledger: false" in line for line in ledger_text(partial))
 
 
 @pytest.mark.parametrize(

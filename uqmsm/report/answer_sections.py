@@ -32,7 +32,7 @@ def answer_items(
     for answer in given:
         own = next((one for one in found if one.answer == answer.name and not one.title.endswith(" failed")), None)
         what, _, value = headline(answer).partition(": ")
-        sentences = [_split(answer, own, words, failed)]
+        sentences = [_split(answer, own, words, failed, asked=own is not None or not found)]
         mine = [row for row in shifts if row["name"] == answer.name]
         moved = [f"the {row['refinement']} adds a bias of {row['shift']}" for row in mine if row["told"]]
         small = [row["refinement"] for row in mine if not row["told"]]
@@ -43,7 +43,7 @@ def answer_items(
             if np.isfinite(answer.mean.se)
             else ""
         )
-        command = _command(answer, own, again)
+        command = _command(answer, own, again, asked=own is not None or not found)
         note = "" if not answer.used else f"Mean ± standard deviation over {answer.used} of {answer.of} members{error}."
         lacking = (missing or {}).get(answer.name, "")
         note += f" {lacking}." if lacking else ""
@@ -60,16 +60,21 @@ def answer_items(
     return items
 
 
-def _command(answer: Answer, own: Ledger | None, again: str) -> dict[str, str]:
-    """Return the next command under an answer that lacks something, and what it is for; both empty if it lacks none."""
+def _command(answer: Answer, own: Ledger | None, again: str, *, asked: bool) -> dict[str, str]:
+    """Return the next command under an answer that lacks something, and what it is for; both empty if it lacks none.
+
+    Where other answers have a ledger there are rows enough: one without was not asked for, and more members give none.
+    """
     if not answer.used:
         return {"command": again, "purpose": "To see it happen again"}
-    if answer.sd.value == 0.0:
+    if answer.sd.value == 0.0 or not asked:
         return {"command": "", "purpose": ""}
     return {"command": remedy(own), "purpose": "To learn where it comes from"}
 
 
-def _split(answer: Answer, own: Ledger | None, words: Mapping[str, str], failed: Mapping[str, Any]) -> str:
+def _split(
+    answer: Answer, own: Ledger | None, words: Mapping[str, str], failed: Mapping[str, Any], *, asked: bool
+) -> str:
     """Return where the variance comes from, or why there is none: no member at all, or no scatter."""
     if not answer.used:
         rows = failed.get("rows") or []
@@ -79,6 +84,8 @@ def _split(answer: Answer, own: Ledger | None, words: Mapping[str, str], failed:
         return f"No member gave it{why}"
     if answer.sd.value == 0.0:
         return "It does not vary, so there is nothing to share out"
+    if not asked:
+        return "The study does not ask where it comes from (ledger: false)"
     return split_sentence(own, words)
 
 

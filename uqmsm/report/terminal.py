@@ -50,20 +50,18 @@ def ledger_text(results: xr.DataTree, *, width: int | None = None) -> list[str]:
         lacking = missing_note(results, answer)
         lines += [f"  {lacking}"] if lacking else []
         own = [ledger for ledger in found if ledger.answer == answer.name and not ledger.title.endswith(" failed")]
-        lines += _rows(own[0], answer, width) if own else [f"  no ledger: {_why(answer)}"]
+        lines += _rows(own[0], answer, width) if own else [f"  no ledger: {_why(answer, asked=not found)}"]
         lines.append("")
     return lines[:-1]
 
 
-def _why(answer: Answer) -> str:
-    """Return why an answer has no ledger."""
+def _why(answer: Answer, *, asked: bool) -> str:
+    """Return why an answer has no ledger; where others have one there are rows enough, and it was not asked for."""
     if not answer.used:
         return "no member gave it"
-    return (
-        "it does not vary"
-        if answer.sd.value == 0.0
-        else "the study does not ask where it comes from, or has too few rows"
-    )
+    if answer.sd.value == 0.0:
+        return "it does not vary"
+    return "too few rows, or not asked for" if asked else "the study does not ask where it comes from (ledger: false)"
 
 
 def _rows(ledger: Ledger, answer: Answer, width: int | None) -> list[str]:
