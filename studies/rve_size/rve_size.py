@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-from math import log10, sqrt
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from blocks import TABLE as BLOCKS
 from blocks import CRYSTAL_GPa
 from numpy.typing import NDArray
@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from uqmsm.physics.rve import random_orientations
 from uqmsm.physics.tensors import cubic_stiffness, rotate_stiffness
 from uqmsm.questions.representative import Representative, representative
-from uqmsm.report.axes import Frame, tick_labels, ticks
-from uqmsm.report.canvas import Canvas
+from uqmsm.questions.representative_table import representative_table
+from uqmsm.report.size_picture import BOUNDARY_WORDS as WORDS
+from uqmsm.report.size_picture import draw_sizes
 
 Floats = NDArray[np.float64]
-WORDS = {"kubc": "uniform strain", "periodic": "periodic", "subc": "uniform traction"}
-COLOURS = {"kubc": "c1", "periodic": "c0", "subc": "c3"}
 ERROR = 0.01
 
 
@@ -105,72 +104,16 @@ def say_resolution() -> None:
         )
 
 
+def table(quantity: str) -> xr.Dataset:
+    """Return what the sample says of one quantity, as a run of study.yaml does."""
+    sizes, samples, _ = answered(quantity)
+    return representative_table(sizes, samples, ERROR)
+
+
 def draw(path: Path) -> None:
     """Draw mean and error over the size."""
-    sizes, samples, found = answered("shear_GPa")
-    sheet = Canvas(820, 390, "rve-size")
-    _means(sheet, sizes, samples, found)
-    _errors(sheet, sizes, samples, found)
-    sheet.text(62, 26, "How big must the block be?", "strong")
-    need = found.needed("periodic", ERROR)
-    words = (
-        f"Shear modulus of blocks of grains, Zener ratio 3.3. One periodic block of {need.volume:.0f} grains is within "
-        f"{100 * ERROR:g} %: two standard deviations and the bias together."
-    )
-    path.write_text(sheet.svg("How big must a representative volume be", words, standalone=True) + "\n")
-
-
-def _sizes(frame: Frame) -> list[tuple[float, str]]:
-    return [(k, f"{10**k:,}".replace(",", " ")) for k in range(int(frame.x[0]) + (frame.x[0] > 0), int(frame.x[1]) + 1)]
-
-
-def _means(sheet: Canvas, sizes: list[int], samples: dict[str, list[Floats]], found: Representative) -> None:
-    frame = Frame(62, 385, 74, 322, (log10(5), 3.0), (70.0, 92.0))
-    sheet.y_axis(frame, tick_labels(ticks(*frame.y)), "Mean shear modulus of the blocks, GPa")
-    sheet.x_axis(frame, _sizes(frame), "Grains in a block")
-    grid = np.linspace(log10(8), frame.x[1], 60)
-    level = frame.py(found.limit)
-    sheet.line(frame.left, level, frame.right, level, "axis dash")
-    sheet.text(frame.right - 2, level - 5, "very large block", "tiny", "end")
-    for name, of_one in samples.items():
-        css = f"curve trace {COLOURS[name]}"
-        curve = [(frame.px(x), frame.py(found.limit * (1 + found.bias(name, 10**x)))) for x in grid]
-        sheet.curve(curve, css)
-        for grains, one in zip(sizes, of_one, strict=True):
-            x, half = frame.px(log10(grains)), 1.645 * one.std(ddof=1) / sqrt(len(one))
-            sheet.line(x, frame.py(one.mean() - half), x, frame.py(one.mean() + half), f"whisker {COLOURS[name]}")
-            sheet.dot(x, frame.py(one.mean()), 3.2, "hollow")
-        side = -12 if name == "kubc" else 20
-        x = log10(40)
-        sheet.text(
-            frame.px(x), frame.py(found.limit * (1 + found.bias(name, 10**x))) + side, WORDS[name], "mid", "start"
-        )
-
-
-def _errors(sheet: Canvas, sizes: list[int], samples: dict[str, list[Floats]], found: Representative) -> None:
-    frame = Frame(470, 782, 74, 322, (log10(5), 5.0), (-1.0, 1.5))
-    labels = [(k, f"{10.0**k:g} %") for k in (-1.0, 0.0, 1.0)]
-    sheet.y_axis(frame, labels, "Error of one block: bias + 2 sd; dashed, bias alone")
-    sheet.x_axis(frame, _sizes(frame), "Grains in a block")
-    goal = frame.py(log10(100 * ERROR))
-    sheet.line(frame.left, goal, frame.right, goal, "rule thin")
-    grid = np.linspace(log10(8), frame.x[1], 80)
-    for name, of_one in samples.items():
-        spread = found.spreads[name]
-        bias = np.array([abs(found.bias(name, 10**x)) for x in grid])
-        whole = bias + np.array([2 * spread.sd(10**x) / found.limit for x in grid])
-        for values, css in ((whole, "curve"), (bias, "dash")):
-            shown = [(frame.px(x), frame.py(log10(100 * v))) for x, v in zip(grid, values, strict=True) if v > 1e-3]
-            sheet.curve(shown, f"trace {COLOURS[name]} {css}")
-        for grains, one in zip(sizes, of_one, strict=True):
-            error = abs(one.mean() / found.limit - 1) + 2 * one.std(ddof=1) / found.limit
-            sheet.dot(frame.px(log10(grains)), frame.py(log10(100 * error)), 3.2, "hollow")
-    need = found.needed("periodic", ERROR)
-    x = frame.px(log10(need.volume))
-    sheet.line(x, goal, x, frame.bottom, "axis dash")
-    sheet.text(x + 6, goal - 7, f"{need.volume:.0f} grains, periodic", "mid")
-    height = frame.py(log10(100 * abs(found.bias("kubc", 200))))
-    sheet.text(frame.px(log10(200)), height - 16, f"{WORDS['kubc']}, {WORDS['subc']}", "mid")
+    what = "Shear modulus of blocks of grains, Zener ratio 3.3"
+    path.write_text(draw_sizes(table("shear_GPa"), what=what, prefix="rve-size", standalone=True) + "\n")
 
 
 def main() -> None:

@@ -198,12 +198,12 @@ def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
     if json:
         sources = [{"label": source.label, "kind": str(source.kind)} for source in chain.sources]
         about: dict[str, Any] = {"valid": True, "study": checked.title, "stages": chain.names, "sources": sources}
-        _json(about | {"answers": [ask.answer for ask in checked.ask], "code": code})
+        _json(about | {"answers": [ask.answer for ask in (*checked.ask, *checked.sizes)], "code": code})
     else:
         click.echo(f"{checked.path} is sound: {checked.title}")
         click.echo(f"  stages   {' -> '.join(chain.names)}")
         click.echo(f"  sources  {len(kinds)}{f' ({counts})' if counts else ''}")
-        click.echo(f"  answers  {', '.join(ask.answer for ask in checked.ask)}")
+        click.echo(f"  answers  {', '.join(ask.answer for ask in (*checked.ask, *checked.sizes))}")
         click.echo(
             "\n".join(f"  {'' if row else 'code':<8} {line}" for row, line in enumerate(code or ["none of its own"]))
         )

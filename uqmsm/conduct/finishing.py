@@ -72,6 +72,7 @@ def finish(
     from uqmsm.fields import write_index
     from uqmsm.report import ledger_text, write
     from uqmsm.report.alloy_section import alloy_lines
+    from uqmsm.report.size_section import size_lines
     from uqmsm.report.terminal import failures_text
 
     places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
@@ -89,6 +90,7 @@ def finish(
     code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
     lines = ledger_text(tree)
     lines += alloy_lines(tree)
+    lines += size_lines(tree)
     if counts.get("done", 0) < len(grown.plan.members):
         lines.append(failures_text(tree, study.run.tolerate_failures))
     missing = [(name, each) for name, each in zip(alloys, lost, strict=True) if each > 0]

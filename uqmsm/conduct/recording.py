@@ -16,6 +16,7 @@ from uqmsm.conduct.answering import Plan, answered
 from uqmsm.conduct.comparing import compared
 from uqmsm.conduct.pairing import paired
 from uqmsm.conduct.rounds import Grown
+from uqmsm.conduct.sizing import sized
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
 from uqmsm.execution.taskfile import Status
@@ -84,6 +85,9 @@ def record(
         groups |= beside
         complaints += missing
         groups |= paired(study, chain, plan, outcomes)
+        sizes, unmet = sized(study, chain, plan, outcomes)
+        groups |= sizes
+        complaints += unmet
         attributes["comparisons"] = _comparisons(chain, outcomes, plan)
     except Exception as broken:  # noqa: BLE001  # hours of outcomes are saved before this is raised
         fault = broken

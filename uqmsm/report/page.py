@@ -18,6 +18,7 @@ from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.legend import LEDGER
 from uqmsm.report.missing_section import missing_items, missing_note
 from uqmsm.report.posterior_section import posteriors
+from uqmsm.report.size_section import size_items
 from uqmsm.report.style import FIGURE_STYLE, THEME
 
 __all__ = ["write"]
@@ -79,6 +80,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "legend": LEDGER,
         "pairs": alloy_section.pair_items(results),
         "alloys": alloy_section.alloy_items(results),
+        "sizes": size_items(results),
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
         "probabilities": answer_sections.probabilities(results, given),

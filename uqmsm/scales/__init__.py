@@ -38,6 +38,7 @@ MODELS: dict[str, dict[str, str]] = {
         "polycrystal": "uqmsm.scales.rve:Polycrystal",
         "localized": "uqmsm.scales.rve:Localized",
         "crystal_plasticity": "uqmsm.scales.rve:CrystalPlasticity",
+        "sizes": "uqmsm.scales.rve:BlockSizes",
     },
     "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
 }

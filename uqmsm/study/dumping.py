@@ -40,6 +40,7 @@ def dump(study: Study) -> str:
     body |= {"about": study.about} if study.about else {}
     body["chain"] = [_stage(stage, folder) for stage in stages.values()]
     body["ask"] = [_without_none(written(ask)) for ask in study.ask]
+    body["ask"] += [{"answer": one.answer, "representative": one.error} for one in study.sizes]
     body["members"] = _without_none(written(study.members))
     if study.refinements:
         body["refinements"] = [_refinement(one, stages[one.stage], folder) for one in study.refinements]

@@ -18,6 +18,7 @@ from uqmsm.study.overrides import override
 from uqmsm.study.parts import Members, RunSettings, Study
 from uqmsm.study.questions import Asked, Refined, asks, refinements
 from uqmsm.study.shapes import adapter
+from uqmsm.study.sizes import of_sizes, size_asks
 from uqmsm.study.stages import Built, build_stage, join, unique_names
 from uqmsm.study.stopping import stops
 from uqmsm.study.wording import problem_of, shown
@@ -132,7 +133,9 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
     finer = _items(door, "refinements", Refined)
     alloys = _items(door, "compositions", Labelled)
     if complete and chain is not None:
-        parts["ask"] = asks(door, asked, chain, parts["members"])
+        numbers, sizes = of_sizes(asked)
+        parts["ask"] = asks(door, numbers, chain, parts["members"])
+        parts["sizes"] = size_asks(door, sizes, numbers, chain)
         parts["members"] = stops(door, parts["members"], parts["ask"], chain)
         parts["refinements"] = refinements(door, finer, chain, {one.stage.name: one for one in known}, parts["members"])
         parts["compositions"] = compositions(door, alloys, chain, {one.stage.name: one for one in known})

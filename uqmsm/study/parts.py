@@ -15,7 +15,7 @@ from uqmsm.quantity import Unit
 from uqmsm.stochastic import Operator
 from uqmsm.study.cluster import Cluster
 
-__all__ = ["Ask", "Band", "Composition", "Members", "Refinement", "RunSettings", "Study", "Until"]
+__all__ = ["Ask", "Band", "Composition", "Members", "Refinement", "RunSettings", "SizeAsk", "Study", "Until"]
 
 FEWEST_ROWS = 8
 """Rows of a ledger (`attribute.FEWEST_ROWS`)."""
@@ -67,6 +67,22 @@ class Ask:
             -math.inf if self.least is None else self.least,
             math.inf if self.most is None else self.most,
         )
+
+
+@dataclass(frozen=True)
+class SizeAsk:
+    """How big a block must be for an error.
+
+    Parameters
+    ----------
+    answer
+        A port over blocks of several sizes, or ``stage.port``.
+    error
+        Relative, of one block against a very large one: bias and two standard deviations.
+    """
+
+    answer: str
+    error: float
 
 
 @dataclass(frozen=True)
@@ -302,6 +318,8 @@ class Study:
         How many, how fine, where.
     compositions
         Further alloys, each at the addresses of all members of the chain's own.
+    sizes
+        Questions of how big a block of grains must be.
     about
         Free text for the report.
     text
@@ -319,5 +337,6 @@ class Study:
     run: RunSettings = field(default_factory=RunSettings)
     about: str = ""
     compositions: tuple[Composition, ...] = ()
+    sizes: tuple[SizeAsk, ...] = ()
     text: str = field(default="", compare=False, repr=False)
     path: Path | None = field(default=None, compare=False)

@@ -25,7 +25,11 @@ __all__ = ["Asked", "Refined", "amount", "asks", "refinements"]
 
 @dataclass(frozen=True)
 class Asked:
-    """One answer wanted: a port of the chain, and the threshold of a probability in any fitting unit."""
+    """One answer wanted: a port of the chain, and the threshold of a probability in any fitting unit.
+
+    With `representative`, a relative error such as 1 %, the port is that of blocks of several sizes, and the question
+    is how big one must be to meet it.
+    """
 
     answer: str
     unit: str | None = None
@@ -34,6 +38,7 @@ class Asked:
     ledger: bool = True
     least: float | str | None = None
     most: float | str | None = None
+    representative: float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,10 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
         return None
     if port.dims:
         what = f"{one.answer} is an array over {', '.join(port.dims)}, and a ledger splits one number"
-        door.fault((*route, "answer"), what, advice="Ask for a scalar; arrays of every stage stand in the results.")
+        advice = "Ask for a scalar; arrays of every stage stand in the results."
+        if "sized_block" in port.dims:
+            advice = f"Write  {{answer: {one.answer}, representative: 1 %}}  to ask how big a block must be."
+        door.fault((*route, "answer"), what, advice=advice)
         return None
     unit = one.unit or port.unit
     try:
