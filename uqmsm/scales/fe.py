@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.stochastic import Given, Outcome, Source, law_sources
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
 
 if TYPE_CHECKING:
-    from uqmsm.physics.fe.plate import Plate
+    from uqmsm.physics.fe.plate import Plate, PlateMesh
 
 __all__ = ["ElasticPlate", "PlateWithHole"]
 
+Floats = NDArray[np.float64]
+
+FEWEST_GRAINS = 4
+"""Grains of an element below which its stiffness is no sum of many."""
 
 ELASTIC = (
     Port("stress_concentration", "1", meaning="largest von Mises stress at the hole over the nominal stress"),
     Port("elongation", "mm", meaning="elongation of the plate under the design stress"),
     Port("hot_spot_volume", "mm^3", meaning="volume stressed above 0.9 of the largest von Mises stress"),
     Port("hill_mandel_gap_plate", "1", meaning="relative difference of the plate's micro and macro work"),
+    Port("mean_stress", "GPa", ("voigt",), "stress of the chosen point under the design stress, 11 22 33 23 13 12"),
+    Port("mean_strain", "1", ("voigt",), "strain of the chosen point, shears doubled"),
 )
 
 
@@ -39,6 +50,14 @@ class ElasticPlate:
         Nominal (gross) stress at which the elongation is reported.
     refinement
         Elements along a quarter of the hole's edge.
+    point
+        Whose stress and strain are handed on, for fields inside its grains (rve model ``localized``): ``hot_spot``, or
+        ``[x, y]`` from the middle of the hole.
+    stiffness_field
+        ``uniform``: that of the block everywhere. ``grains``: each element has the apparent stiffness of as many grains
+        as lie in it, drawn as a field around the isotropic part of the block's.
+    grain_diameter
+        Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     """
 
     width: Annotated[float, Unit("mm")] = 100.0
@@ -47,6 +66,9 @@ class ElasticPlate:
     thickness: Annotated[float, Unit("mm")] = 2.0
     design_stress: Annotated[float, Unit("MPa")] = 100.0
     refinement: int = 8
+    point: Annotated[Literal["hot_spot"] | tuple[float, float], Unit("mm")] = "hot_spot"
+    stiffness_field: Literal["uniform", "grains"] = "uniform"
+    grain_diameter: Annotated[Uncertain | Literal["given"], Unit("um")] = 200.0
 
     def __post_init__(self) -> None:
         """Refuse a hole that leaves no plate."""
@@ -56,23 +78,43 @@ class ElasticPlate:
                 "than nothing and narrower than 0.8 of the plate; change radius or width"
             )
         _positive(thickness=self.thickness, design_stress=self.design_stress)
+        if isinstance(self.grain_diameter, (int, float)):
+            _positive(grain_diameter=self.grain_diameter)
         if self.refinement < 4 or self.refinement % 2:
             raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
+        if not isinstance(self.point, str):
+            x, y = self.point
+            if math.hypot(x, y) < self.radius or 2 * abs(x) > self.length or 2 * abs(y) > self.width:
+                raise StudyError(
+                    f"point = [{x:g}, {y:g}] mm lies in the hole or beside the plate; write one between, or hot_spot"
+                )
 
     @property
     def inputs(self) -> Ports:
-        """Stiffness of the homogenized member."""
-        return (Port("stiffness", "GPa", ("voigt", "voigt_")),)
+        """Stiffness of the homogenized member, how much one grain moves it, and the size of grains where given."""
+        share = (Port("grain_share", "1"),) if self.stiffness_field == "grains" else ()
+        grown = (Port("grain_diameter", "um"),) if self.grain_diameter == "given" else ()
+        return (Port("stiffness", "GPa", ("voigt", "voigt_")), *share, *grown)
 
     @property
     def outputs(self) -> Ports:
-        """Concentration, elongation and the proof of work."""
+        """Concentration, elongation, the proof of work, and what the chosen point carries."""
         return ELASTIC
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The laws in the fields; the elastic plate has none."""
-        return law_sources(self)
+        """The laws in the fields, and the grains of the elements where each has its own."""
+        drawn = Source("stiffness_field", Kind.ALEATORIC, long_name="the grains in every element of the plate")
+        return (*law_sources(self), *((drawn,) if self.stiffness_field == "grains" else ()))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where a field of random grains belongs to a texture."""
+        texture = field_of(upstream, "grain_ids", "texture")
+        if self.stiffness_field == "grains" and texture not in {None, "random"}:
+            yield (
+                f"stiffness_field: grains is the law of grains without texture, and theirs is {texture}; write  "
+                "stiffness_field: uniform"
+            )
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
@@ -88,19 +130,63 @@ class ElasticPlate:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
-        return 0.00025 * self.refinement**2
+        return (0.00025 if self.stiffness_field == "uniform" else 0.0005) * self.refinement**2
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Solve one member."""
-        return _elastic(self.solved(given))
+        stiffness = self.stiffness(given, streams)
+        return self.answered(self.solved(stiffness), stiffness)
 
-    def solved(self, given: Given) -> Plate:
-        """Return the elastic solution under the design stress."""
+    def mesh(self) -> PlateMesh:
+        """Return the mesh, one object for all members."""
         from uqmsm.physics.fe.meshes.plate import plate_mesh
+
+        return plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
+
+    def diameter_um(self, given: Given) -> float:
+        """Return the mean grain diameter of the member."""
+        stated = self.grain_diameter
+        return float(given["grain_diameter"]) if isinstance(stated, str) else settled(stated)
+
+    def stiffness(self, given: Given, streams: Mapping[str, Generator]) -> Floats:
+        """Return the stiffness of the plate in GPa, ``(6, 6)``, or of its elements, ``(elements, 6, 6)``."""
+        whole = np.asarray(given["stiffness"], dtype=np.float64)
+        if self.stiffness_field == "uniform":
+            return whole
+        from uqmsm.physics.fe.averages import field_root
+        from uqmsm.physics.rve.grain_share import VORONOI, stiffness_of_normals
+
+        root = field_root(self.mesh(), VORONOI * (1e-3 * self.diameter_um(given)) ** 3)
+        fewest = 1.0 / float((root * root).sum(axis=1).max())
+        if fewest < FEWEST_GRAINS:
+            raise MemberFailed(
+                f"an element averages over {fewest:.1f} grains, and the law of its stiffness is that of sums of many, "
+                f"{FEWEST_GRAINS} at least; take a coarser mesh, or  stiffness_field: uniform"
+            )
+        normals = ndtri(streams["stiffness_field"].random((len(root), 9)))
+        return stiffness_of_normals(whole, float(given["grain_share"]), root @ normals)
+
+    def solved(self, stiffness_GPa: Floats) -> Plate:
+        """Return the elastic solution under the design stress."""
         from uqmsm.physics.fe.plate import plate as solve
 
-        mesh = plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
-        return solve(given["stiffness"], mesh, self.design_stress)
+        return solve(stiffness_GPa, self.mesh(), self.design_stress)
+
+    def answered(self, field: Plate, stiffness_GPa: Floats) -> dict[str, Any]:
+        """Return what the elastic ports ask of a solution."""
+        from uqmsm.physics.fe.points import hot_spot, point, strain_of_stress
+
+        chosen, mesh = self.point, self.mesh()
+        carried = hot_spot(field, mesh) if isinstance(chosen, str) else point(field, mesh, chosen)
+        there = stiffness_GPa if stiffness_GPa.ndim == 2 else stiffness_GPa[carried.element]
+        return {
+            "stress_concentration": field.von_mises_concentration,
+            "elongation": field.elongation_mm,
+            "hot_spot_volume": field.hot_spot_volume_mm3,
+            "hill_mandel_gap_plate": field.balance.hill_mandel,
+            "mean_stress": carried.stress_MPa / 1e3,
+            "mean_strain": strain_of_stress(carried.stress_MPa, there),
+        }
 
 
 @dataclass(frozen=True)
@@ -113,28 +199,26 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
         Of the plate and its hole; the pull is along the length.
     design_stress
         Nominal (gross) stress at which the elongation is reported.
+    refinement
+        Elements along a quarter of the hole's edge.
+    point
+        Whose stress and strain are handed on, for fields inside its grains (rve model ``localized``): ``hot_spot``, or
+        ``[x, y]`` from the middle of the hole.
+    stiffness_field
+        ``uniform``: that of the block everywhere. ``grains``: each element has the apparent stiffness of as many grains
+        as lie in it, drawn as a field around the isotropic part of the block's.
     grain_diameter
         Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     hall_petch
         Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
-    refinement
-        Elements along a quarter of the hole's edge.
     """
 
-    grain_diameter: Annotated[Uncertain | Literal["given"], Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
-
-    def __post_init__(self) -> None:
-        """Refuse a plate that is none, and grains without a size."""
-        super().__post_init__()
-        if isinstance(self.grain_diameter, (int, float)):
-            _positive(grain_diameter=self.grain_diameter)
 
     @property
     def inputs(self) -> Ports:
         """Stiffness and plastic resistance of the homogenized member, and the size of its grains where it is given."""
-        grown = (Port("grain_diameter", "um"),) if self.grain_diameter == "given" else ()
-        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"), *grown)
+        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"))
 
     @property
     def outputs(self) -> Ports:
@@ -157,15 +241,14 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
         """Solve one member."""
         from uqmsm.physics.strength import yield_stress_MPa
 
-        field = self.solved(given)
-        diameter = self.grain_diameter
-        diameter_um = float(given["grain_diameter"]) if isinstance(diameter, str) else settled(diameter)
+        stiffness, diameter_um = self.stiffness(given, streams), self.diameter_um(given)
+        field = self.solved(stiffness)
         yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
         strength = float(yielding[0])
         return {
             "yield_load": field.first_yield_MPa(strength),
             "yield_strength": strength,
-            **_elastic(field),
+            **self.answered(field, stiffness),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
         }
 
@@ -175,12 +258,3 @@ def _positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise StudyError(f"{name} = {value:g} must be more than zero; write a positive number")
-
-
-def _elastic(field: Plate) -> dict[str, Any]:
-    return {
-        "stress_concentration": field.von_mises_concentration,
-        "elongation": field.elongation_mm,
-        "hot_spot_volume": field.hot_spot_volume_mm3,
-        "hill_mandel_gap_plate": field.balance.hill_mandel,
-    }

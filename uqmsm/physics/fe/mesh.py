@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.fe.elements import element
 
-__all__ = ["Mesh", "boundary_facets"]
+__all__ = ["Mesh", "boundary_facets", "owners"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,6 +67,15 @@ class Mesh:
     def nearest(self, *place_mm: float) -> int:
         """Return the node nearest to a place."""
         return int(np.argmin(((self.nodes_mm - np.array(place_mm)) ** 2).sum(axis=1)))
+
+
+def owners(mesh: Mesh, edges: Ints) -> Ints:
+    """Return the number of the element behind each face of the boundary."""
+    of = element(mesh.kind)
+    corners = element(of.facet).corners
+    sides = np.sort(mesh.elements[:, [list(facet[:corners]) for facet in of.facets]], axis=-1)
+    behind = {tuple(side): number for number, each in enumerate(sides.tolist()) for side in each}
+    return np.array([behind[tuple(sorted(edge))] for edge in edges[:, :corners].tolist()], dtype=np.int64)
 
 
 def boundary_facets(elements: Ints, kind: str) -> Ints:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uqmsm.physics.fe.assemble import strains
 from uqmsm.physics.fe.discretise import Discretisation, discretise
-from uqmsm.physics.fe.materials.elastic import in_plane, plane_voigt
+from uqmsm.physics.fe.materials.elastic import in_plane, plane_voigt, stress_of
 from uqmsm.physics.fe.mesh import Mesh
 
 __all__ = ["patch_stress"]
@@ -44,11 +44,11 @@ def patch_stress(mesh: Mesh, displacement_mm: Floats, stiffness_MPa: Floats) -> 
     mesh : Mesh
         Every element must touch an inner corner where four elements meet.
     displacement_mm : ndarray, shape (nodes, 2)
-    stiffness_MPa : ndarray, shape (3, 3)
-        Plane stress; homogeneous, so that the stress is smooth.
+    stiffness_MPa : ndarray, shape (3, 3) or (elements, 1, 3, 3)
+        Plane stress; homogeneous or nearly so, for the stress that is read off is smooth.
     """
     of = _patches(mesh)
-    stress = plane_voigt(strains(of.of, displacement_mm) @ in_plane(stiffness_MPa))
+    stress = plane_voigt(stress_of(strains(of.of, displacement_mm), in_plane(stiffness_MPa)))
     sampled = stress[of.elements].reshape(len(of.elements), -1, 3)
     read = (of.fit @ sampled) * of.weight[..., None]
     flat, nodes = of.nodes.ravel(), len(mesh.nodes_mm)

@@ -20,7 +20,15 @@ from uqmsm.physics.fe.assemble import forces, stiffness_blocks, strains
 from uqmsm.physics.fe.discretise import Discretisation, discretise
 from uqmsm.physics.fe.linear import System, system
 from uqmsm.physics.fe.loads import boundary_points, traction_loads
-from uqmsm.physics.fe.materials.elastic import IN_PLANE, in_plane, plane_stress, plane_voigt
+from uqmsm.physics.fe.materials.elastic import (
+    IN_PLANE,
+    in_plane,
+    plane_stress,
+    plane_stress_each,
+    plane_voigt,
+    stress_of,
+)
+from uqmsm.physics.fe.mesh import owners
 from uqmsm.physics.fe.meshes.plate import PlateMesh, plate_mesh
 from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
 
@@ -123,8 +131,9 @@ def plate(
 
     Parameters
     ----------
-    stiffness_GPa : ndarray, shape (6, 6)
-        Voigt order xx, yy, zz, yz, xz, xy, engineering shear.
+    stiffness_GPa : ndarray, shape (6, 6) or (elements, 6, 6)
+        Voigt order xx, yy, zz, yz, xz, xy, engineering shear; of the whole plate, or of each element. Stresses at the
+        nodes are read off smoothly, so that neighbours should not differ by much.
     mesh : PlateMesh
         From `plate_mesh`.
     nominal_stress_MPa : float
@@ -150,15 +159,17 @@ def plate(
             f"plate: nominal_stress_MPa = {nominal_stress_MPa:g}, hot_spot_fraction = {hot_spot_fraction:g}; "
             "the first must be > 0, the second between 0 and 1"
         )
-    D = 1e3 * plane_stress(stiffness_GPa)
+    whole = np.ndim(stiffness_GPa) == 2
+    D = 1e3 * (plane_stress(stiffness_GPa) if whole else _of_elements(stiffness_GPa, mesh))
     tangent = in_plane(D)
     equations, unit_loads = _prepared(mesh)
     loads = nominal_stress_MPa * unit_loads
     u, residual = equations.solve(stiffness_blocks(equations.of, tangent), loads)
     strain = strains(equations.of, u)
-    stress = strain @ tangent
+    stress = stress_of(strain, tangent)
     hole = mesh.edges["hole"]
-    edge = edge_stress(mesh, hole, u, np.asarray(np.linalg.inv(D), dtype=np.float64))
+    at_hole = D if whole else D[owners(mesh, hole), 0]
+    edge = edge_stress(mesh, hole, u, np.asarray(np.linalg.inv(at_hole), dtype=np.float64))
     nodal = nodal_stress(mesh, u, D, edge, hole)
     angle, at_edge = peak(edge.angle_rad, np.abs(edge.hoop_MPa))
     highest = max(at_edge, float(von_mises(plane_voigt(stress)).max()))
@@ -180,6 +191,15 @@ def plate(
         strain_energy_mJ=energy,
         balance=balance,
     )
+
+
+def _of_elements(stiffness_GPa: Floats, mesh: PlateMesh) -> Floats:
+    """Return the plane-stress stiffness of every element in GPa, (elements, 1, 3, 3)."""
+    if np.shape(stiffness_GPa)[0] != len(mesh.elements):
+        raise StudyError(
+            f"plate: {np.shape(stiffness_GPa)[0]} stiffnesses, {len(mesh.elements)} elements; give one for each element"
+        )
+    return plane_stress_each(stiffness_GPa)[:, None]
 
 
 @lru_cache(maxsize=16)

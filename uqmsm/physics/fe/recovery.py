@@ -57,8 +57,8 @@ def edge_stress(mesh: Mesh, edges: Ints, displacement_mm: Floats, compliance_per
     edges : ndarray of int, shape (edges, 2 or 3)
         Run through clockwise seen from inside the hole, sorted by the angle of their start.
     displacement_mm : ndarray, shape (nodes, 2)
-    compliance_per_MPa : ndarray, shape (3, 3)
-        Plane stress, engineering shear.
+    compliance_per_MPa : ndarray, shape (3, 3) or (edges, 3, 3)
+        Plane stress, engineering shear; of the whole plate, or of the element behind each edge.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def edge_stress(mesh: Mesh, edges: Ints, displacement_mm: Floats, compliance_per
     squared = (tangent * tangent).sum(axis=-1)
     strain = (tangent * stretch).sum(axis=-1) / squared
     along = _dyad(tangent / np.sqrt(squared)[..., None])
-    hoop = strain / np.einsum("eqi,ij,eqj->eq", along, compliance_per_MPa, along)
+    of = "ij" if np.ndim(compliance_per_MPa) == 2 else "eij"
+    hoop = strain / np.einsum(f"eqi,{of},eqj->eq", along, compliance_per_MPa, along)
     if mesh.order == 1:
         middle = hoop[:, 0]
         start = (middle + np.roll(middle, -1)) / 2  # an edge starts where its clockwise follower-to-be ended

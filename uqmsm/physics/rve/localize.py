@@ -16,7 +16,14 @@ from uqmsm.physics.rve.effective import periodic_cell, six_cases
 from uqmsm.physics.rve.equilibrium import Balance, MeanControl
 from uqmsm.physics.rve.stencils import strain_of
 
-__all__ = ["Localized", "localize", "thermal_expansion_direct", "thermal_expansion_levin", "thermal_expansion_of"]
+__all__ = [
+    "Localized",
+    "hill_mandel_gap",
+    "localize",
+    "thermal_expansion_direct",
+    "thermal_expansion_levin",
+    "thermal_expansion_of",
+]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
@@ -64,6 +71,30 @@ class Localized:
         stress = np.einsum("xyzij,jxyz->ixyz", self.grain_stiffness[self.grain_ids], strain)
         return np.asarray(stress / ENGINEERING[:, None, None, None])
 
+    def under(self, mean_strain: Array) -> tuple[Array, Array]:
+        """Return strain and stress of every voxel under one mean strain, between which Hill's condition holds.
+
+        Six unit fields, each right to the solver's tolerance, do no work on themselves but a little on each other. One
+        step of the fluctuation along itself, of the order of that tolerance squared, takes it away.
+
+        Parameters
+        ----------
+        mean_strain
+            ``(6,)`` Voigt.
+
+        Returns
+        -------
+        strain, stress
+            ``(6, nx, ny, nz)`` Voigt; stress in GPa.
+        """
+        strain, stress = self.strain(mean_strain), self.stress_GPa(mean_strain)
+        fluctuation = strain - mean_strain[:, None, None, None]
+        uniform = np.einsum("gij,j->gi", self.grain_stiffness, mean_strain / ENGINEERING) / ENGINEERING
+        of_fluctuation = stress - np.moveaxis(uniform[self.grain_ids], -1, 0)
+        left, stiff = float(np.sum(fluctuation * stress)), float(np.sum(fluctuation * of_fluctuation))
+        step = -left / stiff if stiff > 0.0 else 0.0
+        return strain + step * fluctuation, stress + step * of_fluctuation
+
     def grain_localization(self) -> Array:
         """Return ``(grains, 6, 6)`` Mandel: mean strain of each grain per mean strain; NaN if it has no voxel."""
         ids, grains = self.grain_ids.ravel(), len(self.grain_stiffness)
@@ -104,6 +135,13 @@ def localize(stiffness_GPa: Array, grain_ids: GrainIds, *, tolerance: float = 1e
     strains = np.stack([strain_of(case.displacement, np) for case in cases])
     strains += np.eye(6)[:, :, None, None, None]
     return Localized(cell.grain_ids, cell.stiffness, effective, strains, gap)
+
+
+def hill_mandel_gap(stress_GPa: Array, strain: Array) -> float:
+    """Return ``|<stress : strain> - <stress> : <strain>|`` over the former, of fields ``(6, nx, ny, nz)`` in Voigt."""
+    micro = float(np.mean(np.sum(stress_GPa * strain, axis=0)))
+    macro = float(np.sum(stress_GPa.mean(axis=(1, 2, 3)) * strain.mean(axis=(1, 2, 3))))
+    return abs(micro - macro) / abs(micro) if micro else 0.0
 
 
 def thermal_expansion_of(fields: Localized, expansion: Array) -> Array:

@@ -115,6 +115,7 @@ class CrystalPlasticity:
         curve = ("flow_strain",)
         return (
             Port("stiffness", "GPa", ("voigt", "voigt_"), "effective stiffness, order 11 22 33 23 13 12"),
+            Port("grain_share", "1", meaning="variance of a block's logarithmic stiffness times its grains"),
             Port("taylor_factor", "1", meaning="yield stress of the virtual test over the critical stress of a system"),
             Port("taylor_bound", "1", meaning="Taylor factor of the same grains, all strained alike"),
             Port("offset_yield", "MPa", meaning="yield stress at the offset, virtual test"),
@@ -180,6 +181,7 @@ class CrystalPlasticity:
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Test one member."""
         from uqmsm.physics.rve.effective import homogenize_cubic
+        from uqmsm.physics.rve.grain_share import grain_share
         from uqmsm.physics.rve.microstructure import polycrystal
         from uqmsm.physics.rve.plastic.replay import fatigue_indicator
         from uqmsm.physics.rve.plastic.rulebook import fit_hardening, offset_yield, taylor_hardening
@@ -203,6 +205,7 @@ class CrystalPlasticity:
         level_taylor = float(taylor.stress_MPa(np.array(self.offset)))
         return {
             "stiffness": elastic.stiffness,
+            "grain_share": grain_share(c11, c12, c44),
             "taylor_factor": level / crss,
             "taylor_bound": bound,
             "offset_yield": level + boundaries,

@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.random import Generator
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Outcome, Source
 
 __all__ = ["Localized"]
+
+GAP = 1e-10
+"""Hill-Mandel gap above which fields are a failure."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,10 @@ class Localized:
             Port("stress_field", "GPa", ("voigt", "block_x", "block_y", "block_z"), "stress of every voxel"),
         )
         return (
-            Port(
-                "grain_stress",
-                "GPa",
-                ("block_grain", "voigt"),
-                "mean over each grain, NaN for one without voxels",
-            ),
+            Port("grain_stress", "GPa", ("block_grain", "voigt"), "mean over each grain, zero for one without voxels"),
+            Port("grain_fraction", "1", ("block_grain",), "share of the block's volume that each grain has"),
             Port("stress_p99", "1", meaning="99th percentile of the voxels' von Mises stress over that of the mean"),
+            Port("stress_p99_design", "MPa", meaning="that percentile under what the point carries"),
             Port("hill_mandel_gap_localized", "1", meaning="relative difference of micro and macro work"),
             *(fields if self.keep_fields else ()),
         )
@@ -90,24 +90,33 @@ class Localized:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Localize one member."""
-        from uqmsm.physics.rve.localize import localize
+        from uqmsm.physics.rve.localize import hill_mandel_gap, localize
 
         ids = np.ascontiguousarray(given["block_ids"], dtype=np.int32)
         fields = localize(np.asarray(given["block_stiffness"], dtype=np.float64), ids, tolerance=self.tolerance)
         if self.driven_by == "stress":
-            strain = fields.mean_strain_of(np.asarray(given["mean_stress"], dtype=np.float64))
+            mean = fields.mean_strain_of(np.asarray(given["mean_stress"], dtype=np.float64))
         else:
-            strain = np.asarray(given["mean_strain"], dtype=np.float64)
-        stress = fields.stress_GPa(strain)
-        whole = _von_mises(stress.mean(axis=(1, 2, 3)))
+            mean = np.asarray(given["mean_strain"], dtype=np.float64)
+        strain, stress = fields.under(mean)
+        whole, high = float(_von_mises(stress.mean(axis=(1, 2, 3)))), float(np.quantile(_von_mises(stress), 0.99))
+        if not whole > 1e-12 * float(np.abs(fields.stiffness).max()):
+            raise MemberFailed(
+                "the point carries no shear, so that no stress in the block can be compared with its own; choose one"
+            )
+        gap = hill_mandel_gap(stress, strain)
+        if not gap <= GAP:
+            raise MemberFailed(
+                f"the Hill-Mandel gap under the point's load is {gap:.1e}, and at most {GAP:.0e} is taken"
+            )
         outcome: dict[str, Any] = {
-            "grain_stress": fields.grain_stress_GPa(strain),
-            "stress_p99": float(np.quantile(_von_mises(stress), 0.99) / whole) if whole > 0 else float("nan"),
-            "hill_mandel_gap_localized": fields.hill_mandel_gap,
+            "grain_stress": np.nan_to_num(fields.grain_stress_GPa(mean)),
+            "grain_fraction": np.bincount(ids.ravel(), minlength=len(fields.grain_stiffness)) / ids.size,
+            "stress_p99": high / whole,
+            "stress_p99_design": 1e3 * high,
+            "hill_mandel_gap_localized": max(gap, fields.hill_mandel_gap),
         }
-        return (
-            outcome | {"strain_field": fields.strain(strain), "stress_field": stress} if self.keep_fields else outcome
-        )
+        return outcome | ({"strain_field": strain, "stress_field": stress} if self.keep_fields else {})
 
 
 def _von_mises(stress: np.ndarray) -> np.ndarray:

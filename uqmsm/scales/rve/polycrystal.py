@@ -101,6 +101,7 @@ class Polycrystal:
             Port("hill_mandel_gap", "1", meaning="relative difference of micro and macro work"),
             Port("anisotropy", "1", meaning="universal anisotropy index of the effective stiffness"),
             Port("zener", "1", meaning="Zener ratio of the crystal"),
+            Port("grain_share", "1", meaning="variance of a block's logarithmic stiffness times its grains"),
             *(grains if self.keep_grains else ()),
         )
 
@@ -152,6 +153,7 @@ class Polycrystal:
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Homogenize one member."""
         from uqmsm.physics.rve.bounds import universal_anisotropy
+        from uqmsm.physics.rve.grain_share import grain_share
         from uqmsm.physics.rve.taylor import taylor_factor
 
         block = self._block(given, streams)
@@ -166,6 +168,7 @@ class Polycrystal:
             "hill_mandel_gap": gap,
             "anisotropy": universal_anisotropy(stiffness),
             "zener": 2 * c44 / (c11 - c12),
+            "grain_share": grain_share(c11, c12, c44),
         }
         if self.keep_grains:
             outcome |= {"block_ids": block.grain_ids, "block_stiffness": table}

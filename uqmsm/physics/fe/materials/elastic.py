@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
 
-__all__ = ["IN_PLANE", "in_plane", "plane_stress", "plane_voigt"]
+__all__ = ["IN_PLANE", "in_plane", "plane_stress", "plane_stress_each", "plane_voigt", "stress_of"]
 
 Floats = NDArray[np.float64]
 IN_PLANE = np.array([0, 1, 5])
@@ -50,9 +50,31 @@ def plane_stress(stiffness_GPa: Floats) -> Floats:
             f"plane_stress: the stiffness has an eigenvalue {lowest:.3g} GPa; an elastic solid needs all > 0; "
             "record the member as unstable"
         )
-    compliance = np.linalg.inv(C)[np.ix_(IN_PLANE, IN_PLANE)]
+    return _reduced(C)
+
+
+def plane_stress_each(stiffness_GPa: Floats) -> Floats:
+    """Reduce a stiffness for each of many places, (places, 6, 6), to plane stress, (places, 3, 3).
+
+    Raises
+    ------
+    StudyError, Unstable
+        When one of them is refused.
+    """
+    C = np.asarray(stiffness_GPa, dtype=np.float64)
+    if C.ndim != 3 or C.shape[1:] != (6, 6) or not np.all(np.isfinite(C)):
+        raise StudyError(f"plane_stress_each: stiffness_GPa has shape {C.shape}; give finite (places, 6, 6)")
+    uneven = np.abs(C - np.swapaxes(C, 1, 2)).max(axis=(1, 2)) > 1e-6 * np.abs(C).max(axis=(1, 2))
+    lowest = np.linalg.eigvalsh(C)[:, 0]
+    if uneven.any() or not np.all(lowest > 0):
+        plane_stress(C[int(np.argmax(uneven | ~(lowest > 0)))])  # says what is wrong with it
+    return _reduced((C + np.swapaxes(C, 1, 2)) / 2)
+
+
+def _reduced(stiffness: Floats) -> Floats:
+    compliance = np.linalg.inv(stiffness)[..., IN_PLANE[:, None], IN_PLANE]
     reduced = np.linalg.inv(compliance)
-    return np.asarray((reduced + reduced.T) / 2)
+    return np.asarray((reduced + np.swapaxes(reduced, -1, -2)) / 2)
 
 
 def in_plane(reduced_MPa: Floats) -> Floats:
@@ -61,6 +83,13 @@ def in_plane(reduced_MPa: Floats) -> Floats:
     whole = np.zeros((*given.shape[:-2], 6, 6))
     whole[..., IN_PLANE[:, None], IN_PLANE] = given * (_ROOT[:, None] * _ROOT)
     return whole
+
+
+def stress_of(strain: Floats, tangent_MPa: Floats) -> Floats:
+    """Return stresses (elements, points, 6) of strains, Mandel; the tangent (6, 6), or (elements, 1, 6, 6)."""
+    if np.ndim(tangent_MPa) == 2:
+        return np.asarray(strain @ tangent_MPa)
+    return np.asarray((tangent_MPa @ strain[..., None])[..., 0])
 
 
 def plane_voigt(stress: Floats) -> Floats:
