@@ -16,6 +16,7 @@ from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.backends import Backend
 from uqmsm.execution.journal import RunFolder, read_journal
 from uqmsm.stochastic import changed, laws_in
+from uqmsm.surrogate import FromCalls, Step
 from uqmsm.uncertainty import Law, LearnableLaw
 
 __all__ = ["learn", "learnt_before"]
@@ -49,7 +50,7 @@ def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Ca
     for stage in chain.stages:
         changes: dict[str, Any] = {}
         for path, (doubt, _) in laws_in(stage.operator).items():
-            law: Any = doubt.law
+            law: Any = _told(doubt.law, chain, stage.name)
             if isinstance(law, LearnableLaw):
                 fingerprint = law.fingerprint
                 if fingerprint not in learnt:
@@ -64,6 +65,25 @@ def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Ca
         if changes:
             chain = chain.replaced(stage.name, changed(stage.operator, changes))
     return chain
+
+
+def _told(law: Any, chain: Chain, stage: str) -> Any:
+    """Return a surrogate's law told which stages, their laws learnt, lead to its calls; any other law as it is."""
+    if not isinstance(law, FromCalls):
+        return law
+    needed = {stage}
+    for name in reversed(chain.names):
+        needed |= set(chain.parents[name]) if name in needed else set()
+    steps = [
+        Step(
+            name,
+            law.real if name == stage else chain[name].operator,
+            tuple((port, join.stage, join.port, join.factor) for port, join in chain.joins[name].items()),
+        )
+        for name in chain.names
+        if name in needed
+    ]
+    return law.among(steps)
 
 
 def _vouched(folder: RunFolder, stored: Path) -> str | None:
@@ -102,7 +122,7 @@ def learnt_before(chain: Chain, seed: int, posterior: Path) -> Chain:
         for stage in chain.stages:
             changes: dict[str, Any] = {}
             for path, (doubt, _) in laws_in(stage.operator).items():
-                law: Any = doubt.law
+                law: Any = _told(doubt.law, chain, stage.name)
                 if isinstance(law, LearnableLaw):
                     if law.fingerprint not in known:
                         known[law.fingerprint] = _read(law, seed, posterior / f"{stage.name}.{path}.nc", Path(away))

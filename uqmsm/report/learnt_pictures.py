@@ -14,7 +14,14 @@ from uqmsm.report.digits import number
 from uqmsm.report.lettering import width_of
 from uqmsm.report.posterior_facts import LEARNT, PRIOR, Direction
 
-__all__ = ["draw_contraction", "draw_course", "draw_directions", "draw_predictive", "draw_spectrum"]
+__all__ = [
+    "draw_contraction",
+    "draw_course",
+    "draw_directions",
+    "draw_held_out",
+    "draw_predictive",
+    "draw_spectrum",
+]
 
 Floats = NDArray[np.float64]
 
@@ -121,6 +128,28 @@ def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, pre
     expected = f"about {number(0.1 * len(rows), 2)} are expected to"
     words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; {expected}."
     return canvas.svg("Data beside the posterior predictive", words)
+
+
+def draw_held_out(rows: Sequence[tuple[str, Sequence[float]]], *, prefix: str) -> str:
+    """Return (real - predicted) / scale of the error of every held-out call, one row per number."""
+    step = 21.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    reach = max(3.0, *(abs(one) for _, apart in rows for one in apart)) * 1.05
+    left = _room([name for name, _ in rows])
+    frame = Frame(left, 424.0, 8.0, 12.0 + step * len(rows), (-reach, reach))
+    band = frame.px(1.645) - frame.px(-1.645)
+    canvas.rect(frame.px(-1.645), frame.top, band, frame.bottom - frame.top, "k-numerical band")
+    canvas.line(frame.px(0.0), frame.top, frame.px(0.0), frame.bottom, "axis")
+    for k, (name, apart) in enumerate(rows):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(left - 8.0, y + 4.0, name, "tiny", "end")
+        canvas.line(frame.left, y, frame.right, y, "grid")
+        for one in apart:
+            canvas.dot(frame.px(one), y, 3.0, "badfill" if abs(one) > 3.0 else "inkfill")
+    canvas.x_axis(frame, tick_labels(ticks(-reach, reach, 6)), "(real call − surrogate) / scale of its error")
+    count = sum(len(apart) for _, apart in rows)
+    outside = sum(abs(one) > 1.645 for _, apart in rows for one in apart)
+    return canvas.svg("Calls held out beside the surrogate", f"{outside} of {count} lie outside the shaded band.")
 
 
 def draw_course(

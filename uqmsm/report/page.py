@@ -20,6 +20,7 @@ from uqmsm.report.missing_section import missing_items, missing_note
 from uqmsm.report.posterior_section import posteriors
 from uqmsm.report.size_section import size_items
 from uqmsm.report.style import FIGURE_STYLE, THEME
+from uqmsm.report.surrogate_section import surrogates
 
 __all__ = ["write"]
 
@@ -87,6 +88,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "comparisons": compared,
         "comparison_picture": comparison_picture,
         "posteriors": posteriors(results),
+        "surrogates": surrogates(results),
         **_chain(results, ladder),
         "failures": failed,
         "missing": missing_items(results, given, words),

@@ -13,6 +13,7 @@ from uqmsm.study.parts import Members, RunSettings, Study
 from uqmsm.study.questions import Asked, Refined
 from uqmsm.study.shapes import adapter
 from uqmsm.study.stages import operator_adapter
+from uqmsm.surrogate import Training
 
 __all__ = ["schema"]
 
@@ -28,6 +29,7 @@ def schema() -> dict[str, Any]:
     defs: dict[str, Any] = {}
     members, run = (_part(adapter(cls), defs) for cls in (Members, RunSettings))
     asked, refined, alloy = (_part(adapter(cls), defs) for cls in (Asked, Refined, Labelled))
+    defs["Surrogate"] = _part(adapter(Training), defs) | {"description": _SURROGATE}
     stages = [_stage(scale, model, defs) for scale, models in MODELS.items() for model in models]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -77,11 +79,13 @@ def _stage(scale: str, model: str, defs: dict[str, Any]) -> dict[str, Any]:
     default = model == next(iter(MODELS[scale]))
     own = {"scale": {"const": scale}, "model": {"const": model}}
     return body | {
-        "properties": {"name": _NAME, **own, "take": _TAKE} | body.get("properties", {}),
+        "properties": {"name": _NAME, **own, "take": _TAKE, "surrogate": _STANDS} | body.get("properties", {}),
         "required": ["scale", *([] if default else ["model"]), *body.get("required", [])],
     }
 
 
+_SURROGATE = "Learn this stage from so many of its own calls, and let that answer; its error is a source, numerical."
+_STANDS = {"$ref": "#/$defs/Surrogate"}
 _NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$", "description": "Unique in the chain."}
 _TAKE = {
     "type": "array",
@@ -100,7 +104,7 @@ def _own() -> dict[str, Any]:
     operator = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$", "description": words}
     return {
         "type": "object",
-        "properties": {"operator": operator, "name": _NAME, "take": _TAKE},
+        "properties": {"operator": operator, "name": _NAME, "take": _TAKE, "surrogate": _STANDS},
         "required": ["operator"],
         "not": {"anyOf": [{"required": ["scale"]}, {"required": ["model"]}]},
     }

@@ -18,6 +18,7 @@ from uqmsm.study.doubts import KINDS
 from uqmsm.study.operators import laws_of, reference
 from uqmsm.study.parts import Composition, Refinement, Study
 from uqmsm.study.shapes import hints, unit_of
+from uqmsm.surrogate import Surrogate
 
 __all__ = ["dump", "emit", "written"]
 
@@ -63,11 +64,15 @@ def _set_within(value: Any) -> Any:
 
 
 def _stage(stage: Stage, folder: Path | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"name": stage.name, **reference(stage.operator)}
+    operator: Any = stage.operator
+    training = None
+    if isinstance(operator, Surrogate):
+        operator, training = operator.real, getattr(operator.surrogate.law, "training", None)
+    body: dict[str, Any] = {"name": stage.name, **reference(operator)}
     if stage.take:
         body["take"] = [{"port": port, "from": giver} for port, giver in stage.take.items()]
-    body.update(written(stage.operator, laws=laws_of(type(stage.operator)), folder=folder))
-    return body
+    body.update(written(operator, laws=laws_of(type(operator)), folder=folder))
+    return body | ({"surrogate": written(training)} if training is not None else {})
 
 
 def _refinement(one: Refinement, stage: Stage, folder: Path | None) -> dict[str, Any]:

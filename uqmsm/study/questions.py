@@ -16,6 +16,7 @@ from uqmsm.study.parts import FEWEST_ROWS, INTERVAL_ROWS, Ask, Members, Refineme
 from uqmsm.study.shapes import number
 from uqmsm.study.stages import Built
 from uqmsm.study.wording import problem_of, split
+from uqmsm.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from uqmsm.study.loading import Door
@@ -172,6 +173,11 @@ def _ratio(coarse: Any, finer: dict[str, Any]) -> float | None:
 
 def _refined(door: Door, route: tuple[str | int, ...], one: Refined, built: Built, chain: Chain) -> Any:
     before = built.stage.operator
+    if isinstance(before, Surrogate):
+        why = "A surrogate knows the stage as it was called; a finer stage would be another one to learn."
+        advice = f"Remove  surrogate  from {one.stage}, or refine another stage."
+        door.fault((*route, "stage"), f"{one.name} refines {one.stage}, for which a surrogate stands", why, advice)
+        return None
     try:
         operator = built.check.validate_python(built.fields | one.set, context={"folder": door.folder})
     except ValidationError as fault:

@@ -14,15 +14,16 @@ from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import Ports
 from uqmsm.stochastic import Source
 from uqmsm.study.operators import absent, did_you_mean, laws_of, operator_class, scale_class, snake
-from uqmsm.study.shapes import mapping_of
+from uqmsm.study.shapes import adapter, mapping_of
 from uqmsm.study.wording import shown, split
+from uqmsm.surrogate import Surrogate, Training, surrogate_of
 
 if TYPE_CHECKING:
     from uqmsm.study.loading import Door
 
 __all__ = ["STAGE_KEYS", "Built", "build_stage", "complaints_of", "join", "operator_adapter", "unique_names"]
 
-STAGE_KEYS = ("name", "scale", "model", "operator", "take")
+STAGE_KEYS = ("name", "scale", "model", "operator", "take", "surrogate")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -79,7 +80,25 @@ def build_stage(door: Door, number: int, item: Any) -> Built | None:
         door.fault(route, what, f"The stage {name} cannot run without it.", advice)
     if len(door.problems) > before or ports is None:
         return None
+    if item.get("surrogate") is not None:
+        operator = _stands_for(door, number, item["surrogate"], operator, name)
+        if operator is None:
+            return None
     return Built(Stage(name, operator, take, str(item.get("scale", ""))), fields, check, number)
+
+
+def _stands_for(door: Door, number: int, written: Any, operator: Any, name: str) -> Surrogate | None:
+    """Return the surrogate that stands for a stage, or None after noting why there can be none."""
+    route = ("chain", number, "surrogate")
+    training = door.check(adapter(Training), written, route, f"the surrogate of {name}")
+    if training is None:
+        return None
+    try:
+        return surrogate_of(operator, training)
+    except StudyError as fault:
+        what, advice = split(str(fault))
+        door.fault(route, what, "Its error is a source of the kind numerical.", advice, key=True)
+        return None
 
 
 def _class(door: Door, number: int, item: dict[str, Any]) -> type | None:
