@@ -24,7 +24,7 @@ chain:
   - {name: costly, operator: "surrogate_chain:Costly", bend: 0.0, noise: 0.3, surrogate: {calls: 48, held_out: 12}}
 ask:
   - {answer: y}
-members: {rows: 128, target_se: 0.5}
+members: {rows: 64, target_se: 0.7}
 """
 
 

@@ -82,9 +82,7 @@ class Learnt:
         at = self.coordinates.at(inputs)
         away, strange = float(self.coordinates.outside(at)), float(self.coordinates.strange(inputs))
         if away > self.reach or strange > _STRANGE:
-            what = (
-                f"{away:.2g} widths beyond" if away > self.reach else f"{strange:.2g} off where never moved"
-            )
+            what = f"{away:.2g} widths beyond" if away > self.reach else f"{strange:.2g} off where never moved"
             raise MemberFailed(
                 f"the inputs lie {what} the {len(self.emulators[0].at)} calls that the surrogate was learnt from; "
                 "learn it from more calls, or run the stage itself"
