@@ -38,14 +38,17 @@ def minimized(tables, folder, species, positions, cell, *, box=False):
 
 
 def test_blocks_show_their_layers():
-    for lattice, counts in (("bcc", {"100": 2, "110": 2, "111": 3}), ("fcc", {"100": 2, "110": 2, "111": 3})):
+    for lattice, counts in (
+        ("bcc", {"100": 2, "110": 2, "111": 3, "112": 6}),
+        ("fcc", {"100": 2, "110": 2, "111": 3, "112": 6}),
+    ):
         for plane in PLANES:
             vectors = plane_block(lattice, plane, 1.0, 0.1)  # one period high
             levels = np.unique(np.round(sites(lattice, vectors)[:, 2], 9))
             assert len(levels) == counts[plane]
             assert np.allclose(np.diff(levels), 1 / len(levels))
-    with pytest.raises(StudyError, match="choose one of 100, 110, 111"):
-        plane_block("bcc", "112", 1.0, 1.0)
+    with pytest.raises(StudyError, match="choose one of 100, 110, 111, 112"):
+        plane_block("bcc", "113", 1.0, 1.0)
 
 
 def test_sliding_by_a_period_is_no_change_and_the_curve_is_symmetric_in_bcc():

@@ -16,6 +16,7 @@ PLANES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "100": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "110": ((0, 0, 1), (1, -1, 0), (1, 1, 0)),
     "111": ((1, -1, 0), (1, 1, -2), (1, 1, 1)),
+    "112": ((1, -1, 0), (1, 1, -1), (1, 1, 2)),
 }
 """Crystal directions of the edges of a block, the normal of the plane last."""
 

@@ -11,7 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
 
-__all__ = ["Average", "Diffusion", "average", "diffusion", "equilibrated_from", "inefficiency", "jackknifed"]
+__all__ = [
+    "Average",
+    "Diffusion",
+    "average",
+    "diffusion",
+    "equilibrated_from",
+    "inefficiency",
+    "jackknifed",
+    "squared_displacements",
+]
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +153,19 @@ class Diffusion:
     exponent: float
 
 
+def squared_displacements(paths: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return up to twelve lags (k,), in frames, and squared displacements (k, n) over them, mean over all starts.
+
+    Parameters
+    ----------
+    paths
+        (frames, n, 3) unwrapped, at even times; the drift of the centre is taken out.
+    """
+    free = paths - paths.mean(axis=1, keepdims=True)
+    lags = np.unique(np.geomspace(1, max(len(free) // 2, 1), 12).astype(np.int64))
+    return lags, np.array([((free[lag:] - free[:-lag]) ** 2).sum(axis=2).mean(axis=0) for lag in lags.tolist()])
+
+
 def diffusion(paths: Floats, interval_ps: float, *, groups: int = 10) -> Diffusion:
     """Return the diffusion coefficient from unwrapped paths, where there is one.
 
@@ -156,13 +178,10 @@ def diffusion(paths: Floats, interval_ps: float, *, groups: int = 10) -> Diffusi
     groups
         Groups of atoms whose scatter gives the error.
     """
-    free = paths - paths.mean(axis=1, keepdims=True)
-    frames = len(free)
-    lags = np.unique(np.geomspace(1, max(frames // 2, 1), 12).astype(int))
-    squares = np.array([((free[lag:] - free[:-lag]) ** 2).sum(axis=2).mean(axis=0) for lag in lags])  # (lags, n)
+    lags, squares = squared_displacements(paths)
     late = lags >= max(lags[-1] // 4, 1)
     times = lags[late] * interval_ps
-    parts = np.array_split(np.arange(free.shape[1]), groups)
+    parts = np.array_split(np.arange(squares.shape[1]), groups)
     slopes = np.array([np.polyfit(times, squares[late][:, part].mean(axis=1), 1)[0] / 6.0 for part in parts])
     mean = squares[late].mean(axis=1)
     exponent = float(np.polyfit(np.log(times), np.log(np.maximum(mean, 1e-300)), 1)[0])

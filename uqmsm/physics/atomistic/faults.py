@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SLIPS: dict[tuple[str, str], tuple[float, float, float]] = {
     ("fcc", "111"): (0.0, np.sqrt(1.5), 0.0),  # a/2 <112>, three partials long
     ("bcc", "110"): (0.5, 0.5 * np.sqrt(2.0), 0.0),  # a/2 <111>
+    ("bcc", "112"): (0.0, 0.5 * np.sqrt(3.0), 0.0),  # a/2 <111>, uphill first against twinning
 }
 """One period of the slip direction in cubic edges, in the axes of `alloy.PLANES`."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from uqmsm.scales.atomistic.curves import Curves
+from uqmsm.scales.atomistic.diffusion import Diffusion
+from uqmsm.scales.atomistic.edge_dislocation import EdgeDislocation
 from uqmsm.scales.atomistic.forms import FormStatics
 from uqmsm.scales.atomistic.md import MolecularDynamics
 from uqmsm.scales.atomistic.misfit_spread import MisfitSpread
 from uqmsm.scales.atomistic.service import Service
+from uqmsm.scales.atomistic.slip_curve import SlipCurve
 from uqmsm.scales.atomistic.stacking_fault import StackingFault
 from uqmsm.scales.atomistic.statics import Statics
 from uqmsm.scales.atomistic.surface import Surface
@@ -14,10 +17,13 @@ from uqmsm.scales.atomistic.vacancy import Vacancy
 
 __all__ = [
     "Curves",
+    "Diffusion",
+    "EdgeDislocation",
     "FormStatics",
     "MisfitSpread",
     "MolecularDynamics",
     "Service",
+    "SlipCurve",
     "StackingFault",
     "Statics",
     "Surface",

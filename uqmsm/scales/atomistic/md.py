@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.atomistic.specimen import lattice_of, potential_rows
 from uqmsm.scales.atomistic.statics import Statics
 from uqmsm.scales.upstream import atoms_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from uqmsm.physics.potential.engines import LammpsPotential
     from uqmsm.physics.potential.tabulated import Tables
 
-__all__ = ["MolecularDynamics"]
+__all__ = ["MolecularDynamics", "start_of", "tabulated"]
 
 Floats = NDArray[np.float64]
 
@@ -135,16 +136,11 @@ class MolecularDynamics:
         from ase.data import atomic_masses
 
         from uqmsm.physics.alloy import sites
-        from uqmsm.physics.potential import average_atom
         from uqmsm.physics.potential.dynamics import Dynamics
 
         seeds = streams["noise"].integers(1, 2**31 - 1, size=(len(self.temperatures), 4))
-        symbols, values = _potential(given)
-        lattice = "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
-        start = float(average_atom(values, given["composition"], lattice).lattice_parameter)
-        if not np.isfinite(start):
-            raise Unstable("this draw of the potential has no average-atom crystal to start from")
-        tables, potential = _tabulated(symbols, values.tobytes(), self.points, self.cutoff)
+        symbols, values, lattice, start = start_of(given)
+        tables, potential = tabulated(symbols, values.tobytes(), self.points, self.cutoff)
         vectors = np.asarray(given["cell_vectors"], dtype=np.float64)
         cell = start * vectors
         masses = [float(atomic_masses[int(number)]) for number in given["elements"]]
@@ -204,23 +200,29 @@ def _length(cell: Floats, vectors: Floats) -> float:
     return float(np.cbrt(abs(np.linalg.det(cell)) / abs(np.linalg.det(vectors))))
 
 
-def _potential(given: Given) -> tuple[tuple[str, ...], Floats]:
-    """Return the alloy's elements and their rows of the potential's parameters."""
-    from ase.data import chemical_symbols
+def start_of(given: Given) -> tuple[tuple[str, ...], Floats, Literal["bcc", "fcc"], float]:
+    """Return the alloy's elements, their rows of the potential's parameters, the lattice and its average atom's size.
 
-    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-    wanted = [int(number) for number in given["elements"]]
-    absent = [chemical_symbols[number] for number in wanted if number not in order]
-    if absent:
-        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-    rows = [order[number] for number in wanted]
-    return tuple(chemical_symbols[number] for number in wanted), np.ascontiguousarray(
-        given["potential_parameters"][rows]
-    )
+    Raises
+    ------
+    MemberFailed
+        When the potential lacks an element.
+    Unstable
+        When this draw of it has no crystal to start from.
+    """
+    from uqmsm.physics.potential import average_atom
+
+    symbols, rows = potential_rows(given)
+    values = np.ascontiguousarray(given["potential_parameters"][rows])
+    lattice = lattice_of(given)
+    start = float(average_atom(values, given["composition"], lattice).lattice_parameter)
+    if not np.isfinite(start):
+        raise Unstable("this draw of the potential has no average-atom crystal to start from")
+    return symbols, values, lattice, start
 
 
 @lru_cache(maxsize=4)
-def _tabulated(
+def tabulated(
     symbols: tuple[str, ...], values: bytes, points: int, cutoff: float | None
 ) -> tuple[Tables, LammpsPotential]:
     """Tabulate one draw of the potential, once for all specimens that follow one another with it."""
