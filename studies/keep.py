@@ -1,0 +1,32 @@
+"""Keep the small part of a run that a notebook shows: ``python studies/keep.py RUN result.nc STAGE ...``.
+
+Answers, ledger and checks are kept whole, of the stages those named; members, posteriors and everything else are not.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+import uqmsm
+from uqmsm.results import save, tree
+
+KEPT = ("answers", "summary", "ledger", "checks")
+
+
+def keep(run: str, stages: list[str]) -> xr.DataTree:
+    """Return the groups that are kept, numbers in single precision where that is all they need."""
+    whole = uqmsm.open(run)
+    names = [*(name for name in KEPT if name in whole), *(f"outcomes/{stage}" for stage in stages)]
+    groups = {name: whole[name].to_dataset() for name in names}
+    for name in names[len(names) - len(stages) :]:
+        table = groups[name]
+        groups[name] = table.assign({key: one.astype(np.float32) for key, one in table.items() if one.dtype == float})
+    return tree(groups, whole.attrs)
+
+
+if __name__ == "__main__":
+    save(keep(sys.argv[1], sys.argv[3:]), Path(sys.argv[2]))
