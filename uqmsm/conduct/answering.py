@@ -20,7 +20,7 @@ from uqmsm.questions.allocate import shortfalls
 from uqmsm.questions.attribute import FEWEST_ROWS, INTERVAL_ROWS
 from uqmsm.questions.ledgers import checks, ledgers
 from uqmsm.questions.propagate import spread
-from uqmsm.questions.reliability import below, probability, probability_band
+from uqmsm.questions.reliability import below, envelope, probability, probability_band
 from uqmsm.questions.shift import Shift, shift, shifts
 from uqmsm.questions.together import listed, together
 from uqmsm.study import Ask, Refinement, Study
@@ -168,7 +168,8 @@ class _Answering:
 
     def probability(self) -> xr.Dataset | None:
         """Return the probability of every threshold asked for, with its band where there is a nested design."""
-        asked = [(one, limit, direction) for one in self.found for limit, direction in one.thresholds]
+        counted = [one for one in self.found if one.ask.method == "frequency"]
+        asked = [(one, limit, direction) for one in counted for limit, direction in one.thresholds]
         tried = [
             self._tried(f"probability of {one.name} {direction} {limit:g}", partial(self._event, one, limit, direction))
             for one, limit, direction in asked
@@ -187,6 +188,22 @@ class _Answering:
         coordinates |= {} if nested is None else {"inner": nested.inner}
         table = table.drop_attrs(deep=False).expand_dims(event=[f"{one.name} {direction} {limit:g}{unit}"])
         return table.assign_coords({key: ("event", [value]) for key, value in coordinates.items()})
+
+    def envelopes(self) -> xr.Dataset | None:
+        """Return the p-box of every answer where there is a nested design."""
+        nested = self.plan.nested
+        if nested is None:
+            return None
+        boxes = [
+            self._tried(
+                f"p-box of {one.name}",
+                partial(envelope, nested.arrange(one.values[self.plan.inner]), one.unit, one.sources),
+            )
+            for one in self.found
+        ]
+        pairs = [(box, one) for box, one in zip(boxes, self.found, strict=True) if box is not None]
+        parts = [_labelled(box.drop_attrs(deep=False), one) for box, one in pairs]
+        return together(parts, "answer", self.sources)
 
     # --- how far off ---------------------------------------------------------------------------------------------
 
@@ -274,6 +291,7 @@ def answered(
         "ledger": ledger,
         "checks": looked_at,
         "probability": one.probability(),
+        "envelope": one.envelopes(),
         "shifts": one.shifts(study, chain, refined),
     }
     return {name: table for name, table in groups.items() if table is not None}, one.complaints

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from uqmsm.chain import Chain
     from uqmsm.conduct.rounds import Grown
+    from uqmsm.conduct.searching import Searched
     from uqmsm.execution.journal import RunFolder
     from uqmsm.execution.outcomes import Outcomes
     from uqmsm.study import Study
@@ -50,6 +51,7 @@ def finish(
     grown: Grown,
     refined: Mapping[str, Outcomes],
     alloys: Mapping[str, Outcomes],
+    sought: Searched,
     folder: RunFolder,
     seconds: float,
 ) -> Finished:
@@ -59,8 +61,9 @@ def finish(
     ----------
     study, chain
         What was asked; the chain with its laws learnt.
-    grown, refined, alloys
-        The members with their outcomes, those of every refinement, and those of every further alloy.
+    grown, refined, alloys, sought
+        The members with their outcomes, those of every refinement, those of every further alloy, and what was searched
+        for.
     folder
         The run folder.
     seconds
@@ -72,12 +75,13 @@ def finish(
     from uqmsm.fields import write_index
     from uqmsm.report import ledger_text, write
     from uqmsm.report.alloy_section import alloy_lines
+    from uqmsm.report.rare_section import rare_lines
     from uqmsm.report.size_section import size_lines
     from uqmsm.report.terminal import failures_text
 
     places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
     fields = {f"{s}.{port}": one for s, found in zip(chain.names, places, strict=True) for port, one in found}
-    tree, late, fault = record(study, chain, grown, refined, alloys, learnt=folder.posterior, seconds=seconds)
+    tree, late, fault = record(study, chain, grown, refined, alloys, sought, learnt=folder.posterior, seconds=seconds)
     results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
     write_index(folder.path, fields)
     if fault is not None:
@@ -86,15 +90,18 @@ def finish(
     fates = tree["members"].to_dataset()["status"].values
     counts: Counter[str] = Counter(str(fate) for fate in fates)
     lost = [float(np.mean(each.member_status() != Status.DONE)) for each in alloys.values()]
-    failed = max(1 - counts.get("done", 0) / len(grown.plan.members), *lost, 0.0)
+    unsought = sought.failed / max(sought.asked, 1)
+    failed = max(1 - counts.get("done", 0) / len(grown.plan.members), *lost, unsought, 0.0)
     code = 3 if failed > study.run.tolerate_failures else 4 if late else 0
     lines = ledger_text(tree)
     lines += alloy_lines(tree)
     lines += size_lines(tree)
+    lines += rare_lines(tree)
     if counts.get("done", 0) < len(grown.plan.members):
         lines.append(failures_text(tree, study.run.tolerate_failures))
     missing = [(name, each) for name, each in zip(alloys, lost, strict=True) if each > 0]
     lines += [f"{100 * each:.2g} % of the members failed with {name}" for name, each in missing]
+    lines += [f"{100 * unsought:.2g} % of the members that searches asked for failed"] if unsought > 0 else []
     lines += [f"not converged: {line}" for line in late]
     folder.note("finished", exit_code=code, seconds=round(seconds, 3), **grown.size)
     return Finished(folder.path, code, _plain(tree, counts, late, grown), lines)
@@ -104,6 +111,7 @@ def _plain(tree: xr.DataTree, counts: Mapping[str, int], late: Sequence[str], gr
     """Return answers and shares as plain data."""
     found: dict[str, Any] = {"members": dict(counts), "size": grown.size, "rounds": grown.rounds}
     found |= {"not_converged": list(late), "answers": {}, "ledger": {}}
+    found["reliability"] = _searched(tree)
     summary = tree["summary"].to_dataset() if "summary" in tree else None
     for name in [] if summary is None or "answer" not in summary.coords else summary["answer"].values.tolist():
         one = summary.sel(answer=name)  # type: ignore[union-attr]  # looked at above
@@ -120,6 +128,21 @@ def _plain(tree: xr.DataTree, counts: Mapping[str, int], late: Sequence[str], gr
             }
             for line in one["line"].values
         }
+    return found
+
+
+def _searched(tree: xr.DataTree) -> dict[str, Any]:
+    """Return the probabilities that were searched for, by event."""
+    if "reliability" not in tree:
+        return {}
+    table = tree["reliability"].to_dataset()
+    keys = ("probability", "probability_se", "probability_lo", "probability_hi", "beta", "beta_sd")
+    found: dict[str, Any] = {}
+    for name in table["event"].values.tolist():
+        one = table.sel(event=name)
+        found[str(name)] = {"method": str(one["method"].item())} | {key: _number(one[key]) for key in keys}
+        if "band" in one:
+            found[str(name)]["band"] = {f"{q:g}": _number(one["band"].sel(quantile=q)) for q in one["quantile"].values}
     return found
 
 

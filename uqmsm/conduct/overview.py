@@ -62,6 +62,7 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
         "band": None
         if members.nested is None
         else f"{members.nested.draws} epistemic draws of {members.nested.inner} inner members",
+        "searches": _searches(study),
         "refined_members": sum(min(one.pairs, members.design.rows) for one in study.refinements),
         "refined_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in finer.items()} or None,
         "composition_calls": {name: {stage: n for stage, (n, _) in found.items()} for name, found in others.items()}
@@ -79,6 +80,21 @@ def plan(study: Study, sizes: Sequence[Size] = ()) -> dict[str, Any]:
             f"{stage.name}.{port.name}" for stage in study.chain.stages for port in stage.operator.outputs if port.dims
         ],
     }
+
+
+def _searches(study: Study) -> list[str] | None:
+    """Return the searches for rare failure in words: how many members they take depends on what they find."""
+    from uqmsm.conduct.searching import events_of
+    from uqmsm.study import SearchSize
+
+    size = study.members.search or SearchSize()
+    about = {"subset": " a level", "importance": " and the search for the likeliest failure", "kriging": " at most"}
+    return [
+        f"{one.name} by {one.ask.method}: {size.draws if one.sought.unknown else 1} draws"
+        + (f" of {size.samples} members{about[one.ask.method]}" if one.ask.method in about else "")
+        + f", moving {', '.join((*one.sought.placed, *one.sought.rolled))}"
+        for one in events_of(study, study.chain)
+    ] or None
 
 
 def words_of(answer: str, of: str, se: float | str, at: float | None, line: str | None) -> str:

@@ -16,6 +16,7 @@ from uqmsm.conduct.answering import Plan, answered
 from uqmsm.conduct.comparing import compared
 from uqmsm.conduct.pairing import paired
 from uqmsm.conduct.rounds import Grown
+from uqmsm.conduct.searching import Searched
 from uqmsm.conduct.sizing import sized
 from uqmsm.errors import StudyError
 from uqmsm.execution.outcomes import Outcomes
@@ -36,6 +37,7 @@ def record(
     grown: Grown,
     refined: Mapping[str, Outcomes],
     alloys: Mapping[str, Outcomes],
+    sought: Searched,
     *,
     learnt: Path,
     seconds: float,
@@ -44,8 +46,9 @@ def record(
 
     Parameters
     ----------
-    study, chain, grown, refined, alloys
-        What was asked, what was run, and what it gave: with the chain's own alloy, refined, and with further alloys.
+    study, chain, grown, refined, alloys, sought
+        What was asked, what was run, and what it gave: with the chain's own alloy, refined, with further alloys, and in
+        searches for failure.
     learnt
         Folder of the posteriors of this run, one file ``<stage>.<field>.nc`` each.
     seconds
@@ -72,7 +75,8 @@ def record(
     attributes = _attributes(study, chain, outcomes, seconds)
     learnt_groups, unverified, complaints = _learnt(chain, learnt)
     groups |= learnt_groups
-    complaints += grown.late
+    complaints += grown.late + sought.complaints
+    groups |= {"reliability": sought.table} if sought.table is not None else {}
     attributes["rounds"] = grown.rounds
     fault: Exception | None = None
     try:

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from uqmsm.conduct.changes import code_behind, code_changes, refuse_changed
 from uqmsm.conduct.finishing import Finished, finish
 from uqmsm.conduct.lock import Lock, as_run, first_lock, read_lock, recorded, settled
+from uqmsm.conduct.searching import searched
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.study import Study, dump
 from uqmsm.trust import never_world_writable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from uqmsm.chain import Chain
     from uqmsm.conduct.answering import Plan
     from uqmsm.execution.backends import Backend
@@ -169,8 +173,10 @@ def conducted(study: Study, folder: RunFolder, lock: Lock, backend: Backend, obs
             alloys = {
                 one.name: _alloy(study, chain, grown.plan, one, folder, backend, live) for one in study.compositions
             }
+            with folder.remembering():
+                sought = searched(study, chain, _searcher(study, chain, folder, backend, live), live.said)
         live.phase("answering")
-        finished = finish(study, chain, grown, refined, alloys, folder, perf_counter() - began)
+        finished = finish(study, chain, grown, refined, alloys, sought, folder, perf_counter() - began)
         live.ended(finished.exit_code, finished.summary["not_converged"])
     return finished
 
@@ -200,6 +206,20 @@ class _Labelled:
     def finished(self) -> None:
         """Pass on the end."""
         self._observer.finished()
+
+
+def _searcher(
+    study: Study, chain: Chain, folder: RunFolder, backend: Backend, observer: Observer
+) -> Callable[[NDArray[np.int64]], Outcomes]:
+    """Return what runs the members that a round of searches asks for."""
+    from uqmsm.execution.dispatch import execute
+
+    there: dict[str, Any] = {"backend": backend, "limits": study.run.limits, "purpose": "search"}
+
+    def go(table: NDArray[np.int64]) -> Outcomes:
+        return execute(chain, study.seed, table, folder, observer=_Labelled(observer, "search"), **there)
+
+    return go
 
 
 def _alloy(

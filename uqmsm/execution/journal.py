@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +134,7 @@ class RunFolder:
         self._journal = -1
         self._tasks = 0
         self._verified: set[str] = set()
+        self._kept: dict[str, TaskRecord] | None = None
 
     @classmethod
     def create(cls, path: Path, texts: Mapping[str, str] | None = None) -> RunFolder:
@@ -287,13 +289,25 @@ class RunFolder:
         for entry in entries:
             if entry.get("kind") != "task":
                 continue
+            kept = None if self._kept is None else self._kept.get(entry["file"])
             try:
-                record = read_task(self.members / entry["file"], entry["sha256"])
+                record = read_task(self.members / entry["file"], entry["sha256"]) if kept is None else kept
             except CorruptFile as fault:
                 if say is not None:
                     say(f"{fault}; its {entry['calls']} calls of {entry['stage']} are run again")
             else:
+                if self._kept is not None:
+                    self._kept[entry["file"]] = record
                 yield self._sound(record, say) if record.fields else record
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Keep what is read of tasks' files while many tables are run one after the other: each file is read once."""
+        self._kept = {}
+        try:
+            yield
+        finally:
+            self._kept = None
 
     def _sound(self, record: TaskRecord, say: Say | None) -> TaskRecord:
         """Return a record in which calls wait again whose fields are missing or not as they were written."""

@@ -25,6 +25,10 @@ _WORDS = {
     "event": "the answer and its threshold",
     "threshold": "threshold of the event",
     "direction": "side of the threshold",
+    "level": "level of the distribution function",
+    "method": "how the probability was found",
+    "source": "source of chance with a place",
+    "draw": "draw of what is not known",
     "inner": "members of chance for every epistemic draw",
 }
 

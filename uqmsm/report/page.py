@@ -18,6 +18,7 @@ from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.legend import LEDGER
 from uqmsm.report.missing_section import missing_items, missing_note
 from uqmsm.report.posterior_section import posteriors
+from uqmsm.report.rare_section import envelope_items, rare_items
 from uqmsm.report.size_section import size_items
 from uqmsm.report.style import FIGURE_STYLE, THEME
 from uqmsm.report.surrogate_section import surrogates
@@ -84,7 +85,8 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "sizes": size_items(results),
         "shifts": shifts,
         "distributions": answer_sections.distributions(results, given),
-        "probabilities": answer_sections.probabilities(results, given),
+        "probabilities": answer_sections.probabilities(results, given) + rare_items(results, given),
+        "envelopes": envelope_items(results, given),
         "comparisons": compared,
         "comparison_picture": comparison_picture,
         "posteriors": posteriors(results),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uqmsm.study.describing import schema
 from uqmsm.study.dumping import dump
 from uqmsm.study.loading import load, loads, study_file
-from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, Study, Until
+from uqmsm.study.parts import Ask, Band, Members, Refinement, RunSettings, SearchSize, Study, Until
 
 __all__ = [
     "Ask",
@@ -13,6 +13,7 @@ __all__ = [
     "Members",
     "Refinement",
     "RunSettings",
+    "SearchSize",
     "Study",
     "Until",
     "dump",

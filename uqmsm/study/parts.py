@@ -15,7 +15,12 @@ from uqmsm.quantity import Unit
 from uqmsm.stochastic import Operator
 from uqmsm.study.cluster import Cluster
 
-__all__ = ["Ask", "Band", "Composition", "Members", "Refinement", "RunSettings", "SizeAsk", "Study", "Until"]
+__all__ = [
+    "Ask", "Band", "Composition", "Members", "Method", "Refinement", "RunSettings", "SearchSize", "SizeAsk", "Study",
+    "Until",
+]  # fmt: skip
+
+Method = Literal["frequency", "form", "importance", "subset", "kriging"]
 
 FEWEST_ROWS = 8
 """Rows of a ledger (`attribute.FEWEST_ROWS`)."""
@@ -45,6 +50,11 @@ class Ask:
     below, above
         Threshold in the answer's unit (a text such as ``120 MPa`` in the file): the probability of falling below,
         or rising above, is answered too, or both. Its epistemic band needs `Members.band`.
+    method
+        How that probability is found. ``frequency`` counts the members of the design; the others ask for members of
+        their own, `Members.search` many, and find what is too rare to be counted: ``subset`` walks down in levels,
+        ``importance`` samples round the likeliest failure, ``kriging`` learns the border of failure, ``form`` takes it
+        for a plane.
     ledger
         Whether to ask where its scatter comes from; ``false`` for a quantity that hardly scatters.
     least, most
@@ -56,6 +66,7 @@ class Ask:
     unit: str | None = None
     below: float | None = None
     above: float | None = None
+    method: Method = "frequency"
     ledger: bool = True
     least: float | None = None
     most: float | None = None
@@ -120,6 +131,29 @@ class Band:
 
 
 @dataclass(frozen=True)
+class SearchSize:
+    """How many members a probability with a `method` other than ``frequency`` may ask for.
+
+    Parameters
+    ----------
+    draws
+        Draws of what is not known, each searched on its own; at least 8 give a band. A chain without epistemic sources
+        has one.
+    samples
+        Members: per level and draw for ``subset``, of the sample for ``importance``, at most for ``kriging``.
+    """
+
+    draws: int = 16
+    samples: int = 300
+
+    def __post_init__(self) -> None:
+        """Refuse a search that could find nothing."""
+        _demand(self.draws >= 1, f"draws = {self.draws} is no number of draws; write 16 (8 is the least for a band)")
+        _demand(self.draws <= 2**15, f"draws = {self.draws} is more than {2**15}, which have an address")
+        _demand(self.samples >= 50, f"samples = {self.samples} is too few to search with; write 50 or more")
+
+
+@dataclass(frozen=True)
 class Until:
     """A standard error that is wanted: while it is not reached, the run adds members, in rounds.
 
@@ -167,6 +201,8 @@ class Members:
         Independent rows; fewer than 8 give no ledger and are refused, fewer than 16 give no line with an interval.
     band
         Nested design for the epistemic band of a probability; none if not given.
+    search
+        Size of the searches for rare failure; 16 draws of 300 if not given.
     target_se
         Standard error wanted on every printed share; the study ends with exit code 4 when it is missed.
     until
@@ -181,6 +217,7 @@ class Members:
 
     rows: int = 32
     band: Band | None = None
+    search: SearchSize | None = None
     target_se: float = 0.05
     until: tuple[Until, ...] = ()
     at_most: int | None = None

@@ -12,7 +12,8 @@ from uqmsm.chain import Chain
 from uqmsm.errors import StudyError, UnitMismatch
 from uqmsm.quantity import conversion
 from uqmsm.study.operators import did_you_mean
-from uqmsm.study.parts import FEWEST_ROWS, INTERVAL_ROWS, Ask, Members, Refinement
+from uqmsm.study.parts import FEWEST_ROWS, INTERVAL_ROWS, Ask, Members, Method, Refinement
+from uqmsm.study.searching import search_fits, search_wanted
 from uqmsm.study.shapes import number
 from uqmsm.study.stages import Built
 from uqmsm.study.wording import problem_of, split
@@ -36,6 +37,7 @@ class Asked:
     unit: str | None = None
     below: float | str | None = None
     above: float | str | None = None
+    method: Method = "frequency"
     ledger: bool = True
     least: float | str | None = None
     most: float | str | None = None
@@ -78,6 +80,7 @@ def asks(door: Door, asked: list[tuple[int, Asked]], chain: Chain, members: Memb
     if members is not None and members.band is not None and not thresholds:
         advice = "Add below or above to an answer, or remove band."
         door.fault(("members", "band"), "a band of a probability, and no probability is asked for", advice=advice)
+    search_wanted(door, [one.method for _, one in asked], members)
     return tuple(found)
 
 
@@ -110,7 +113,8 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
     if least is not None and most is not None and not least < most:
         what = f"{one.answer} is said to lie between {least:g} and {most:g} {unit}, and nothing does"
         door.fault((*route, "least"), what, advice="Write the smaller as least, or remove one.")
-    found = Ask(one.answer, one.unit, below, above, one.ledger, least, most)
+    search_fits(door, position, one.answer, one.method, below is not None or above is not None, chain)
+    found = Ask(one.answer, one.unit, below, above, one.method, one.ledger, least, most)
     return found if len(door.problems) == before else None
 
 

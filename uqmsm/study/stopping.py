@@ -57,6 +57,9 @@ def _rule(door: Door, route: Route, one: Until, asked: Sequence[Ask], chain: Cha
     if one.of == "probability" and ask.below is None and ask.above is None:
         what = f"{one.answer} has no threshold, so no probability is answered"
         door.fault((*route, "of"), what, advice="Add below or above to it under ask.")
+    if one.of == "probability" and ask.method != "frequency":
+        what = f"until judges probabilities that are counted, and {one.answer} is searched by {ask.method}"
+        door.fault((*route, "of"), what, advice="Remove this item, and give its search more samples.")
     if one.of == "ledger":
         _ledger(door, route, one, ask, chain)
     share = one.of in {"probability", "ledger"}

@@ -21,7 +21,7 @@ from uqmsm.questions.reliability.frequency import (
     probability_band,
 )
 from uqmsm.questions.reliability.importance import importance
-from uqmsm.questions.reliability.kriging import kriging
+from uqmsm.questions.reliability.kriging import MOST_PLACED, kriging
 from uqmsm.questions.reliability.space import Points, Search, lockstep, solve
 from uqmsm.questions.reliability.subset import subset
 from uqmsm.questions.reliability.unknown import Unknown, over_unknown
@@ -29,6 +29,7 @@ from uqmsm.questions.reliability.unknown import Unknown, over_unknown
 __all__ = [
     "FEWEST_DRAWS",
     "FEWEST_INNER",
+    "MOST_PLACED",
     "Band",
     "Found",
     "Points",

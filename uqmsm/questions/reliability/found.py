@@ -31,6 +31,8 @@ class Found:
         Points asked for, and how many of them gave no margin.
     warnings
         What should be doubted, in words, each with what to do.
+    misled
+        Whether one of them says that the number is wrong, not that it may be.
     design
         Standard normal numbers of the likeliest failure found, shape (placed,), None where no failure was seen.
     rolled
@@ -47,6 +49,7 @@ class Found:
     warnings: tuple[str, ...] = ()
     design: Floats | None = None
     rolled: NDArray[np.int64] | None = None
+    misled: bool = False
 
     @property
     def beta(self) -> float:

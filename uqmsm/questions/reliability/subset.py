@@ -114,12 +114,17 @@ def subset(
     levels.put(float(failing.mean()), len(margins), _correlation(failing, chains))
     variation = levels.variation
     warnings += _doubts(levels, len(np.unique(line[failing])), variation)
+    elsewhere: tuple[str, ...] = ()
     if placed and levels.probability < 0.5:
-        warnings += yield from _elsewhere(rng, tally, points[np.flatnonzero(failing)], levels.probability, probes)
+        known = points[np.flatnonzero(failing)]
+        elsewhere = yield from _elsewhere(rng, tally, known, levels.probability, probes, fresh)
+    warnings += elsewhere
     low, high = interval(levels.probability, variation)
     p = levels.probability
     counts = (tally.evaluations, tally.failed)
-    return Found("subset", p, p * variation, low, high, *counts, warnings, tally.nearest, tally.nearest_rolled)
+    return Found(
+        "subset", p, p * variation, low, high, *counts, warnings, tally.nearest, tally.nearest_rolled, bool(elsewhere)
+    )
 
 
 def _walk(
@@ -164,7 +169,7 @@ def _correlation(inside: NDArray[np.bool_], chains: int) -> float:
 
 
 def _elsewhere(
-    rng: Random, tally: Tally, failing: Points, probability: float, probes: int
+    rng: Random, tally: Tally, failing: Points, probability: float, probes: int, fresh: int
 ) -> Generator[Points, Floats, tuple[str, ...]]:
     """Probe a sphere beyond the failure found; return a warning where failure lies far from it."""
     placed = failing.normal.shape[1]
@@ -172,7 +177,7 @@ def _elsewhere(
     axes = np.concatenate([np.eye(placed), -np.eye(placed)])
     around = rng.standard_normal((probes, placed))
     ways = np.concatenate([axes, around / np.linalg.norm(around, axis=1, keepdims=True)])
-    draw = failing.rolled[rng.integers(len(failing), size=len(ways))]
+    draw = np.tile(fresh + np.arange(len(ways))[:, None], (1, failing.rolled.shape[1]))
     margins = yield from tally.ask(Points(radius * ways, draw))
     norms = np.linalg.norm(failing.normal, axis=1, keepdims=True)
     nearest = (ways @ (failing.normal / np.maximum(norms, 1e-12)).T).max(axis=1)
