@@ -66,10 +66,10 @@ class Ask:
     unit: str | None = None
     below: float | None = None
     above: float | None = None
-    method: Method = "frequency"
     ledger: bool = True
     least: float | None = None
     most: float | None = None
+    method: Method = "frequency"
 
     @property
     def within(self) -> tuple[float, float]:
@@ -217,11 +217,11 @@ class Members:
 
     rows: int = 32
     band: Band | None = None
-    search: SearchSize | None = None
     target_se: float = 0.05
     until: tuple[Until, ...] = ()
     at_most: int | None = None
     budget: Annotated[float | None, Unit("s")] = None
+    search: SearchSize | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts and errors that make no sense."""

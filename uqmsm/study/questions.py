@@ -114,7 +114,7 @@ def _ask(door: Door, position: int, one: Asked, chain: Chain) -> Ask | None:
         what = f"{one.answer} is said to lie between {least:g} and {most:g} {unit}, and nothing does"
         door.fault((*route, "least"), what, advice="Write the smaller as least, or remove one.")
     search_fits(door, position, one.answer, one.method, below is not None or above is not None, chain)
-    found = Ask(one.answer, one.unit, below, above, one.method, one.ledger, least, most)
+    found = Ask(one.answer, one.unit, below, above, one.ledger, least, most, one.method)
     return found if len(door.problems) == before else None
 
 
