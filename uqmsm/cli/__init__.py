@@ -193,17 +193,18 @@ def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
 
     checked = _load(study, settings)
     chain, code = checked.chain, foreign_code(checked)
+    answers = [ask.answer for ask in checked.ask] + [size.answer for size in checked.sizes]
     kinds = [str(source.kind) for source in chain.sources]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
     if json:
         sources = [{"label": source.label, "kind": str(source.kind)} for source in chain.sources]
         about: dict[str, Any] = {"valid": True, "study": checked.title, "stages": chain.names, "sources": sources}
-        _json(about | {"answers": [ask.answer for ask in (*checked.ask, *checked.sizes)], "code": code})
+        _json(about | {"answers": answers, "code": code})
     else:
         click.echo(f"{checked.path} is sound: {checked.title}")
         click.echo(f"  stages   {' -> '.join(chain.names)}")
         click.echo(f"  sources  {len(kinds)}{f' ({counts})' if counts else ''}")
-        click.echo(f"  answers  {', '.join(ask.answer for ask in (*checked.ask, *checked.sizes))}")
+        click.echo(f"  answers  {', '.join(answers)}")
         click.echo(
             "\n".join(f"  {'' if row else 'code':<8} {line}" for row, line in enumerate(code or ["none of its own"]))
         )
