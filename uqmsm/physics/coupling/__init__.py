@@ -1,0 +1,1 @@
+"""Atoms and continuum in one problem: Cauchy-Born, quasicontinuum and its blended successors, Arlequin."""

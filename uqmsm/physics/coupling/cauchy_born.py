@@ -1,0 +1,121 @@
+"""The Cauchy-Born rule: the energy density, stress and tangent of a crystal whose atoms follow the deformation.
+
+W(F) = V(F R) / Omega with V the site energy and R the hops of the lattice; P = dW/dF, A = dP/dF.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from uqmsm.errors import Unstable
+from uqmsm.physics.coupling.interactions import Interaction, crystal_site
+from uqmsm.physics.coupling.lattice import Lattice
+
+__all__ = ["CauchyBorn", "Continuum", "Density", "Quadratic", "ground_state", "small_strain_moduli"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Density:
+    """Energy density W (m,), first Piola stress P (m, d, d) and tangent A (m, d, d, d, d), A_iJkL = dP_iJ/dF_kL."""
+
+    energy: Floats
+    stress: Floats
+    tangent: Floats
+
+
+class Continuum(Protocol):
+    """A hyperelastic continuum."""
+
+    def __call__(self, F: Floats) -> Density:
+        """Evaluate deformation gradients (m, d, d)."""
+
+
+@dataclass(frozen=True)
+class CauchyBorn:
+    """The continuum of a perfect crystal.
+
+    Parameters
+    ----------
+    interaction
+        Site energy.
+    lattice
+        Reference lattice.
+    """
+
+    interaction: Interaction
+    lattice: Lattice
+
+    def __call__(self, F: Floats) -> Density:
+        """Evaluate deformation gradients (m, d, d); energies per reference volume."""
+        hops, volume = self.lattice.hops, self.lattice.cell_volume
+        site = crystal_site(self.interaction, hops, F)
+        stress = np.einsum("mki,kJ->miJ", site.slope, hops)
+        fan = np.einsum("mki,kJ->miJ", site.fan, hops)
+        tangent = np.einsum("mkij,kJ,kL->miJjL", site.block, hops, hops, optimize=True)
+        tangent += site.bend[:, None, None, None, None] * fan[:, :, :, None, None] * fan[:, None, None]
+        return Density(site.energy / volume, stress / volume, tangent / volume)
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """A continuum expanded to second order around F0: what is known of a homogenised alloy.
+
+    Parameters
+    ----------
+    F0
+        (d, d).
+    energy, stress, tangent
+        W (), P (d, d), A (d, d, d, d) at F0.
+    """
+
+    F0: Floats
+    energy: float
+    stress: Floats
+    tangent: Floats
+
+    def __call__(self, F: Floats) -> Density:
+        """Evaluate deformation gradients (m, d, d)."""
+        H = F - self.F0
+        added = np.einsum("iJkL,mkL->miJ", self.tangent, H)
+        energy = self.energy + np.einsum("iJ,miJ->m", self.stress, H) + 0.5 * np.einsum("miJ,miJ->m", added, H)
+        return Density(energy, self.stress + added, np.broadcast_to(self.tangent, (len(F), *self.tangent.shape)))
+
+
+def ground_state(continuum: Continuum, dimension: int, *, start: float = 1.0, tolerance: float = 1e-13) -> Floats:
+    """Return the stretch F = s 1 (d, d) of least energy density, by Newton's method from s = `start`.
+
+    Raises
+    ------
+    Unstable
+        When no minimum is found within a fifth of the start.
+    """
+    s, one = start, np.eye(dimension)
+    for _ in range(60):
+        at = continuum(s * one[None])
+        slope = float(np.trace(at.stress[0]))
+        bend = float(np.einsum("iijj->", at.tangent[0]))
+        step = -slope / bend if bend > 0.0 else -np.sign(slope) * 0.01 * start
+        s += float(np.clip(step, -0.05 * start, 0.05 * start))
+        if not abs(s - start) < 0.2 * start:
+            break
+        if abs(step) < tolerance * start and bend > 0.0:
+            return s * one
+    raise Unstable(
+        f"the crystal has no energy minimum between stretches {0.8 * start:.3f} and {1.2 * start:.3f} (last {s:.4f}); "
+        "check its lattice parameter and its interaction"
+    )
+
+
+def small_strain_moduli(density: Density, F: ArrayLike) -> Floats:
+    """Return the elastic moduli C_ijkl (d, d, d, d) of one state without stress, per current volume.
+
+    C_ijkl = F_jJ F_lL A_iJkL / det F; under stress this is the tangent of the Cauchy stress only up to stress terms.
+    """
+    f = np.asarray(F, dtype=np.float64)
+    return np.asarray(np.einsum("iJkL,jJ,lL->ijkl", density.tangent[0], f, f) / np.linalg.det(f))

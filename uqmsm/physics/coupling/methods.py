@@ -1,0 +1,254 @@
+"""Coupled problems: one statement of atoms, continuum and blending, and the methods that join them.
+
+With the share beta of the continuum (0 atoms, 1 continuum), site energies V_i and the energy density W:
+
+- ``atomistic``: sum V_i, no continuum;
+- ``qce``, ``bqce``: E = sum (1 - beta_i) V_i + int beta W, sharp or blended. Ghost forces at the interface;
+- ``qc-gfc``, ``bgfc``: the same energy minus its own ghost force on the perfect far-field crystal, as a dead load:
+  exact there, still an energy (V. Shenoy et al., J. Mech. Phys. Solids 47, 611, 1999; C. Ortner and L. Zhang, SIAM J.
+  Sci. Comput. 38, A346, 2016). ``bgfc`` is the default;
+- ``qcf``, ``bqcf``: forces (1 - beta) F^atoms + beta F^continuum: no ghost force under any homogeneous strain, but no
+  energy either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags_array
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.coupling.blending import Profile, blending
+from uqmsm.physics.coupling.cauchy_born import Continuum
+from uqmsm.physics.coupling.energies import AtomSum, ElementSum, atom_sum, element_sum
+from uqmsm.physics.coupling.interactions import Interaction
+from uqmsm.physics.coupling.lattice import Lattice
+from uqmsm.physics.coupling.mesh import Mesh, graded, rate_of_grading
+
+__all__ = ["Coupled", "Method", "Problem", "couple", "pose"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+Method = Literal["atomistic", "qce", "qc-gfc", "qcf", "bqce", "bqcf", "bgfc"]
+SHARP = {"qce", "qc-gfc", "qcf"}
+CORRECTED = {"qc-gfc", "bgfc"}
+FORCES = {"qcf", "bqcf"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Atoms around a defect in a far field of continuum.
+
+    Attributes
+    ----------
+    mesh
+        Nodes and elements.
+    interaction
+        Site energy of the atoms.
+    continuum
+        Energy density of the elements.
+    blend
+        (n,) share of the continuum at every node.
+    far_field
+        (d, d) deformation gradient that boundary nodes are held at.
+    absent
+        (n,) vacancies; no atom, no degree of freedom.
+    fixed
+        (n,) nodes held at the far field.
+    kinds
+        (n,) kinds of the atoms, handed to the interaction; none where all are alike.
+    crystal
+        Interaction of the perfect crystal that ghost forces are measured on: in an alloy that of its average atom,
+        otherwise left out.
+    """
+
+    mesh: Mesh
+    interaction: Interaction
+    continuum: Continuum
+    blend: Floats
+    far_field: Floats
+    absent: Bools
+    fixed: Bools
+    kinds: Ints | None = None
+    crystal: Interaction | None = None
+
+    @property
+    def affine(self) -> Floats:
+        """Return positions (n, d) of the perfect crystal in the far field."""
+        return np.asarray(self.mesh.nodes @ self.far_field.T)
+
+    @property
+    def free(self) -> Bools:
+        """Return the nodes (n,) that are solved for."""
+        return ~self.fixed & ~self.absent
+
+    @property
+    def unknowns(self) -> int:
+        """Return the number of degrees of freedom."""
+        return int(self.free.sum()) * self.mesh.lattice.dimension
+
+    @property
+    def perfect(self) -> Problem:
+        """Return the same geometry without the defect, its atoms those of `crystal`."""
+        return replace(
+            self,
+            interaction=self.crystal or self.interaction,
+            absent=np.zeros_like(self.absent),
+            kinds=None,
+            crystal=None,
+        )
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """A problem joined by one method.
+
+    Attributes
+    ----------
+    method, problem
+        What was joined, and how.
+    atoms, elements
+        The parts of the energy.
+    atom_rows, element_rows
+        (n,) shares of the forces of both parts, for force-based methods; none for energies.
+    dead
+        (n, d) dead load that is subtracted from the gradient.
+    """
+
+    method: Method
+    problem: Problem
+    atoms: AtomSum
+    elements: ElementSum
+    atom_rows: Floats | None = None
+    element_rows: Floats | None = None
+    dead: Floats = field(default_factory=lambda: np.zeros(()))
+
+    @property
+    def conservative(self) -> bool:
+        """Say whether there is an energy."""
+        return self.atom_rows is None
+
+    def energy(self, y: Floats) -> float:
+        """Return the energy at positions y (n, d), the work of the dead load included.
+
+        Raises
+        ------
+        StudyError
+            For methods that have none.
+        """
+        if not self.conservative:
+            raise StudyError(f"{self.method} blends forces and has no energy; ask bgfc for one")
+        work = float(np.sum(self.dead * (y - self.problem.affine)))
+        return self.atoms.energy(y) + self.elements.energy(y) - work
+
+    def gradient(self, y: Floats) -> Floats:
+        """Return minus the forces (n, d) at positions y (n, d)."""
+        return self.derivatives(y)[0]
+
+    def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
+        """Return minus the forces (n, d) and their Jacobian (n d, n d)."""
+        (ga, ha), (gc, hc) = self.atoms.derivatives(y), self.elements.derivatives(y)
+        if self.atom_rows is None or self.element_rows is None:
+            return ga + gc - self.dead, ha + hc
+        d = y.shape[1]
+        rows = [diags_array(np.repeat(share, d)) for share in (self.atom_rows, self.element_rows)]
+        return self.atom_rows[:, None] * ga + self.element_rows[:, None] * gc, (rows[0] @ ha + rows[1] @ hc).tocsr()
+
+
+def couple(problem: Problem, method: Method = "bgfc") -> Coupled:
+    """Join atoms and continuum.
+
+    Raises
+    ------
+    StudyError
+        For an unknown method; when atoms interact with sites that are no nodes (the mesh is too coarse too early).
+    """
+    if method not in get_args(Method):
+        raise StudyError(f"method {method!r} is unknown; choose one of {', '.join(get_args(Method))}")
+    mesh, beta = problem.mesh, problem.blend
+    whole = beta[mesh.elements].mean(axis=1)
+    if method in FORCES:
+        near = mesh.lattice.neighbours(mesh.sites[beta < 1.0], mesh.sites)
+        needed = beta < 1.0
+        needed[near[near >= 0]] = True
+        atoms = _atoms(problem, needed.astype(np.float64))
+        elements = element_sum(mesh, np.ones(len(whole)), problem.continuum)
+        return Coupled(method, problem, atoms, elements, 1.0 - beta, beta)
+    weights = np.zeros_like(whole) if method == "atomistic" else np.where(whole > 1e-12, whole, 0.0)
+    atoms, elements = _atoms(problem, 1.0 - beta), element_sum(mesh, weights, problem.continuum)
+    found = Coupled(method, problem, atoms, elements)
+    if method not in CORRECTED:
+        return found
+    return replace(found, dead=couple(problem.perfect, "bqce").gradient(problem.affine))
+
+
+def _atoms(problem: Problem, weights: Floats) -> AtomSum:
+    mesh = problem.mesh
+    who = np.flatnonzero((weights != 0.0) & ~problem.absent)
+    if (mesh.lattice.neighbours(mesh.sites[who], mesh.sites) < 0).any():
+        raise StudyError(
+            f"atoms as far as {mesh.distance[who].max():.1f} layers out interact with sites that are not nodes; let "
+            f"the fine mesh reach {mesh.distance[who].max() + mesh.lattice.reach:.1f} layers"
+        )
+    return atom_sum(mesh, weights, problem.interaction, absent=problem.absent, kinds=problem.kinds)
+
+
+def pose(
+    lattice: Lattice,
+    interaction: Interaction,
+    continuum: Continuum,
+    far_field: Floats,
+    *,
+    method: Method = "bgfc",
+    core: int = 6,
+    width: int | None = None,
+    outer: float | None = None,
+    vacancies: Ints | None = None,
+    axis_half: float = 0.0,
+    profile: Profile = "least_bending",
+    alpha: float | None = None,
+) -> Problem:
+    """State the problem of a cluster of vacancies around the origin, with the geometry that suits the method.
+
+    Parameters
+    ----------
+    lattice, interaction, continuum, far_field
+        As in `Problem`.
+    method
+        Decides between a sharp interface and a blended one, and how many layers of atoms forces need.
+    core, width
+        Layers of pure atoms, and of the blending (default: as many).
+    outer
+        Layers to the boundary; default (core + width)^(1 + 2/d) + 10, where truncation and coarsening err alike. The
+        last layer of atoms that moves for ``atomistic``, which has no other radius.
+    vacancies
+        (v, d) sites in units of the primitive vectors; none: the perfect crystal.
+    axis_half
+        Half the length of a row along the first primitive vector around which layers are counted.
+    profile
+        Of the blending.
+    alpha
+        Grading of the mesh, h ~ r^alpha; default: the middle of the optimal interval, at most 1.5.
+    """
+    reach, d = lattice.reach, lattice.dimension
+    if method == "atomistic":
+        last = float(core if outer is None else outer)
+        mesh = graded(lattice, last + 2 * reach, last + 2 * reach, axis_half=axis_half)
+        blend, fixed = (mesh.distance > last + reach + 1e-9).astype(np.float64), mesh.distance > last + 1e-9
+    else:
+        wide = 0 if method in SHARP else core if width is None else width
+        fine = core + wide + (2 if method in FORCES else 1) * reach
+        far = (core + wide) ** (1.0 + 2.0 / d) + 10.0 if outer is None else outer
+        grading = min(1.5, sum(rate_of_grading(d)) / 2.0) if alpha is None else alpha
+        mesh = graded(lattice, fine, max(far, fine + 2), alpha=grading, axis_half=axis_half)
+        blend = blending(mesh, core, wide, "sharp" if method in SHARP else profile)
+        fixed = mesh.boundary.copy()
+    absent = np.zeros(len(mesh.sites), dtype=bool)
+    if vacancies is not None:
+        absent = (mesh.sites[:, None] == np.asarray(vacancies)[None]).all(axis=-1).any(axis=1)
+    return Problem(mesh, interaction, continuum, blend, np.asarray(far_field, dtype=np.float64), absent, fixed)
