@@ -205,6 +205,7 @@ def add_forces(
 def _add_point(rows: Floats, tangent: Floats, volume: float, felt: Ints, flux: Floats, local: Floats) -> None:
     """Add B^T D B of one point; the zeros of B, half or more of it, are skipped."""
     dofs = rows.shape[1]
+    entry = np.empty(6, dtype=np.int64)
     for a in felt:
         for i in range(dofs):
             flux[a, i] = 0.0
@@ -214,11 +215,21 @@ def _add_point(rows: Floats, tangent: Floats, volume: float, felt: Ints, flux: F
                 for i in range(dofs):
                     flux[a, i] += factor * rows[b, i]
     for i in range(dofs):
+        count = 0
         for a in felt:
-            factor = rows[a, i]
-            if factor != 0.0:
-                for j in range(dofs):
-                    local[i, j] += factor * flux[a, j]
+            if rows[a, i] != 0.0:
+                entry[count], count = a, count + 1
+        k = 0
+        while k + 3 <= count:  # three rows at once: most columns have just three entries
+            a, b, c = entry[k], entry[k + 1], entry[k + 2]
+            f, g, h = rows[a, i], rows[b, i], rows[c, i]
+            for j in range(dofs):
+                local[i, j] += f * flux[a, j] + g * flux[b, j] + h * flux[c, j]
+            k += 3
+        for m in range(k, count):
+            f = rows[entry[m], i]
+            for j in range(dofs):
+                local[i, j] += f * flux[entry[m], j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

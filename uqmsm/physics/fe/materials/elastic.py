@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
+from uqmsm.physics.fe.materials.solid import Response
 
-__all__ = ["IN_PLANE", "in_plane", "plane_stress", "plane_stress_each", "plane_voigt", "stress_of"]
+__all__ = ["IN_PLANE", "Elastic", "in_plane", "plane_stress", "plane_stress_each", "plane_voigt", "stress_of"]
 
 Floats = NDArray[np.float64]
 IN_PLANE = np.array([0, 1, 5])
@@ -95,3 +98,26 @@ def stress_of(strain: Floats, tangent_MPa: Floats) -> Floats:
 def plane_voigt(stress: Floats) -> Floats:
     """Return the stress (xx, yy, xy), (..., 3), of six Mandel components."""
     return np.asarray(stress[..., IN_PLANE] / _ROOT)
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """A linear elastic solid, one for all points or one for each.
+
+    Parameters
+    ----------
+    stiffness_MPa : ndarray, shape (6, 6) or (points, 6, 6)
+        Mandel; `uqmsm.physics.tensors.voigt_to_mandel` makes it of Voigt's.
+    """
+
+    stiffness_MPa: Floats
+    symmetric: bool = True
+
+    def virgin(self, points: int) -> None:
+        """Return nothing: an elastic solid does not remember."""
+
+    def respond(self, strain: Floats, memory: None, step_s: float) -> Response:
+        """See `uqmsm.physics.fe.materials.solid.Solid.respond`."""
+        tangent = self.stiffness_MPa.reshape(-1, 6, 6)
+        stress = np.einsum("pij,pj->pi", np.broadcast_to(tangent, (len(strain), 6, 6)), strain)
+        return Response(np.asarray(stress), tangent, None)
