@@ -14,7 +14,7 @@ from uqmsm.chain import Chain
 from uqmsm.errors import EnvironmentFault, UqmsmError
 from uqmsm.execution.backends import Backend, Finished
 from uqmsm.execution.calls import calls_of
-from uqmsm.execution.giving import bytes_given, bytes_made, giving
+from uqmsm.execution.giving import bytes_given, bytes_made, giving, heaviest_first
 from uqmsm.execution.journal import RunFolder
 from uqmsm.execution.limits import Limits
 from uqmsm.execution.notes import clear_notes, overtime, read_notes, write_straggler_limit
@@ -31,6 +31,7 @@ __all__ = ["Observer", "Partial", "execute"]
 
 DAMAGES = 3  # times that the same field's file may be damaged before the disk is not trusted any more
 PARTIAL_SECONDS = 2.0
+LAST = 16  # calls of a stage for each slot that go by weight, not by member: the end of a stage
 
 Partial = Callable[[Outcomes, NDArray[np.bool_]], None]
 
@@ -172,10 +173,12 @@ class _Run:
                 best = rank if best is None or rank[:2] < best[:2] else best
         if best is None:
             return False
-        _, _, name, ready = best
+        first, _, name, ready = best
         each = max(bytes_given(self.outcomes, name), bytes_made(self.outcomes, name))
         size = self.pace[name].size(len(ready), self.backend.slots, each)
-        self._submit(name, ready[:size])
+        if np.sum(~self.asked[name]) <= LAST * self.backend.slots:  # a heavy one last would keep one worker waiting
+            ready = heaviest_first(self.outcomes, name, ready)
+        self._submit(name, ready[:size], first)
         return True
 
     def _ready(self, name: str) -> NDArray[np.int64]:
@@ -211,7 +214,7 @@ class _Run:
         self.asked[name][rows] = True
         self._tell(name)
 
-    def _submit(self, name: str, rows: NDArray[np.int64]) -> str:
+    def _submit(self, name: str, rows: NDArray[np.int64], first: int | None = None) -> str:
         calls = self.outcomes[name].calls
         receives = giving(self.outcomes, name, rows)
         self.tickets += 1
@@ -233,7 +236,9 @@ class _Run:
         self.asked[name][rows] = True
         self.under_way[ticket] = (name, rows)
         self.pace[name].largest = max(self.pace[name].largest, len(rows))
-        self.backend.submit(ticket, run_task, task, urgency=-int(calls.first_member[rows[0]]))
+        self.backend.submit(
+            ticket, run_task, task, urgency=-int(calls.first_member[rows[0]] if first is None else first)
+        )
         return ticket
 
     def _watch(self, name: str, ticket: str) -> Watch:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from uqmsm.execution.outcomes import Outcomes
 from uqmsm.fields import Reference
 
-__all__ = ["Giving", "bytes_given", "bytes_made", "giving"]
+__all__ = ["Giving", "bytes_given", "bytes_made", "giving", "heaviest_first"]
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,11 @@ def bytes_made(outcomes: Outcomes, stage: str) -> int:
     """Return the bytes that one call of a stage gives, as far as it is known."""
     found = outcomes[stage]
     return sum(found.bytes_per_call(port.name) for port in found.ports)
+
+
+def heaviest_first(outcomes: Outcomes, stage: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return some calls of a stage, those first that receive most numbers: they take longest, as far as is known."""
+    calls, load = outcomes[stage].calls, np.zeros(len(rows), dtype=np.int64)
+    for join in outcomes.chain.joins[stage].values():
+        load += outcomes[join.stage].numbers(join.port, calls.parents[join.stage][rows])
+    return rows[np.argsort(-load, kind="stable")]

@@ -117,6 +117,10 @@ class StageOutcomes:
         shapes += [raw.shape[1:]] if raw is not None else []
         return tuple(np.max(shapes, axis=0).astype(int).tolist())
 
+    def numbers(self, port: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many numbers each of some finished calls gave at a port."""
+        return np.asarray(self._sizes[port][rows].prod(axis=1), dtype=np.int64)
+
     def sizes_taken(self, port: str, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Return the sizes of the outcomes of some calls where `taken` had to pad them, else None."""
         sizes = self._sizes[port][rows]

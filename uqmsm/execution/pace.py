@@ -44,6 +44,7 @@ class Pace:
         if self.seconds == 0:
             return 1
         least, longest = max(LEAST_SECONDS, FEED_SECONDS * slots), max(TASK_SECONDS, FEED_SECONDS * slots)
-        share = max(-(-ready // slots), int(least / self.seconds))
+        # half of an even share, so that calls of unequal cost can still be evened out by those after them
+        share = max(-(-ready // (2 * slots)), int(least / self.seconds))
         size = min(int(longest / self.seconds), share, GROWTH * max(1, self.largest))
         return max(1, min(size, TASK_BYTES // max(1, bytes_each)))
