@@ -11,7 +11,7 @@ from uqmsm.physics.alloy import configuration, sites
 from uqmsm.physics.atomistic.eam import evaluate
 from uqmsm.physics.atomistic.misfit import misfit_volumes
 from uqmsm.physics.atomistic.neighbours import half_list
-from uqmsm.physics.atomistic.paths import pass_between
+from uqmsm.physics.atomistic.paths import _descended, _way, lowest_curvatures, pass_between
 from uqmsm.physics.atomistic.relax import Crystal, relax
 from uqmsm.physics.atomistic.response import stiffen
 from uqmsm.physics.atomistic.splines import interpolate
@@ -87,18 +87,12 @@ def test_in_a_pure_metal_the_barrier_is_the_same_both_ways_and_the_saddle_has_on
     assert found.over.curvatures == pytest.approx([values[0], values[4]], rel=1e-4)
 
 
-def test_the_band_of_ase_finds_the_same_barrier(alloy):
+def ase_barrier(potential, crystal, ends, images, *, first_fmax=0.01):
+    """Return the highest energy (eV) of a climbing band of ASE between two states, and its ends'."""
     from ase import Atoms
     from ase.calculators.calculator import Calculator, all_changes
     from ase.mep import NEB
     from ase.optimize import FIRE
-
-    potential, rest = alloy
-    site, which = 10, 0
-    gap = vacancy(potential, rest, site, 0.0)
-    near, vectors = neighbours_of(rest, site)
-    found = jump(potential, rest, gap, int(near[which]), vectors[which])
-    crystal = gap.rest.crystal
 
     class Kernel(Calculator):
         implemented_properties = ("energy", "forces")
@@ -109,24 +103,65 @@ def test_the_band_of_ase_finds_the_same_barrier(alloy):
             seen = evaluate(potential, crystal.species, atoms.positions, crystal.cell, around)
             self.results = {"energy": seen.energy, "forces": seen.forces}
 
-    mover = int(near[which]) - int(near[which] > site)
-    ends = []
+    first, last = (Atoms("W" * len(at), at, cell=crystal.cell, pbc=True) for at in ends)
+    states = [first, *(first.copy() for _ in range(images)), last]
+    for state in states:
+        state.calc = Kernel()
+    band = NEB(states, climb=first_fmax <= 0.01, method="improvedtangent", k=1.0)
+    band.interpolate()
+    FIRE(band, logfile=None).run(fmax=first_fmax, steps=400)
+    if not band.climb:  # settled before it climbs: elsewhere it would slide into one valley
+        band.climb = True
+        FIRE(band, logfile=None).run(fmax=0.005, steps=1500)
+    energies = np.array([state.get_potential_energy() for state in states])
+    return energies.max(), energies[0], energies[-1]
+
+
+def both_ends(potential, crystal, site, mover, vector):
+    """Return positions at rest before and after an atom has jumped into the vacancy."""
+    found = []
     for moved in (False, True):
         positions = crystal.positions.copy()
         if moved:
-            positions[mover] -= vectors[which]
+            positions[mover - int(mover > site)] -= vector
         end = relax(potential, Crystal(crystal.species, positions, crystal.cell), cell_freedom="fixed")
-        ends.append(Atoms("W" * len(positions), end.crystal.positions, cell=crystal.cell, pbc=True))
-    images = [ends[0], *(ends[0].copy() for _ in range(5)), ends[1]]
-    for image in images:
-        image.calc = Kernel()
-    band = NEB(images, climb=True, method="improvedtangent", k=1.0)
-    band.interpolate()
-    FIRE(band, logfile=None).run(fmax=0.01, steps=400)
-    energies = np.array([image.get_potential_energy() for image in images])
-    assert energies.max() - energies[0] == pytest.approx(found.forth, abs=2e-3)
-    assert energies.max() - energies[-1] == pytest.approx(found.back, abs=2e-3)
+        found.append(end.crystal.positions)
+    return found
+
+
+def test_the_band_of_ase_finds_the_same_barrier(alloy):
+    potential, rest = alloy
+    site, which = 10, 0
+    gap = vacancy(potential, rest, site, 0.0)
+    near, vectors = neighbours_of(rest, site)
+    found = jump(potential, rest, gap, int(near[which]), vectors[which])
+    ends = both_ends(potential, gap.rest.crystal, site, int(near[which]), vectors[which])
+    top, first, last = ase_barrier(potential, gap.rest.crystal, ends, 5)
+    assert top - first == pytest.approx(found.forth, abs=2e-3)
+    assert top - last == pytest.approx(found.back, abs=2e-3)
     assert found.forth != pytest.approx(found.back, abs=0.02)  # negative control: it matters which way
+
+
+@pytest.mark.slow
+def test_bands_of_ase_confirm_both_saddles_where_a_basin_lies_between(alloy):
+    """From end to end ASE's band slides into one valley; from each end to the basin it finds both saddles."""
+    potential, rest = alloy
+    gap = vacancy(potential, rest, 35, 0.0)
+    near, vectors = neighbours_of(rest, 35)
+    crystal = gap.rest.crystal
+    ends = both_ends(potential, crystal, 35, int(near[5]), vectors[5])
+    way = _way(potential, crystal.species, crystal.cell, *ends, (5, 1e-5, 400), 4)
+    around = half_list(way[0].positions, crystal.cell, potential.cutoff, 0.3)
+    seen = evaluate(potential, crystal.species, way[0].positions, crystal.cell, around)
+    _, modes = lowest_curvatures(stiffen(potential, crystal.species, seen.bonds), len(crystal.species))
+    nudge = 0.05 * modes[0] / np.abs(modes[0]).max()
+    feet = [_descended(potential, crystal.species, crystal.cell, way[0].positions + sign * nudge) for sign in (-1, 1)]
+    basin = max(feet, key=lambda foot: min(np.abs(foot - end).max() for end in ends))
+    tops = [
+        ase_barrier(potential, crystal, pair, 9, first_fmax=0.1)[0] for pair in ((ends[0], basin), (basin, ends[1]))
+    ]
+    assert sorted(tops) == pytest.approx(sorted(one.energy for one in way), abs=1e-4)
+    assert max(tops) - gap.rest.energy == pytest.approx(1.1399, abs=1e-3)
 
 
 def test_where_a_basin_lies_on_the_way_the_highest_saddle_counts(alloy):

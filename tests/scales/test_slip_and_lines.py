@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from ladder_specimens import ALLOY, step, upto
 
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.physics.potential.zhou import published
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
-from uqmsm.scales.atomistic import Diffusion, EdgeDislocation, SlipCurve, Statics
+from uqmsm.scales.atomistic import Diffusion, EdgeDislocation, SlipCurve, Statics, Surface, Vacancy
 from uqmsm.stochastic import Kind
 
 COARSE = {"points": 2000}
@@ -88,6 +89,32 @@ def test_a_melt_diffuses_and_a_crystal_does_not():
     assert np.array_equal(found["squared_displacement"], again["squared_displacement"])
     short = step(Diffusion((600.0,), vacancies=2, steps=200, frames=20), element("Cu", (3, 3, 3), "fcc"), "diffusion")
     assert np.isfinite(short["diffusion_coefficient"]).all()
+
+
+def test_defects_are_told_in_the_form_that_a_member_has_drawn():
+    given, rivals = element("W", (4, 4, 4)), (Rival("finnis_sinclair_1984"),)
+    stages = {
+        name: (kind(**settings), kind(**settings, rivals=rivals))
+        for name, kind, settings in (
+            ("vacancy_formation_energy", Vacancy, {"environments": 1, **COARSE}),
+            ("surface_energy", Surface, {"side": 2.0, "height": 4.0, "cuts": 1, **COARSE}),
+            ("slip_barrier", SlipCurve, {"side": 1.0, "height": 4.0, "curves": 1, "steps": 6, **COARSE}),
+        )
+    }
+    mu = -8.90  # cohesive energy that Finnis and Sinclair fitted
+    for name, (plain, several) in stages.items():
+        assert several.inputs[-1].name == "potential_form"
+        learnt = step(plain, given, "one")[name]
+        assert step(several, given | {"potential_form": 0}, "one")[name] == learnt
+        known = given | {"potential_form": 1, "chemical_potentials": np.array([mu])}
+        other = step(several, known, "one")[name]
+        assert other != pytest.approx(learnt, rel=1e-3)
+        if name == "vacancy_formation_energy":
+            assert other == pytest.approx(3.63, abs=0.1)  # published of that potential
+        with pytest.raises(MemberFailed, match="none of our kernel"):
+            step(several, known | {"potential_form": 2}, "one")
+    words = Vacancy(rivals=(Rival("choi_2018"),)).consistent({"alloy": ALLOY})
+    assert any("its own engine" in one for one in words)
 
 
 def test_refusals_say_what_to_write():

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import lattice_of, member_potential, missing_elements, require_tables
+from uqmsm.scales.atomistic.specimen import (
+    foreign_forms,
+    form_port,
+    lattice_of,
+    member_potential,
+    missing_elements,
+    require_tables,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["EdgeDislocation"]
@@ -36,12 +44,16 @@ class EdgeDislocation:
     cutoff
         Of the potential; that of its published parameters when left out: state a larger one in fcc (6.6 for effective
         fcc elements).
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     radius: Annotated[float, Unit("angstrom")] = 40.0
     periods: int = 1
     points: int = 4000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no line."""
@@ -62,6 +74,7 @@ class EdgeDislocation:
             Port("potential_parameters", "1", ("element", "column")),
             Port("static_lattice_parameter", "angstrom"),
             *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+            *form_port(self.rivals),
         )
 
     @property
@@ -86,6 +99,7 @@ class EdgeDislocation:
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say which elements of the alloy the potential does not name."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -101,7 +115,7 @@ class EdgeDislocation:
         from uqmsm.physics.atomistic.dislocations import cylinder, edge_core
         from uqmsm.physics.tensors import cubic_stiffness
 
-        potential, _ = member_potential(given, self.points, self.cutoff)
+        potential, _ = member_potential(given, self.points, self.cutoff, self.rivals)
         a = float(given["static_lattice_parameter"])
         around = cylinder(lattice_of(given), a, self.radius, potential.cutoff, periods=self.periods)
         shares = counts(given["composition"], len(around.positions))

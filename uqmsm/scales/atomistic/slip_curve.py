@@ -10,8 +10,16 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import lattice_of, layered_specimen, missing_elements, require_tables
+from uqmsm.scales.atomistic.specimen import (
+    foreign_forms,
+    form_port,
+    lattice_of,
+    layered_specimen,
+    missing_elements,
+    require_tables,
+)
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
@@ -44,6 +52,9 @@ class SlipCurve:
         Points of the tables that each draw of the potential is written on.
     cutoff
         Of the potential; that of its published parameters when left out.
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     plane: Literal["110", "112", "111"] = "110"
@@ -53,6 +64,7 @@ class SlipCurve:
     steps: int = 10
     points: int = 10_000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what gives no curve."""
@@ -72,6 +84,7 @@ class SlipCurve:
             Port("atoms_per_cell", "1"),
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
+            *form_port(self.rivals),
         )
 
     @property
@@ -94,6 +107,7 @@ class SlipCurve:
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where alloy, potential and plane do not fit."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
         lattice = field_of(upstream, "composition", "lattice")
         if lattice is not None and (lattice, self.plane) not in _SLIPS:
             yield f"no slip is known on {self.plane} planes of {lattice}; write  plane: {_planes(lattice)}"
@@ -115,7 +129,9 @@ class SlipCurve:
         if (lattice, self.plane) not in _SLIPS:
             raise MemberFailed(f"no slip is known on {self.plane} planes of {lattice}; choose {_planes(lattice)}")
         vectors = plane_block(lattice, self.plane, self.side, self.height)
-        potential, stack = layered_specimen(given, self.points, self.cutoff, vectors, streams["environment"])
+        potential, stack = layered_specimen(
+            given, self.points, self.cutoff, vectors, streams["environment"], self.rivals
+        )
         slip, grid = slip_vector(lattice, self.plane, stack.lattice_parameter), np.linspace(0.0, 1.0, self.steps + 1)
         found = [
             fault_curve(potential, stack, int(below), slip, grid)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.physics.potential.engines import Rival
+from uqmsm.quantity import Port
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Operator
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from uqmsm.physics.atomistic.splines import Potential
 
 __all__ = [
+    "foreign_forms",
+    "form_port",
     "lattice_of",
     "layered_specimen",
     "member_potential",
@@ -70,22 +74,44 @@ def missing_elements(upstream: Mapping[str, Operator]) -> Iterable[str]:
         )
 
 
+def form_port(rivals: tuple[Rival, ...]) -> tuple[Port, ...]:
+    """Return the port that tells which form a member has drawn, where there are several."""
+    return (Port("potential_form", "1"),) if rivals else ()
+
+
+def foreign_forms(rivals: tuple[Rival, ...], upstream: Mapping[str, Operator]) -> Iterable[str]:
+    """Say which forms are not those of the potential, or run in an engine that has no second derivatives for us."""
+    law = getattr(field_of(upstream, "potential_form", "parameters"), "law", None)
+    if getattr(law, "rivals", rivals) != rivals:
+        theirs = ", ".join(rival.name for rival in getattr(law, "rivals", ()))
+        yield f"the potential has {theirs} beside the learnt form; name the same rivals here, word for word"
+    for rival in rivals:
+        if rival.calculator or rival.needs:
+            yield f"{rival.name!r} runs in its own engine, and defects need one of our kernel; leave it out of both"
+
+
 def lattice_of(given: Given) -> Literal["bcc", "fcc"]:
     """Return the lattice that has so many atoms per cell."""
     return "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
 
 
-def member_potential(given: Given, points: int, cutoff: float | None) -> tuple[Potential, float]:
+def member_potential(
+    given: Given, points: int, cutoff: float | None, rivals: tuple[Rival, ...] = ()
+) -> tuple[Potential, float]:
     """Return the member's potential, ready to evaluate, and the lattice parameter (A) of its average atom.
+
+    Where it has drawn one of the rivals, the lattice parameter is that of the learnt form: where to begin, no more.
 
     Raises
     ------
     Unstable
         When this draw of the potential has no crystal to start from.
+    MemberFailed
+        When its form is none of our kernel.
     """
     from uqmsm.physics.atomistic.splines import interpolate
     from uqmsm.physics.potential.average_atom import average_atom
-    from uqmsm.physics.potential.tabulated import tabulate
+    from uqmsm.physics.potential.tabulated import Tables, tabulate
     from uqmsm.physics.potential.zhou import Zhou
 
     symbols, rows = potential_rows(given)
@@ -93,16 +119,23 @@ def member_potential(given: Given, points: int, cutoff: float | None) -> tuple[P
     start = float(average_atom(zhou.values, given["composition"], lattice_of(given)).lattice_parameter)
     if not np.isfinite(start):
         raise Unstable("this draw of the potential has no average-atom crystal to start from")
-    tables = tabulate(zhou, points_r=points, points_rho=points, cutoff_angstrom=cutoff)
-    return interpolate(tables), start
+    form = int(given["potential_form"]) if rivals else 0
+    if form == 0:
+        return interpolate(tabulate(zhou, points_r=points, points_rho=points, cutoff_angstrom=cutoff)), start
+    engine = rivals[form - 1].engine(symbols) if form <= len(rivals) else None
+    if not isinstance(engine, Tables):
+        raise MemberFailed(f"form {form} of the potential is none of our kernel; name rivals of tables here")
+    return interpolate(engine), start
 
 
-def resting_specimen(given: Given, points: int, cutoff: float | None) -> tuple[Potential, Relaxed]:
+def resting_specimen(
+    given: Given, points: int, cutoff: float | None, rivals: tuple[Rival, ...] = ()
+) -> tuple[Potential, Relaxed]:
     """Return the member's potential and the alloy's specimen at rest in it."""
     from uqmsm.physics.alloy import sites
     from uqmsm.physics.atomistic.relax import Crystal, relax
 
-    potential, start = member_potential(given, points, cutoff)
+    potential, start = member_potential(given, points, cutoff, rivals)
     cell = start * np.asarray(given["cell_vectors"], dtype=np.float64)
     species = np.ascontiguousarray(given["species"], dtype=np.int64)
     positions = sites(lattice_of(given), given["cell_vectors"]) @ cell
@@ -110,13 +143,18 @@ def resting_specimen(given: Given, points: int, cutoff: float | None) -> tuple[P
 
 
 def layered_specimen(
-    given: Given, points: int, cutoff: float | None, vectors: NDArray[np.float64], rng: np.random.Generator
+    given: Given,
+    points: int,
+    cutoff: float | None,
+    vectors: NDArray[np.float64],
+    rng: np.random.Generator,
+    rivals: tuple[Rival, ...] = (),
 ) -> tuple[Potential, Layered]:
     """Return the member's potential and a fresh random arrangement of the alloy, at rest, in a block across a plane."""
     from uqmsm.physics.alloy import configuration, sites
     from uqmsm.physics.atomistic.layers import stacked
 
-    potential, start = member_potential(given, points, cutoff)
+    potential, start = member_potential(given, points, cutoff, rivals)
     lattice = lattice_of(given)
     species = configuration(given["composition"], vectors, lattice, rng)
     return potential, stacked(potential, species, sites(lattice, vectors), vectors, start)

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import lattice_of, layered_specimen, missing_elements, require_tables
+from uqmsm.scales.atomistic.specimen import (
+    foreign_forms,
+    form_port,
+    lattice_of,
+    layered_specimen,
+    missing_elements,
+    require_tables,
+)
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
@@ -37,6 +45,9 @@ class StackingFault:
     cutoff
         Of the potential; that of its published parameters when left out, which passes through the fifth shell of fcc:
         state a larger one (6.6 for effective fcc elements).
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     side: float = 3.0
@@ -44,6 +55,7 @@ class StackingFault:
     curves: int = 1
     points: int = 10_000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse blocks in which a fault feels itself."""
@@ -63,6 +75,7 @@ class StackingFault:
             Port("atoms_per_cell", "1"),
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
+            *form_port(self.rivals),
         )
 
     @property
@@ -86,6 +99,7 @@ class StackingFault:
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where alloy and potential do not fit."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
         if field_of(upstream, "composition", "lattice") == "bcc":
             yield "a bcc crystal has no intrinsic stacking fault; write  lattice: fcc  in the alloy or leave this out"
 
@@ -105,7 +119,9 @@ class StackingFault:
         if lattice_of(given) != "fcc":
             raise MemberFailed("a bcc crystal has no intrinsic stacking fault; give this stage an fcc alloy")
         vectors = plane_block("fcc", "111", self.side, self.layers / np.sqrt(3.0))
-        potential, stack = layered_specimen(given, self.points, self.cutoff, vectors, streams["environment"])
+        potential, stack = layered_specimen(
+            given, self.points, self.cutoff, vectors, streams["environment"], self.rivals
+        )
         faults = intrinsic_faults(potential, stack, np.arange(stack.layers))
         slip = slip_vector("fcc", "111", stack.lattice_parameter)
         # up to the fault and a little beyond, so that the cubic through the points knows its slope there

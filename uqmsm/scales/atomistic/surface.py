@@ -10,8 +10,16 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import lattice_of, layered_specimen, missing_elements, require_tables
+from uqmsm.scales.atomistic.specimen import (
+    foreign_forms,
+    form_port,
+    lattice_of,
+    layered_specimen,
+    missing_elements,
+    require_tables,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["Surface"]
@@ -36,6 +44,9 @@ class Surface:
         Points of the tables that each draw of the potential is written on.
     cutoff
         Of the potential; that of its published parameters when left out.
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     plane: Literal["100", "110", "111"] = "110"
@@ -44,6 +55,7 @@ class Surface:
     cuts: int = 4
     points: int = 10_000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what gives no surface."""
@@ -63,6 +75,7 @@ class Surface:
             Port("atoms_per_cell", "1"),
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
+            *form_port(self.rivals),
         )
 
     @property
@@ -84,6 +97,7 @@ class Surface:
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say which elements of the alloy the potential does not name."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
@@ -95,7 +109,9 @@ class Surface:
         from uqmsm.physics.atomistic.surfaces import surface_energies
 
         vectors = plane_block(lattice_of(given), self.plane, self.side, self.height)
-        potential, stack = layered_specimen(given, self.points, self.cutoff, vectors, streams["environment"])
+        potential, stack = layered_specimen(
+            given, self.points, self.cutoff, vectors, streams["environment"], self.rivals
+        )
         where = np.linspace(0, stack.layers, self.cuts, endpoint=False).astype(np.int64)
         found = surface_energies(potential, stack, where)
         return {

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import missing_elements, require_tables, resting_specimen
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, missing_elements, require_tables, resting_specimen
 from uqmsm.scales.upstream import atoms_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
@@ -34,12 +35,16 @@ class Vacancy:
         Points of the tables that each draw of the potential is written on.
     cutoff
         Of the potential; that of its published parameters when left out.
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     environments: int = 4
     images: int = 5
     points: int = 10_000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what gives no vacancy."""
@@ -61,6 +66,7 @@ class Vacancy:
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
             Port("chemical_potentials", "eV", ("element",)),
+            *form_port(self.rivals),
         )
 
     @property
@@ -87,6 +93,7 @@ class Vacancy:
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say which elements of the alloy the potential does not name."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -101,7 +108,7 @@ class Vacancy:
         """Visit the environments of one specimen."""
         from uqmsm.physics.atomistic.vacancies import jump, neighbours_of, vacancy
 
-        potential, rest = resting_specimen(given, self.points, self.cutoff)
+        potential, rest = resting_specimen(given, self.points, self.cutoff, self.rivals)
         species, numbers = rest.crystal.species, np.asarray(given["elements"])
         block = rest.stiffness.affine()[0]
         found = []
