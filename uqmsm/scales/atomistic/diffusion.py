@@ -118,7 +118,7 @@ class Diffusion:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
-        return 4e-6 * (atoms_of(upstream, 256) + 60) * 1.4 * self.steps * len(self.temperatures)
+        return 2e-6 * (atoms_of(upstream, 256) + 60) * 1.4 * self.steps * len(self.temperatures)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Warm one specimen, with atoms taken out, from temperature to temperature."""

@@ -129,7 +129,7 @@ class MolecularDynamics:
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
         atoms = atoms_of(upstream, 256)
-        return 4e-6 * (atoms + 60) * 2.67 * self.steps * len(self.temperatures)
+        return 2e-6 * (atoms + 60) * 2.67 * self.steps * len(self.temperatures)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Warm one specimen from temperature to temperature."""
