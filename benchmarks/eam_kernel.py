@@ -2,7 +2,7 @@
 
     python benchmarks/eam_kernel.py [--style eam/alloy]
 
-The style of the goal copies its tables (here 10 000 points of four elements, 9 MB) at every evaluation; plain `eam/alloy`
+The style of the goal copies its tables (here 10 000 points of four elements, 9 MB) at every evaluation; the plain style
 does not, and is the faster rival here.
 
 Three races. In the first two both keep a neighbour list with 1 A of skin from before the clock starts and nothing
