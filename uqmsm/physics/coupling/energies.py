@@ -18,7 +18,7 @@ from uqmsm.physics.coupling.cauchy_born import Continuum
 from uqmsm.physics.coupling.interactions import Interaction
 from uqmsm.physics.coupling.mesh import Mesh
 
-__all__ = ["AtomSum", "ElementSum", "EnergySum", "atom_sum", "element_sum"]
+__all__ = ["AtomSum", "ElementSum", "EnergySum", "atom_sum", "block_diagonal", "bond_matrix", "element_sum"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,7 +35,7 @@ class EnergySum(Protocol):
         """Return the gradient (n, d) and the Hessian (n d, n d) at positions y (n, d)."""
 
 
-def _blocks(values: Floats) -> bsr_matrix:
+def block_diagonal(values: Floats) -> bsr_matrix:
     """Return the block-diagonal matrix of blocks (p, b, b)."""
     p, b = values.shape[:2]
     return bsr_matrix((values, np.arange(p), np.arange(p + 1)), shape=(p * b, p * b))
@@ -88,7 +88,9 @@ class AtomSum:
         w, turned = self.weights, self.bonds.T.tocsr()
         gradient = (turned @ (w[:, None, None] * site.slope).ravel()).reshape(y.shape)
         d = y.shape[1]
-        hessian = turned @ (_blocks((w[:, None, None, None] * site.block).reshape(-1, d, d)).tocsr() @ self.bonds)
+        hessian = turned @ (
+            block_diagonal((w[:, None, None, None] * site.block).reshape(-1, d, d)).tocsr() @ self.bonds
+        )
         if site.bend.any():
             p = len(w)
             per = site.fan[0].size
@@ -163,6 +165,11 @@ class ElementSum:
         """Return the energy at positions y (n, d)."""
         return float(self.weights @ self.continuum(self.gradients(y)).energy)
 
+    def gradient(self, y: Floats) -> Floats:
+        """Return the gradient (n, d)."""
+        stress = self.weights[:, None, None] * self.continuum(self.gradients(y)).stress
+        return np.asarray((self.deformation.T @ stress.ravel()).reshape(y.shape))
+
     def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
         """Return the gradient (n, d) and the Hessian (n d, n d) at positions y (n, d)."""
         d = y.shape[1]
@@ -170,7 +177,7 @@ class ElementSum:
         turned = self.deformation.T.tocsr()
         gradient = (turned @ (self.weights[:, None, None] * at.stress).ravel()).reshape(y.shape)
         tangent = (self.weights[:, None, None, None, None] * at.tangent).reshape(-1, d * d, d * d)
-        return gradient, (turned @ (_blocks(tangent).tocsr() @ self.deformation)).tocsr()
+        return gradient, (turned @ (block_diagonal(tangent).tocsr() @ self.deformation)).tocsr()
 
 
 def element_sum(mesh: Mesh, weights: Floats, continuum: Continuum) -> ElementSum:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
 
-__all__ = ["Lattice", "chain", "cubic", "lattice_points", "triangular"]
+__all__ = ["Lattice", "chain", "cubic", "lattice_points", "row_distance", "triangular"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -12,7 +12,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.equilibrium import Rest
 from uqmsm.physics.coupling.methods import Coupled
 
-__all__ = ["Rate", "fitted_rate", "ghost_force", "strain_error", "unknowns_at"]
+__all__ = ["Rate", "StrainError", "fitted_rate", "ghost_force", "strain_error", "strain_error_at_nodes", "unknowns_at"]
 
 Floats = NDArray[np.float64]
 
@@ -39,8 +39,13 @@ def strain_error(rest: Rest, reference: Rest) -> StrainError:
     theirs, ours = reference.coupled.problem, rest.coupled.problem
     if not np.array_equal(theirs.far_field, ours.far_field) or theirs.absent.sum() != ours.absent.sum():
         raise StudyError("the two solutions belong to different problems: far fields or vacancies differ")
+    return strain_error_at_nodes(ours.mesh.interpolation(theirs.mesh.nodes) @ rest.displacement, reference)
+
+
+def strain_error_at_nodes(guess: Floats, reference: Rest) -> StrainError:
+    """Compare displacements (n, d) at the nodes of the reference with its own (see `strain_error`)."""
+    theirs = reference.coupled.problem
     mesh = theirs.mesh
-    guess = ours.mesh.interpolation(mesh.nodes) @ rest.displacement
     whole = ~theirs.absent[mesh.elements].any(axis=1)
 
     def strains(u: Floats) -> Floats:

@@ -148,7 +148,10 @@ class Coupled:
 
     def gradient(self, y: Floats) -> Floats:
         """Return minus the forces (n, d) at positions y (n, d)."""
-        return self.derivatives(y)[0]
+        ga, gc = self.atoms.gradient(y), self.elements.gradient(y)
+        if self.atom_rows is None or self.element_rows is None:
+            return np.asarray(ga + gc - self.dead)
+        return np.asarray(self.atom_rows[:, None] * ga + self.element_rows[:, None] * gc)
 
     def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
         """Return minus the forces (n, d) and their Jacobian (n d, n d)."""

@@ -1,0 +1,168 @@
+"""Errors of coupled methods against their unknowns: vacancy and micro-crack in the triangular lattice, in one table.
+
+The problems are those of a published set of benchmarks (C. Ortner and L. Zhang, SIAM J. Sci. Comput. 38, A346, 2016,
+and the open results of AC2D, github.com/YangshuaiWang/AC2D): embedded atoms with nearest neighbours, a row of n
+vacancies, pulled and sheared by a few per cent. Errors are relative, of displacement gradients in the mean square,
+against a corrected solution with a core of 64 layers. Published errors stand beside ours, interpolated at our sizes;
+meshes and outer radii differ. Nothing here is timed but processor seconds of one solve.
+
+``python benchmarks/coupling.py [--quick] [--picture docs/coupling.svg]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from uqmsm.physics.coupling.cauchy_born import CauchyBorn, ground_state
+from uqmsm.physics.coupling.equilibrium import solve
+from uqmsm.physics.coupling.interactions import toy_eam
+from uqmsm.physics.coupling.lattice import triangular
+from uqmsm.physics.coupling.measure import fitted_rate, strain_error, unknowns_at
+from uqmsm.physics.coupling.methods import couple, pose
+
+METHODS = ("atomistic", "qce", "bqce", "qc-gfc", "qcf", "bqcf", "bgfc")
+CORES = (3, 4, 6, 8, 11, 16, 22)
+ATOMS = (9, 12, 17, 23, 33, 46, 65, 92, 130, 140)
+LATTICE = triangular()
+# published relative errors and numbers of nodes (AC2D, commit b35e7b8); where only the ends are known, nodes go
+# geometrically between them
+PUBLISHED = {
+    (1, "atomistic"): ((270, 12870), (0.1711, 0.1248, 0.0860, 0.0626, 0.0432, 0.0308, 0.0218)),
+    (1, "qce"): ((132, 4686), (0.2150, 0.2042, 0.2022, 0.2072, 0.2089, 0.2078, 0.2106)),
+    (1, "bqce"): ((264, 16776), (0.1037, 0.0785, 0.0512, 0.0375, 0.0267, 0.0183, 0.0136)),
+    (5, "atomistic"): ((342, 13390), (0.4266, 0.3228, 0.2270, 0.1667, 0.1154, 0.0825, 0.0582)),
+    (5, "qce"): ((228, 9302), (0.2359, 0.1683, 0.0982, 0.0659, 0.0456, 0.0355, 0.0326, 0.0314)),
+    (5, "bqce"): ((428, 33260), (0.2188, 0.1557, 0.0858, 0.0531, 0.0299, 0.0151, 0.0088, 0.0057)),
+}
+
+
+class Problem:
+    """A row of n vacancies under a macroscopic deformation, and its reference solution."""
+
+    def __init__(self, n, strength, pull, core):
+        self.n, half = n, (n - 1) // 2
+        self.atom = toy_eam(strength=strength)
+        self.crystal = CauchyBorn(self.atom, LATTICE)
+        self.far = np.asarray(pull) @ ground_state(self.crystal, 2)
+        row = np.stack([np.arange(-half, half + 1), np.zeros(n, int)], axis=1)
+        self.settings = {"vacancies": row, "axis_half": half}
+        self.reference, _, _ = self.solve("qc-gfc", core, outer=core**2 + 10, alpha=1.4)
+
+    def solve(self, method, core, **more):
+        posed = pose(LATTICE, self.atom, self.crystal, self.far, method=method, core=core, **self.settings, **more)
+        start = time.process_time()
+        rest = solve(couple(posed, method))
+        return rest, posed.unknowns // 2, time.process_time() - start
+
+
+def table(problem, cores, atoms):
+    """Return (nodes, errors) of every method, printed as they come."""
+    found = {}
+    print(
+        f"\n{problem.n} vacancies in a row; reference of {problem.reference.coupled.problem.unknowns // 2} free nodes"
+    )
+    print(
+        f"{'method':10} {'slope':>7} {'95 % interval':>16} {'decades':>7} {'at 1 %':>7}   nodes: mean-square error (s)"
+    )
+    for method in METHODS:
+        nodes, errors, words = [], [], []
+        for core in atoms if method == "atomistic" else cores:
+            rest, size, seconds = problem.solve(method, core)
+            error = strain_error(rest, problem.reference).mean_square
+            nodes.append(size)
+            errors.append(error)
+            words.append(f"{size}: {error:.4f} ({seconds:.1f})")
+        rate = fitted_rate(nodes, errors)
+        reached = f"{unknowns_at(0.01, nodes, errors):7.0f}" if min(errors) < 0.02 else "  never"
+        print(
+            f"{method:10} {rate.slope:7.2f} [{rate.low:6.2f}, {rate.high:6.2f}] {rate.decades:7.2f} {reached}   "
+            + "  ".join(words),
+            flush=True,
+        )
+        found[method] = np.array(nodes), np.array(errors)
+    return found
+
+
+def beside_published(n, found):
+    """Print the ratio of our errors to the published ones at our sizes inside the published range."""
+    for (row, method), (ends, errors) in PUBLISHED.items():
+        if row != n:
+            continue
+        theirs = np.geomspace(*ends, len(errors))
+        nodes, ours = found[method]
+        inside = (nodes >= ends[0]) & (nodes <= ends[1])
+        there = np.exp(np.interp(np.log(nodes[inside]), np.log(theirs), np.log(errors)))
+        print(f"  {method:10} our error / published: {np.round(ours[inside] / there, 2)}")
+
+
+def savings(found, errors=(0.1, 0.05, 0.03, 0.02, 0.01)):
+    """Print and return how many times fewer nodes a method needs than atoms alone, at some errors."""
+    ratios = {}
+    print("  nodes of atoms alone over nodes of the method, at errors of", errors)
+    for method, (nodes, wrong) in found.items():
+        if method == "atomistic":
+            continue
+        ratios[method] = [
+            unknowns_at(e, *found["atomistic"]) / unknowns_at(e, nodes, wrong)
+            if wrong.min() <= e <= wrong.max()
+            else np.nan
+            for e in errors
+        ]
+        print(f"  {method:10}", " ".join(f"{ratio:6.1f}" for ratio in ratios[method]))
+    return np.array(errors), ratios
+
+
+def picture(path, panels):
+    """Draw errors and savings."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "uqmsm"
+    colours = dict(
+        zip(METHODS, ("#444444", "#b2182b", "#ef8a62", "#80b1d3", "#4daf4a", "#984ea3", "#08519c"), strict=True)
+    )
+    figure, axes = plt.subplots(1, 1 + len(panels), figsize=(4.2 * (1 + len(panels)), 3.9), layout="constrained")
+    for axis, (n, found, _) in zip(axes, panels, strict=False):
+        for method, (nodes, errors) in found.items():
+            axis.loglog(
+                nodes, errors, "o-", ms=3.5, lw=2 if method == "bgfc" else 1.2, color=colours[method], label=method
+            )
+        axis.set(
+            xlabel="free nodes", ylabel="relative error of strains", title="vacancy" if n == 1 else f"{n} vacancies"
+        )
+        axis.axhline(0.01, color="0.8", lw=0.8, zorder=0)
+    axes[0].legend(fontsize=8, frameon=False)
+    errors, ratios = panels[0][2]
+    for method, ratio in ratios.items():
+        axes[-1].loglog(errors, ratio, "o-", ms=3.5, color=colours[method], lw=2 if method == "bgfc" else 1.2)
+    axes[-1].axhline(20, color="0.8", lw=0.8, zorder=0)
+    axes[-1].invert_xaxis()
+    axes[-1].set(
+        xlabel="relative error of strains", ylabel="atoms alone / coupled (nodes)", title="what coupling saves"
+    )
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small cores and a small reference")
+    parser.add_argument("--picture", help="where to draw")
+    options = parser.parse_args()
+    cores, atoms, core = (CORES[:4], ATOMS[:4], 30) if options.quick else (CORES, ATOMS, 64)
+    panels = []
+    for n, strength, pull in ((1, 10.0, [[1, 0.02], [0, 1.03]]), (5, 20.0, [[1, 0.02], [0, 1.02]])):
+        problem = Problem(n, strength, pull, core)
+        found = table(problem, cores, atoms if n == 1 else atoms[:-2])
+        beside_published(n, found)
+        panels.append((n, found, savings(found)))
+    if options.picture:
+        picture(options.picture, panels)
+
+
+if __name__ == "__main__":
+    main()
