@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.phasefield.spectral import Basis
-from uqmsm.physics.phasefield.spectral_kernels import gradient_squared, polynomial, transfer
+from uqmsm.physics.phasefield.spectral_kernels import polynomial, transfer
 
 __all__ = ["LocalEnergy", "PhaseFlow", "double_well"]
 
@@ -144,5 +144,5 @@ class PhaseFlow:
             slope -= self.source(time) / self.mobility  # conserved flows have no source: see tests of mass
         change = self.basis.forward(slope)
         pairs = spectra.view(np.float64).reshape(spectra.size, -1)
-        transfer(change.view(np.float64).reshape(spectra.size, -1), pairs, factor, self.stabilisation)
-        return change, local + gradient_squared(pairs, weights)
+        parts = change.view(np.float64).reshape(spectra.size, -1)
+        return change, local + transfer(parts, pairs, factor, self.stabilisation, weights)

@@ -14,13 +14,13 @@ from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["FEW", "SLOTS", "gather", "gather_few"]
+__all__ = ["FEW", "SLOTS", "across", "address", "gather", "keep", "laplacian_sums", "load", "splat"]
 
 SLOTS = 8
 FEW = 4
 
 
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+def splat(builder: Any, scalar: Any, lanes: int) -> Any:
     """Copy a scalar into all lanes."""
     vector = ir.VectorType(scalar.type, lanes)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
@@ -28,59 +28,78 @@ def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), mask)
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
+def address(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
     """Return the address of the first slot of one row of a C-contiguous ``(voxels, SLOTS)`` array."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [builder.mul(row, ir.Constant(ir.IntType(64), SLOTS))])
 
 
-def _load(builder: Any, address: Any, lanes: int) -> Any:
+def load(builder: Any, address: Any, lanes: int) -> Any:
     """Load the first slots of a row at once."""
     kind = ir.VectorType(address.type.pointee, lanes)
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=4)
 
 
-def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, lanes: int) -> Any:
-    """Write the instructions that look at the first `lanes` slots of the voxel and of each neighbour."""
-    ids, values, _, _, sums = kinds
-    own_ids, own_values, own, around, target = arguments
+def laplacian_sums(
+    context: Any, builder: Any, ids: tuple[Any, Any], values: tuple[Any, Any], places: tuple[Any, Any], lanes: int
+) -> tuple[Any, Any, Any]:
+    """Write the instructions that look at the first `lanes` slots of a voxel and of each neighbour.
+
+    `ids` and `values` are pairs of a numba type and an array, `places` the voxel and the tuple of its neighbours.
+    Return the grains of the voxel and their sums over the neighbours, both vectors, and the scalar that is missed.
+    """
+    own, around = places
     double, wide = ir.VectorType(ir.DoubleType(), lanes), ir.IntType(32 * lanes)
     zero, nothing = ir.Constant(double, [0.0] * lanes), ir.Constant(ir.DoubleType(), 0.0)
-    mine = _load(builder, _address(context, builder, ids, own_ids, own), lanes)
+    mine = load(builder, address(context, builder, *ids, own), lanes)
     rows, total, other = [], zero, ir.Constant(mine.type, [0] * lanes)
     for neighbour in cgutils.unpack_tuple(builder, around):
-        names = _address(context, builder, ids, own_ids, neighbour)
-        held = _address(context, builder, values, own_values, neighbour)
+        names = address(context, builder, *ids, neighbour)
+        held = address(context, builder, *values, neighbour)
         rows.append((names, held))
-        total = builder.fadd(total, _load(builder, held, lanes))
-        other = builder.or_(other, builder.xor(mine, _load(builder, names, lanes)))
-    out = builder.bitcast(context.make_array(sums)(context, builder, target).data, double.as_pointer())
-    missed = cgutils.alloca_once_value(builder, nothing)
+        total = builder.fadd(total, load(builder, held, lanes))
+        other = builder.or_(other, builder.xor(mine, load(builder, names, lanes)))
+    sums, missed = cgutils.alloca_once_value(builder, total), cgutils.alloca_once_value(builder, nothing)
+    builder.store(total, sums)
+    builder.store(nothing, missed)
     alike = builder.icmp_unsigned("==", builder.bitcast(other, wide), ir.Constant(wide, 0))
-    with builder.if_else(alike, likely=True) as (same_slots, search):
-        with same_slots:
-            builder.store(total, out, align=8)
-        with search:
-            found = _search(builder, mine, rows, lanes)
-            builder.store(found, out, align=8)
-            builder.store(_across(builder, builder.fsub(total, found), lanes), missed)
-    return builder.load(missed)
+    with builder.if_then(builder.not_(alike)):
+        found = _search(builder, mine, rows, lanes)
+        builder.store(found, sums)
+        builder.store(across(builder, builder.fsub(total, found), lanes), missed)
+    return mine, builder.load(sums), builder.load(missed)
+
+
+def keep(context: Any, builder: Any, kind: Any, array: Any, vector: Any, row: Any = None) -> None:
+    """Store a vector at the start of a C-contiguous array, or of one of its rows of eight."""
+    row = ir.Constant(ir.IntType(64), 0) if row is None else row
+    target = address(context, builder, kind, array, row)
+    builder.store(vector, builder.bitcast(target, vector.type.as_pointer()), align=4)
 
 
 def _search(builder: Any, mine: Any, rows: Any, lanes: int) -> Any:
-    """Compare each slot of each neighbour with all own slots, and add where the grain is the same."""
-    zero = ir.Constant(ir.VectorType(ir.DoubleType(), lanes), [0.0] * lanes)
-    found = zero
+    """Compare each slot of each neighbour with all own slots, and add where the grain is the same.
+
+    A neighbour lists a grain once, so that the eight (four) masked values of one neighbour have no bits in common where
+    one of them is not zero: they are joined by `or`, which does not wait as a sum does.
+    """
+    bits = ir.VectorType(ir.IntType(64), lanes)
+    nothing = ir.Constant(bits, [0] * lanes)
+    found = None
     for names, held in rows:
+        joined = None
         for slot in range(lanes):
             place = [ir.Constant(ir.IntType(64), slot)]
-            name = _splat(builder, builder.load(builder.gep(names, place)), lanes)
-            value = _splat(builder, builder.load(builder.gep(held, place)), lanes)
-            found = builder.fadd(found, builder.select(builder.icmp_signed("==", mine, name), value, zero))
+            name = splat(builder, builder.load(builder.gep(names, place)), lanes)
+            value = builder.bitcast(splat(builder, builder.load(builder.gep(held, place)), lanes), bits)
+            alike = builder.select(builder.icmp_signed("==", mine, name), value, nothing)
+            joined = alike if joined is None else builder.or_(joined, alike)
+        one = builder.bitcast(joined, ir.VectorType(ir.DoubleType(), lanes))
+        found = one if found is None else builder.fadd(found, one)
     return found
 
 
-def _across(builder: Any, vector: Any, lanes: int) -> Any:
+def across(builder: Any, vector: Any, lanes: int) -> Any:
     """Add up the lanes, halving the number of sums at each level."""
     parts = [builder.extract_element(vector, ir.Constant(ir.IntType(32), lane)) for lane in range(lanes)]
     while len(parts) > 1:
@@ -113,20 +132,10 @@ def gather(_: Any, ids: Any, values: Any, voxel: Any, neighbours: Any, sums: Any
     signature = types.float64(ids, values, types.int64, neighbours, sums)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _emit(context, builder, signature.args, arguments, SLOTS)
-
-    return signature, generate
-
-
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
-def gather_few(_: Any, ids: Any, values: Any, voxel: Any, neighbours: Any, sums: Any) -> Any:  # noqa: ARG001
-    """Do what `gather` does where neither the voxel nor a neighbour uses more than `FEW` slots, at half the cost.
-
-    The same numbers to the last bit: sums run in the same order, and free slots add zero.
-    """
-    signature = types.float64(ids, values, types.int64, neighbours, sums)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _emit(context, builder, signature.args, arguments, FEW)
+        kinds, (names, held, own, around, target) = signature.args, arguments
+        pairs = (kinds[0], names), (kinds[1], held)
+        _, found, missed = laplacian_sums(context, builder, *pairs, (own, around), SLOTS)
+        keep(context, builder, kinds[4], target, found)
+        return missed
 
     return signature, generate

@@ -15,7 +15,7 @@ Ids = NDArray[np.int32]
 LARGEST = 2.0 * float(np.arccos((2.0 + np.sqrt(2.0)) / 4.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def cubic_cosine(turns: Array, one: int, other: int) -> float:
     """Return cos(theta / 2) of the smallest misorientation theta of two cubic crystals.
 
@@ -44,7 +44,7 @@ def cubic_cosine(turns: Array, one: int, other: int) -> float:
     return cosine
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _interpolate(table: Array, place: float) -> tuple[float, float]:
     """Interpolate the two columns of a table at `place` in [0, 1]."""
     last = table.shape[0] - 1
@@ -57,7 +57,7 @@ def _interpolate(table: Array, place: float) -> tuple[float, float]:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def cross_terms(names: Ids, work: Array, m: int, gamma: float, turns: Array, table: Array) -> float:
     """Write 2 sum_j gamma_ij eta_j^2 into row 3 of `work`; return the mobility of the voxel relative to L.
 
@@ -87,7 +87,7 @@ def cross_terms(names: Ids, work: Array, m: int, gamma: float, turns: Array, tab
     return mobility / weights if weights > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def law_factor(work: Array, m: int, table: Array, kappa: float, speed: float) -> float:
     """Return the velocity that a law allows over the free velocity at this voxel.
 

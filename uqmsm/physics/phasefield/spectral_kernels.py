@@ -10,40 +10,66 @@ __all__ = ["correct", "face_rate", "gradient_squared", "polynomial", "predict", 
 
 Array = NDArray[np.float64]
 
+_SUMS = {"reassoc", "nsz"}
+"""Lets the compiler add up several lanes of a sum at once: a chain of additions would take longer than all the rest."""
+
 
 @njit(cache=True)
 def predict(state: Array, rate: Array, decay: Array, one: Array, out: Array) -> None:
     """Write e^{Lh} u + h phi1 N; arrays ``(coefficients, parts)``, tables ``(coefficients,)``."""
-    for i in range(state.shape[0]):
-        for p in range(state.shape[1]):
-            out[i, p] = decay[i] * state[i, p] + one[i] * rate[i, p]
+    if state.shape[1] == 2:  # written out, or the compiler does not take several coefficients at once
+        for i in range(state.shape[0]):
+            out[i, 0] = decay[i] * state[i, 0] + one[i] * rate[i, 0]
+            out[i, 1] = decay[i] * state[i, 1] + one[i] * rate[i, 1]
+    else:
+        for i in range(state.shape[0]):
+            out[i, 0] = decay[i] * state[i, 0] + one[i] * rate[i, 0]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=_SUMS)
 def correct(between: Array, rate: Array, middle: Array, two: Array, weights: Array, fields: int) -> Array:
     """Add h phi2 (N(a) - N(u)) to `between`; return the weighted sum of squares of what was added, per field."""
     squares = np.zeros(fields)
     each = between.shape[0] // fields
     for f in range(fields):
         total = 0.0
-        for i in range(f * each, (f + 1) * each):
-            for p in range(between.shape[1]):
-                add = two[i] * (middle[i, p] - rate[i, p])
-                between[i, p] += add
+        if between.shape[1] == 2:
+            for i in range(f * each, (f + 1) * each):
+                first, second = two[i] * (middle[i, 0] - rate[i, 0]), two[i] * (middle[i, 1] - rate[i, 1])
+                between[i, 0] += first
+                between[i, 1] += second
+                total += weights[i] * (first * first + second * second)
+        else:
+            for i in range(f * each, (f + 1) * each):
+                add = two[i] * (middle[i, 0] - rate[i, 0])
+                between[i, 0] += add
                 total += weights[i] * add * add
         squares[f] = total
     return squares
 
 
-@njit(cache=True)
-def transfer(slope: Array, state: Array, factor: Array, shift: float) -> None:
-    """Overwrite the spectrum of f' by N = factor (f' - shift u)."""
-    for i in range(slope.shape[0]):
-        for p in range(slope.shape[1]):
-            slope[i, p] = factor[i] * (slope[i, p] - shift * state[i, p])
+@njit(cache=True, fastmath=_SUMS)
+def transfer(slope: Array, state: Array, factor: Array, shift: float, weights: Array) -> float:
+    """Overwrite the spectrum of f' by N = factor (f' - shift u); return sum weights |u_hat|^2 of the same pass."""
+    whole = 0.0
+    for block in range(0, slope.shape[0], 256):
+        total = 0.0
+        if slope.shape[1] == 2:
+            for i in range(block, min(block + 256, slope.shape[0])):
+                first, second = state[i, 0], state[i, 1]
+                slope[i, 0] = factor[i] * (slope[i, 0] - shift * first)
+                slope[i, 1] = factor[i] * (slope[i, 1] - shift * second)
+                total += weights[i] * (first * first + second * second)
+        else:
+            for i in range(block, min(block + 256, slope.shape[0])):
+                only = state[i, 0]
+                slope[i, 0] = factor[i] * (slope[i, 0] - shift * only)
+                total += weights[i] * only * only
+        whole += total
+    return whole
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=_SUMS)
 def gradient_squared(state: Array, weights: Array) -> float:
     """Return sum weights |u_hat|^2."""
     whole = 0.0
@@ -56,7 +82,7 @@ def gradient_squared(state: Array, weights: Array) -> float:
     return whole
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=_SUMS)
 def polynomial(field: Array, measure: Array, coefficients: Array, centre: float, slope: Array) -> float:
     """Write f'(u) and return the integral of f(u) = sum a_k (u - centre)^k; all arrays flat, `measure` of 1 or n."""
     whole = 0.0

@@ -1,0 +1,255 @@
+"""One voxel forward by loops over its grains: where grains arrive or leave, and where boundaries are unequal.
+
+None of these functions counts references to the arrays it is given (``_nrt=False``): counting is atomic, and would cost
+more than the arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from uqmsm.physics.phasefield.gather import SLOTS
+from uqmsm.physics.phasefield.pairs import cross_terms, law_factor
+
+__all__ = [
+    "CAPACITY",
+    "EPSILON",
+    "GAMMA",
+    "KAPPA",
+    "LAW_SPEED",
+    "OLD_STEP",
+    "REACTION",
+    "STEP",
+    "Six",
+    "by_hand",
+    "clear",
+    "crowded",
+]
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Scalars = tuple[float, float, float, float, float, float]
+Six = tuple[int, int, int, int, int, int]
+
+CAPACITY = 7 * SLOTS  # a voxel and six neighbours, no grain in common
+# places in the array of constants of a step
+KAPPA, STEP, GAMMA, EPSILON, REACTION, OLD_STEP, LAW_SPEED = 0, 1, 2, 3, 4, 5, 6
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _listed(
+    ids: Ids,
+    values: Array,
+    counts: Bytes,
+    v: int,
+    near: Six,
+    others: bool,
+    terms: int,
+    own: Array,
+    names: Ids,
+    work: Array,
+) -> int:
+    """List the grains of the voxel, and of its neighbours where `others` may enter; return how many.
+
+    Names, and values and sums in `work`.
+    """
+    m = int(counts[v])
+    for s in range(m):
+        names[s] = ids[v, s]
+        work[0, s] = values[v, s]
+        work[1, s] = 0.0 if others else own[s]
+    for d in range(terms if others else 0):
+        u = near[d]
+        for q in range(np.int64(counts[u])):
+            name = ids[u, q]
+            s = 0
+            while s < m and names[s] != name:
+                s += 1
+            if s == m:
+                names[m] = name
+                work[0, m] = 0.0
+                work[1, m] = 0.0
+                m += 1
+            work[1, s] += values[u, q]
+    return m
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _select(names: Ids, work: Array, m: int, epsilon: float) -> int:
+    """Keep the grains that qualify, at most eight, in their order; `work` rows are value, sum, new value."""
+    kept = 0
+    for s in range(m):
+        if work[0, s] + work[1, s] >= epsilon:
+            names[kept] = names[s]
+            for row in range(3):
+                work[row, kept] = work[row, s]
+            kept += 1
+    while kept > SLOTS:
+        least = 0
+        for s in range(1, kept):
+            if work[2, s] <= work[2, least]:
+                least = s
+        kept -= 1
+        for s in range(least, kept):
+            names[s] = names[s + 1]
+            for row in range(3):
+                work[row, s] = work[row, s + 1]
+    if kept == 1 and work[2, 0] > 1.0 - epsilon:
+        work[2, 0] = 1.0
+    return kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _write(
+    ids: Ids, values: Array, counts: Bytes, v: int, names: Ids, work: Array, kept: int, ratio: float
+) -> tuple[float, float]:
+    """Overwrite the older field of a voxel; return how much changed, and how much more than in the last step."""
+    bulk = kept == 1 and work[2, 0] == 1.0
+    changes, bends = 0.0, 0.0
+    for s in range(kept):
+        change = work[2, s] - work[0, s]
+        changes += change * change
+        if ids[v, s] == names[s]:
+            bend = change - ratio * (work[0, s] - values[v, s])
+            bends += bend * bend
+        ids[v, s] = names[s]
+        values[v, s] = work[2, s]
+    for s in range(kept, np.int64(counts[v])):
+        ids[v, s] = -1
+        values[v, s] = 0.0
+    counts[v] = kept
+    return (0.0, 0.0) if bulk else (changes, bends)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _rates(
+    names: Ids, work: Array, m: int, terms: int, constants: Array, turns: Array, table: Array, law: Array
+) -> None:
+    """Write the new values: reaction and diffusion, unequal boundaries, velocity law."""
+    relative = cross_terms(names, work, m, constants[GAMMA], turns, table)
+    for s in range(m):
+        x = work[0, s]
+        local = constants[REACTION] * x * (1.0 - x * x - work[3, s])
+        work[4, s] = relative * (local + constants[KAPPA] * (work[1, s] - terms * x))
+    factor = law_factor(work, m, law, constants[KAPPA], constants[LAW_SPEED])
+    for s in range(m):
+        work[2, s] = work[0, s] + constants[STEP] * (factor * work[4, s])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _plain_rates(work: Array, m: int, terms: int, scalars: Scalars) -> None:
+    """Write the new values where all boundaries are equal, as `_rates` would."""
+    kappa, step, gamma, _, reaction, _ = scalars
+    squares = 0.0
+    for s in range(m):
+        squares += work[0, s] * work[0, s]
+    for s in range(m):
+        x = work[0, s]
+        local = reaction * x * (1.0 - x * x - gamma * (squares - x * x))
+        work[2, s] = x + step * (local + kappa * (work[1, s] - terms * x))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+def _quick(
+    ids: Ids,
+    values: Array,
+    m: int,
+    ids_then: Ids,
+    values_then: Array,
+    m_then: int,
+    v: int,
+    sums: Array,
+    terms: int,
+    scalars: Scalars,
+) -> tuple[int, float, float]:
+    """Advance one voxel where no grain arrives and all boundaries are equal; return as `_write`, after the count.
+
+    The same expressions in the same order as in `_rates`, `_select` and `_write`, on the slots as they lie.
+    """
+    kappa, step, gamma, epsilon, reaction, ratio = scalars
+    squares = 0.0
+    for s in range(m):
+        squares += values[v, s] * values[v, s]
+    kept, changes, bends = 0, 0.0, 0.0
+    new = 0.0
+    for s in range(m):
+        x, total = values[v, s], sums[s]
+        if x + total < epsilon:
+            continue
+        local = reaction * x * (1.0 - x * x - gamma * (squares - x * x))
+        new = x + step * (local + kappa * (total - terms * x))
+        change = new - x
+        changes += change * change
+        if ids_then[v, kept] == ids[v, s]:
+            bend = change - ratio * (x - values_then[v, kept])
+            bends += bend * bend
+        ids_then[v, kept] = ids[v, s]
+        values_then[v, kept] = new
+        kept += 1
+    for s in range(kept, m_then):
+        ids_then[v, s] = -1
+        values_then[v, s] = 0.0
+    if kept == 1 and new > 1.0 - epsilon:
+        values_then[v, 0] = 1.0
+        return kept, 0.0, 0.0
+    return kept, changes, bends
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def by_hand(
+    ids: Ids,
+    values: Array,
+    counts: Bytes,
+    ids_then: Ids,
+    values_then: Array,
+    counts_then: Bytes,
+    v: int,
+    near: Six,
+    others: bool,
+    terms: int,
+    plain: bool,
+    scalars: Scalars,
+    constants: Array,
+    turns: Array,
+    table: Array,
+    law: Array,
+    own: Array,
+    names: Ids,
+    work: Array,
+) -> tuple[int, float, float]:
+    """Advance one voxel by loops over its grains; return how many stay, and as `_write`."""
+    m = int(counts[v])
+    if plain and not others:
+        m_then = np.int64(counts_then[v])
+        told: tuple[int, float, float] = _quick(ids, values, m, ids_then, values_then, m_then, v, own, terms, scalars)
+        counts_then[v] = told[0]
+        return told
+    found = _listed(ids, values, counts, v, near, others, terms, own, names, work)
+    if plain:
+        _plain_rates(work, found, terms, scalars)
+    else:
+        _rates(names, work, found, terms, constants, turns, table, law)
+    kept = _select(names, work, found, constants[EPSILON])
+    change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, scalars[5])
+    return kept, change, bend
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+def crowded(values: Array, v: int, count: int, floor: float) -> bool:
+    """Tell whether two grains are present enough to enter a neighbour."""
+    present = 0
+    for s in range(count):
+        if values[v, s] >= floor:
+            present += 1
+    return present > 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def clear(ids: Ids, values: Array, v: int, first: int, last: int) -> None:
+    """Free slots of a voxel."""
+    for s in range(first, last):
+        ids[v, s] = -1
+        values[v, s] = 0.0
