@@ -43,5 +43,9 @@ MODELS: dict[str, dict[str, str]] = {
         "crystal_plasticity": "uqmsm.scales.rve:CrystalPlasticity",
         "sizes": "uqmsm.scales.rve:BlockSizes",
     },
-    "fe": {"plate": "uqmsm.scales.fe:PlateWithHole", "elastic_plate": "uqmsm.scales.fe:ElasticPlate"},
+    "fe": {
+        "plate": "uqmsm.scales.fe:PlateWithHole",
+        "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
+        "disc": "uqmsm.scales.disc:RotatingDisc",
+    },
 }
