@@ -27,6 +27,9 @@ from uqmsm.physics.phasefield.voxel import (
     OLD_STEP,
     REACTION,
     STEP,
+    Buffers,
+    Pairs,
+    Scratch,
     Six,
     by_hand,
     clear,
@@ -39,8 +42,6 @@ Array = NDArray[np.float64]
 Ids = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
-Buffers = tuple[Ids, Array, Bytes]
-Pairs = tuple[Array, Array, Array]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
@@ -106,32 +107,26 @@ def _emptied(tally: Array, row: int) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _rows(
-    ids: Ids,
-    values: Array,
-    counts: Bytes,
-    ids_then: Ids,
-    values_then: Array,
-    counts_then: Bytes,
-    due: Bytes,
-    marks: Bytes,
+    now: Buffers,
+    then: Buffers,
+    flags: tuple[Bytes, Bytes],
     words: Words,
     shape: tuple[int, int, int],
     slab: tuple[int, int],
     constants: Array,
-    turns: Array,
-    table: Array,
-    law: Array,
+    pairs: Pairs,
     row_sums: Array,
-    names: Ids,
-    work: Array,
-    own: Array,
+    scratch: Scratch,
     tally: Array,
     rows: NDArray[np.int64],
 ) -> None:
-    """Do what `advance` does, on arrays of which no references are counted."""
+    """Do what `advance` does, without counting references to arrays: it would be atomic, and for every voxel."""
+    ids, values, counts = now
+    ids_then, values_then, counts_then = then
+    due, marks = flags
     nz, flat = shape[2], shape[0] == 1
     terms = 4 if flat else 6
-    plain = turns.shape[0] == 0 and law.shape[0] == 0
+    plain = pairs[0].shape[0] == 0 and pairs[2].shape[0] == 0
     epsilon, ratio = constants[EPSILON], constants[STEP] / constants[OLD_STEP]
     scalars = (constants[KAPPA], constants[STEP], 2.0 * constants[GAMMA], epsilon, constants[REACTION], ratio)
     # What is missed is known up to rounding; it belongs to one grain or to several.
@@ -152,7 +147,9 @@ def _rows(
                 c, d, e, f = row0 + k, row1 + k, row2 + k, row3 + k
                 m = int(counts[v])
                 near = a, b, c, d, e, f
-                told = _stride(ids, values, counts, ids_then, values_then, v, near, flat, own, tally, numbers, plain)
+                told = _stride(
+                    ids, values, counts, ids_then, values_then, v, near, flat, scratch[2], tally, numbers, plain
+                )
                 listed, visited = listed + m, visited + 1
                 if told < CLOSED:
                     clear(ids_then, values_then, v, m, np.int64(counts_then[v]))  # beyond the few
@@ -162,25 +159,7 @@ def _rows(
                         _mark(marks, row, rows, before, k, after)
                     continue
                 kept, change, bend = by_hand(
-                    ids,
-                    values,
-                    counts,
-                    ids_then,
-                    values_then,
-                    counts_then,
-                    v,
-                    near,
-                    told == OPEN,
-                    terms,
-                    plain,
-                    scalars,
-                    constants,
-                    turns,
-                    table,
-                    law,
-                    own,
-                    names,
-                    work,
+                    now, then, v, near, told == OPEN, terms, plain, scalars, constants, pairs, scratch
                 )
                 changes += change
                 bends += bend
@@ -230,32 +209,6 @@ def advance(
         ``(rows, 4)``, overwritten: squared change, squared difference from the last change, (voxel, grain) pairs
         computed, voxels visited.
     """
-    ids, values, counts = now
-    ids_then, values_then, counts_then = then
-    due, marks = flags
-    turns, table, law = pairs
-    names, work, own = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty(SLOTS)
+    scratch = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty(SLOTS)
     tally, rows = np.zeros((2, SLOTS)), np.empty(4, np.int64)
-    _rows(
-        ids,
-        values,
-        counts,
-        ids_then,
-        values_then,
-        counts_then,
-        due,
-        marks,
-        words,
-        shape,
-        slab,
-        constants,
-        turns,
-        table,
-        law,
-        row_sums,
-        names,
-        work,
-        own,
-        tally,
-        rows,
-    )
+    _rows(now, then, flags, words, shape, slab, constants, pairs, row_sums, scratch, tally, rows)

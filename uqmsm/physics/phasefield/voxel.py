@@ -22,6 +22,9 @@ __all__ = [
     "OLD_STEP",
     "REACTION",
     "STEP",
+    "Buffers",
+    "Pairs",
+    "Scratch",
     "Six",
     "by_hand",
     "clear",
@@ -33,6 +36,9 @@ Ids = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 Scalars = tuple[float, float, float, float, float, float]
 Six = tuple[int, int, int, int, int, int]
+Buffers = tuple[Ids, Array, Bytes]
+Pairs = tuple[Array, Array, Array]
+Scratch = tuple[Ids, Array, Array]
 
 CAPACITY = 7 * SLOTS  # a voxel and six neighbours, no grain in common
 # places in the array of constants of a step
@@ -200,12 +206,8 @@ def _quick(
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def by_hand(
-    ids: Ids,
-    values: Array,
-    counts: Bytes,
-    ids_then: Ids,
-    values_then: Array,
-    counts_then: Bytes,
+    now: Buffers,
+    then: Buffers,
     v: int,
     near: Six,
     others: bool,
@@ -213,14 +215,17 @@ def by_hand(
     plain: bool,
     scalars: Scalars,
     constants: Array,
-    turns: Array,
-    table: Array,
-    law: Array,
-    own: Array,
-    names: Ids,
-    work: Array,
+    pairs: Pairs,
+    scratch: Scratch,
 ) -> tuple[int, float, float]:
-    """Advance one voxel by loops over its grains; return how many stay, and as `_write`."""
+    """Advance one voxel by loops over its grains; return how many stay, and as `_write`.
+
+    `others`: grains of neighbours may enter. `scratch` holds names, work, and the sums over the neighbours by slot.
+    """
+    ids, values, counts = now
+    ids_then, values_then, counts_then = then
+    turns, table, law = pairs
+    names, work, own = scratch
     m = int(counts[v])
     if plain and not others:
         m_then = np.int64(counts_then[v])
