@@ -12,7 +12,7 @@ import pytest
 import uqmsm
 from uqmsm.tables import folder
 
-NOTEBOOKS = ("vacancies",)
+NOTEBOOKS = ("vacancies", "cantor")
 
 
 def cells(name):
@@ -59,7 +59,7 @@ def test_notebooks_say_what_they_said(name, monkeypatch):
         if "data" in out and "image/svg+xml" in out["data"]
     ]
     pictures = [content for content in shown if content.startswith("<svg")]
-    assert len(pictures) == len(kept) >= 4
+    assert len(pictures) == len(kept) > 1
     # pictures of the shipped results are the same to the last stroke
     assert pictures[0].strip() == "".join(kept[0]).strip()
 
