@@ -34,27 +34,27 @@ def shares(ratio: Floats, fraction: Floats, at: Floats) -> Floats:
 
 def grain_panel(canvas: Canvas, ratio: Floats, fraction: Floats) -> None:
     """Draw the distribution of the grains' stress over the plate's, with its band over the members."""
-    at = np.linspace(0.7, 1.3, 121)
+    at = np.linspace(0.4, 1.8, 141)
     low, middle, high = np.quantile(100.0 * shares(ratio, fraction, at), (0.05, 0.5, 0.95), axis=0)
-    frame = Frame(60.0, 400.0, 44.0, 290.0, (0.7, 1.3), (0.0, 100.0))
+    frame = Frame(60.0, 390.0, 44.0, 290.0, (0.4, 1.8), (0.0, 100.0))
     canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), "share of the block below [%]")
     edge = [*zip(at, high, strict=True), *zip(at[::-1], low[::-1], strict=True)]
     canvas.curve([(frame.px(x), frame.py(y)) for x, y in edge], "k-aleatoric band", closed=True)
     canvas.curve([(frame.px(x), frame.py(y)) for x, y in zip(at, middle, strict=True)], "s-aleatoric curve")
     canvas.line(frame.px(1.0), frame.top, frame.px(1.0), frame.bottom, "rule thin")
     canvas.text(frame.px(1.0) - 6.0, frame.top + 12.0, "what the plate states", "mid", "end")
-    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "mean stress of a grain over that of the plate (von Mises)")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress of a grain over that of the plate (von Mises)")
 
 
 def voxel_panel(canvas: Canvas, high: Floats) -> None:
     """Draw how the 99th percentile over the voxels is distributed over the members."""
     counts, edges = np.histogram(high, bins=14)
-    frame = Frame(470.0, 740.0, 44.0, 290.0, (float(edges[0]), float(edges[-1])), (0.0, float(counts.max()) * 1.08))
+    frame = Frame(490.0, 740.0, 44.0, 290.0, (float(edges[0]), float(edges[-1])), (0.0, float(counts.max()) * 1.08))
     canvas.y_axis(frame, tick_labels([v for v in ticks(*frame.y, 4) if v == round(v)]), "members")
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
         x, y = frame.px(float(left)), frame.py(float(count))
         canvas.rect(x, y, frame.px(float(right)) - x - 1.0, frame.bottom - y, "k-aleatoric pale")
-    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), "99th percentile of the voxels over the plate's stress")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 5)), "99th percentile of voxels over the plate")
 
 
 def main() -> None:

@@ -1,30 +1,28 @@
 """One linear correction that brings a stress field into balance: what Newton's method for any material needs.
 
-The material is a function, so that elasticity, plasticity and a tangent per voxel are all alike. The unknowns are the
-periodic displacement of the nodes and those components of the mean strain whose mean stress is prescribed; strains are
-taken in the centres of trilinear hexahedra (the *rotated* scheme), and conjugate gradients are preconditioned with the
-Green operator of an isotropic medium, at three transforms forth and three back. Every array operation is one of the
-Python array API standard: arrays that live on a GPU stay there.
+Unknowns are the periodic displacement and the directions of the mean strain along which the mean stress is prescribed.
+The method is that of conjugate residuals, preconditioned with the Green operator of an isotropic medium: it minimises
+the force that is left, and keeps as many directions as the tangent is short of being symmetric (S. C. Eisenstat, H. C.
+Elman, M. H. Schultz, SIAM J. Numer. Anal. 20, 1983, 345: ORTHOMIN). How displacements become strains, and stresses
+forces, is left to operators: those of `arrays` take arrays of any library, those of `plastic.compiled` are loops.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed
-from uqmsm.physics.rve.loads import Medium
-from uqmsm.physics.rve.stencils import force_of, strain_of
 
-__all__ = ["Balance", "Correction", "MeanControl"]
+__all__ = ["Balance", "Correction", "MeanControl", "Move", "Operators"]
 
 Array = NDArray[np.float64]
 Field = Any
-"""An array ``(6, nx, ny, nz)`` of any library that follows the array API standard; Mandel, order 11 22 33 23 13 12."""
+"""An array ``(6, nx, ny, nz)``, or what the operators hold a displacement in; Mandel, order 11 22 33 23 13 12."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Correction:
     strain
         ``(6, nx, ny, nz)`` Mandel: mean and fluctuation; to be added to the strain that there is.
     iterations
-        Conjugate-gradient iterations.
+        Iterations taken.
     residual
         Imbalance left over, relative to that before; see `Balance.imbalance`.
     """
@@ -70,33 +68,164 @@ class Correction:
     residual: float
 
 
+@dataclass
+class Move:
+    """A displacement, or a force: a field as the operators hold it, and six numbers for the mean (zero if not free)."""
+
+    field: Field
+    mean: Array
+
+    def add(self, factor: float, other: Move) -> None:
+        """Add a multiple of another."""
+        self.field += factor * other.field
+        self.mean += factor * other.mean
+
+    def scaled(self, factor: float) -> Move:
+        """Return a multiple of its own."""
+        return Move(factor * self.field, factor * self.mean)
+
+
+class Operators(Protocol):
+    """What a grid and a library of arrays have to offer; strains and stresses are ``(6, nx, ny, nz)``, Mandel."""
+
+    def strain(self, field: Field, mean: Array) -> Field:
+        """Return the strain of a displacement, a mean strain added; a new array."""
+        ...
+
+    def force(self, stress: Field) -> tuple[Field, Array]:
+        """Return ``div stress``, transposed to `strain`, and the mean stress ``(6,)``."""
+        ...
+
+    def green(self, force: Field, shear: float, share: float) -> Field:
+        """Return the displacement under a force in a medium of that shear modulus and (lambda + mu)/(lambda + 2 mu)."""
+        ...
+
+    def product(self, force: Field, field: Field) -> float:
+        """Return the work of a force on a displacement, per volume."""
+        ...
+
+
 @dataclass(frozen=True)
 class Balance:
     """The balance of forces on a periodic grid of cubic voxels.
 
     Parameters
     ----------
-    shape
-        Voxels along x, y, z.
-    medium
-        Reference medium of the preconditioner; it sets the number of iterations, never the answer.
-    xp
-        Library of the arrays, NumPy unless said otherwise.
+    operators
+        Of the grid.
+    bulk, shear
+        Moduli of the reference medium, in the unit of the stresses. They set the number of iterations, not the answer.
+    free
+        ``(6, k)`` orthonormal columns: directions of the mean strain that are unknown.
     """
 
-    shape: tuple[int, int, int]
-    medium: Medium
-    xp: Any = np
+    operators: Operators
+    bulk: float
+    shear: float
+    free: Array
+
+    @property
+    def soft(self) -> Array:
+        """``(6, 6)`` the compliance of the reference medium on the free directions."""
+        third = (self.bulk - 2.0 * self.shear / 3.0) * np.outer([1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0])
+        inside = self.free.T @ (third + 2.0 * self.shear * np.eye(6)) @ self.free
+        return np.asarray(self.free @ np.linalg.solve(inside, self.free.T)) if inside.size else np.zeros((6, 6))
+
+    def lack(self, stress: Field, target: Array | None = None) -> Move:
+        """Return what a stress lacks of balance: a force, and the target less its mean along the free directions."""
+        field, mean = self.operators.force(stress)
+        field *= -1.0
+        short = (0.0 if target is None else target) - mean
+        return Move(field, self.free @ (self.free.T @ short))
+
+    def soften(self, force: Move) -> Move:
+        """Return the displacement that a force makes in the reference medium."""
+        third = self.shear / 3.0
+        share = (self.bulk + third) / (self.bulk + 4.0 * third)
+        return Move(self.operators.green(force.field, self.shear, share), self.soft @ force.mean)
+
+    def dot(self, force: Move, move: Move) -> float:
+        """Return the work of a force on a displacement, per volume."""
+        return self.operators.product(force.field, move.field) + float(np.sum(force.mean * move.mean))
 
     def imbalance(self, stress: Field, control: MeanControl) -> float:
-        """Return the norm of the force out of balance, GPa: zero for the solution of the nonlinear problem.
+        """Return the norm of the force out of balance: zero for the solution of the nonlinear problem.
 
-        The square root of ``medium`` modulus times energy density of the strain that the force would cause in the
-        reference medium, mean stresses that miss what is prescribed included.
+        The square root of modulus times energy density of the strain that the force would cause in the reference
+        medium, mean stresses that miss what is prescribed included.
         """
-        wave = self._symbols()
-        force, lack = self._unbalanced(stress, control)
-        return float(np.sqrt(self._product(force, lack, *self._precondition(force, lack, control, wave))))
+        held = self._under(control)
+        lack = held.lack(stress, control.stress)
+        return float(np.sqrt(held.dot(lack, held.soften(lack))))
+
+    def solve(
+        self,
+        force: Move,
+        tangent: Callable[[Field], Field],
+        *,
+        tolerance: float,
+        memory: int = 1,
+        max_iterations: int = 500,
+        positive: bool = False,
+    ) -> tuple[Move, float, int]:
+        """Find the displacement that the tangent answers with this force.
+
+        Parameters
+        ----------
+        force
+            The right-hand side; it is destroyed.
+        tangent
+            Linear: strain field to stress field. It may change its argument.
+        tolerance
+            Norm of the force left over the norm of the one given.
+        memory
+            How many directions to keep; one is enough where the tangent is symmetric.
+        max_iterations
+            When to stop.
+        positive
+            Whether to refuse a tangent that is not positive along a direction.
+
+        Returns
+        -------
+        move, reached, iterations
+            `reached` is the norm left over the norm given; the caller judges it.
+
+        Raises
+        ------
+        MemberFailed
+            When the tangent is not positive and has to be.
+        """
+        steer = self.soften(force)
+        found = steer.scaled(0.0)
+        start = rest = self.dot(force, steer)
+        kept: list[tuple[Move, Move, Move, float]] = []
+        iterations = 0
+        while rest > tolerance**2 * start and iterations < max_iterations:
+            push = steer.scaled(1.0)
+            field, mean = self.operators.force(tangent(self.operators.strain(push.field, push.mean)))
+            answer = Move(field, self.free @ (self.free.T @ mean))
+            soft = self.soften(answer)
+            for old_push, old_answer, old_soft, square in kept:
+                factor = -self.dot(answer, old_soft) / square
+                push.add(factor, old_push)
+                answer.add(factor, old_answer)
+                soft.add(factor, old_soft)
+            square = self.dot(answer, soft)
+            if positive and not self.dot(answer, push) > 0.0:
+                raise MemberFailed(
+                    "balance: the tangent is not positive along a direction of the search, the material softens; "
+                    "take a smaller step"
+                )
+            if not square > 0.0:
+                break
+            step = self.dot(force, soft) / square
+            found.add(step, push)
+            force.add(-step, answer)
+            steer.add(-step, soft)
+            rest = self.dot(force, steer)
+            kept = [*kept, (push, answer, soft, square)][-memory:]
+            iterations += 1
+        return found, 0.0 if start == 0.0 else float(np.sqrt(max(rest, 0.0) / start)), iterations
 
     def correct(
         self,
@@ -112,10 +241,10 @@ class Balance:
         Parameters
         ----------
         tangent
-            Linear, symmetric and positive: strain field to stress field, ``(6, nx, ny, nz)`` Mandel, GPa. It may not
-            keep or change its argument.
+            Linear, symmetric and positive: strain field to stress field, ``(6, nx, ny, nz)`` Mandel. It may not keep
+            its argument.
         stress
-            The stress field now, GPa; zeros for a linear problem that starts at rest.
+            The stress field now; zeros for a linear problem that starts at rest.
         control
             Change of the mean strain, or mean stress in the end, for each component.
         tolerance
@@ -129,74 +258,20 @@ class Balance:
         MemberFailed
             When the iteration does not converge, or the tangent is not positive along a direction.
         """
-        xp, wave = self.xp, self._symbols()
+        held = self._under(control)
         mean = np.where(control.stress_driven, 0.0, control.strain)
-        strain = self._uniform(mean)
-        shift = tangent(strain) if np.any(mean) else xp.zeros_like(strain)
-        force, lack = self._unbalanced(stress + shift, control)
-        toward, turn = self._precondition(force, lack, control, wave)
-        rest = first = self._product(force, lack, toward, turn)
-        iterations = 0
-        while rest > tolerance**2 * first or not np.isfinite(rest):
-            if iterations == max_iterations or not np.isfinite(rest):
-                raise MemberFailed(
-                    f"balance: the residual is {np.sqrt(rest / first):.2e} after {iterations} iterations and "
-                    f"{tolerance:.1e} was asked for; take a smaller step, or allow more iterations"
-                )
-            direction = strain_of(toward, xp) + self._uniform(turn)
-            answer = tangent(direction)
-            energy = float(xp.sum(direction * answer)) / float(np.prod(self.shape))
-            if not energy > 0.0:
-                raise MemberFailed(
-                    "balance: the tangent is not positive along a direction of the search, the material softens; "
-                    "take a smaller step"
-                )
-            step = rest / energy
-            strain = strain + step * direction
-            lack = lack - step * self._means(answer, control)
-            force = force - step * force_of(answer, xp)
-            upward, up = self._precondition(force, lack, control, wave)
-            before, rest = rest, self._product(force, lack, upward, up)
-            toward, turn = upward + (rest / before) * toward, up + (rest / before) * turn
-            iterations += 1
-        return Correction(strain, iterations, float(np.sqrt(rest / first)) if first > 0.0 else 0.0)
+        still = held.lack(stress).scaled(0.0).field
+        begun = stress + tangent(self.operators.strain(still, mean)) if np.any(mean) else stress
+        force = held.lack(begun, control.stress)
+        move, reached, iterations = held.solve(
+            force, tangent, tolerance=tolerance, max_iterations=max_iterations, positive=True
+        )
+        if not reached <= tolerance:
+            raise MemberFailed(
+                f"balance: the residual is {reached:.2e} after {iterations} iterations and {tolerance:.1e} was asked "
+                "for; take a smaller step, or allow more iterations"
+            )
+        return Correction(self.operators.strain(move.field, move.mean + mean), iterations, reached)
 
-    def _unbalanced(self, stress: Field, control: MeanControl) -> tuple[Field, Array]:
-        """Return the force that acts on the nodes, and by how much the mean stress falls short."""
-        short = np.where(control.stress_driven, control.stress, 0.0) - self._means(stress, control)
-        return -force_of(stress, self.xp), short
-
-    def _means(self, stress: Field, control: MeanControl) -> Array:
-        means = np.array([float(self.xp.mean(stress[i, ...])) for i in range(6)])
-        return np.where(control.stress_driven, means, 0.0)
-
-    def _uniform(self, mean: Array) -> Field:
-        column = self.xp.reshape(self.xp.asarray(mean), (6, 1, 1, 1))
-        return column + self.xp.zeros((6, *self.shape), dtype=self.xp.float64)
-
-    def _product(self, force: Field, lack: Array, toward: Field, turn: Array) -> float:
-        return float(self.xp.sum(force * toward)) / float(np.prod(self.shape)) + float(lack @ turn)
-
-    def _precondition(self, force: Field, lack: Array, control: MeanControl, wave: Field) -> tuple[Field, Array]:
-        """Return what the force and the missing mean stress would cause in the reference medium."""
-        xp = self.xp
-        shear, share = (float(one) for one in self.medium.constants)
-        spectrum = xp.fft.rfftn(force, axes=(1, 2, 3))
-        square = xp.sum(wave * wave, axis=0)
-        inverse = xp.where(square > 0.0, 1.0 / xp.where(square > 0.0, square, 1.0), 0.0)
-        along = share * inverse * xp.sum(wave * spectrum, axis=0)
-        moved = (inverse / shear) * (spectrum - wave * along)
-        turn = np.zeros(6)
-        free = control.stress_driven
-        if np.any(free):
-            turn[free] = np.linalg.solve(self.medium.stiffness[np.ix_(free, free)], lack[free])
-        return xp.fft.irfftn(moved, s=self.shape, axes=(1, 2, 3)), turn
-
-    def _symbols(self) -> Field:
-        """Return the wave vectors ``(3, nx, ny, nz // 2 + 1)``, zero where no strain can be felt."""
-        from uqmsm.physics.rve.fourier import waves
-
-        tabled = waves(self.shape, "rotated")
-        x, y, z = tabled.x[:, :, None, None], tabled.y[:, None, :, None], tabled.z[:2, None, None, ::2]
-        vectors = [x[1] * y[0] * z[0], x[0] * y[1] * z[0], x[0] * y[0] * z[1]]
-        return self.xp.asarray(np.stack(np.broadcast_arrays(*vectors)))
+    def _under(self, control: MeanControl) -> Balance:
+        return replace(self, free=np.eye(6)[:, control.stress_driven])

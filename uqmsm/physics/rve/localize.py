@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.rve.arrays import array_balance
 from uqmsm.physics.rve.effective import periodic_cell, six_cases
-from uqmsm.physics.rve.equilibrium import Balance, MeanControl
+from uqmsm.physics.rve.equilibrium import MeanControl
 from uqmsm.physics.rve.stencils import strain_of
 
 __all__ = [
@@ -224,7 +225,7 @@ def thermal_expansion_direct(
     start = -np.moveaxis(held[cell.grain_ids], -1, 0)
     shape = (cell.grain_ids.shape[0], cell.grain_ids.shape[1], cell.grain_ids.shape[2])
     free = MeanControl(np.zeros(6), np.zeros(6), np.ones(6, dtype=np.bool_))
-    done = Balance(shape, cell.medium).correct(
+    done = array_balance(shape, cell.medium).correct(
         lambda strain: np.einsum("xyzij,jxyz->ixyz", local, strain), start, free, tolerance=tolerance
     )
     return np.asarray(done.strain.mean(axis=(1, 2, 3)) * ENGINEERING)

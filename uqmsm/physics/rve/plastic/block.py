@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.rve.fourier import Scheme, waves
-from uqmsm.physics.rve.plastic.balance import Balance
+from uqmsm.physics.rve.plastic.compiled import Compiled
 from uqmsm.physics.rve.plastic.laws import Law
 from uqmsm.physics.rve.plastic.spectra import wave_vectors
 from uqmsm.physics.tensors import isotropic_moduli, mandel_to_voigt
@@ -133,10 +133,10 @@ class Block:
         memory = np.tile(self.law.virgin(), (*self.grain_ids.shape, 1))
         return State(np.zeros(field_shape), np.zeros(field_shape), memory, np.zeros(field_shape))
 
-    def balance(self, free: Array, pool: ThreadPoolExecutor | None) -> Balance:
-        """Return the linear operators for these free directions."""
+    def operators(self, pool: ThreadPoolExecutor | None) -> Compiled:
+        """Return the operators of the grid."""
         x, y, z = self.grain_ids.shape
-        return Balance((x, y, z), self.waves, self.count, self.bulk_MPa, self.shear_MPa, free, self.workers, pool)
+        return Compiled((x, y, z), self.waves, self.count, self.workers, pool)
 
 
 def block(grain_ids: GrainIds, law: Law, *, scheme: Scheme = "rotated", workers: int = 1) -> Block:

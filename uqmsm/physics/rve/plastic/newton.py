@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed
-from uqmsm.physics.rve.plastic.balance import Balance, Move
+from uqmsm.physics.rve.equilibrium import Balance, Move
 from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Control, State
+from uqmsm.physics.rve.plastic.compiled import Compiled
 
 __all__ = ["advance", "equilibrate", "macro_tangent"]
 
@@ -67,7 +67,7 @@ def equilibrate(
     """
     control, accuracy = control or Control(), accuracy or Accuracy()
     with _pool(cell.workers) as pool:
-        newton = _Newton(cell, state, control, accuracy, step_s, cell.balance(control.free, pool))
+        newton = _Newton(cell, state, control, accuracy, step_s, cell.operators(pool))
         return newton.run(_start(state, strain_increment, control, step_s))
 
 
@@ -91,10 +91,11 @@ class _Newton:
     """The arrays of one step and the loop over them."""
 
     def __init__(
-        self, cell: Block, state: State, control: Control, accuracy: Accuracy, step_s: float, balance: Balance
+        self, cell: Block, state: State, control: Control, accuracy: Accuracy, step_s: float, operators: Compiled
     ) -> None:
         self.cell, self.state, self.control, self.accuracy, self.step_s = cell, state, control, accuracy, step_s
-        self.balance = balance
+        self.operators = operators
+        self.balance = Balance(operators, cell.bulk_MPa, cell.shear_MPa, control.free)
         self.stress = state.stress.copy()
         self.memory = state.memory.copy()
         self.tangent = np.empty((*cell.grain_ids.shape, 6, 6))
@@ -124,8 +125,10 @@ class _Newton:
         """Update all voxels; return the force and how large it is, infinite where voxels found no stress."""
         failed = np.zeros(self.cell.grain_ids.shape[0], dtype=np.int64)
         ids, memory, answer = self.cell.grain_ids, (self.state.memory, self.memory), (self.stress, self.tangent)
-        self.balance.each(lambda planes: self.cell.law.update(strain, ids, self.step_s, memory, answer, planes, failed))
-        force = self.balance.force(self.stress, self.control.stress_MPa)
+        self.operators.each(
+            lambda planes: self.cell.law.update(strain, ids, self.step_s, memory, answer, planes, failed)
+        )
+        force = self.balance.lack(self.stress, self.control.stress_MPa)
         size = self.balance.dot(force, self.balance.soften(force))
         scale = self._energy()
         if failed.any() or not np.isfinite(size):
@@ -142,16 +145,17 @@ class _Newton:
 
     def _step(self, strain: Array, force: Move, residual: float) -> tuple[Move, float]:
         """Solve for one Newton move and take it, or a part of it if the whole leads uphill."""
-        force.waves *= -1.0
-        force.mean *= -1.0
         tolerance = min(max(0.3 * self.accuracy.residual / residual, min(residual, self.accuracy.forcing)), 0.5)
         memory = 1 if self.cell.law.symmetric else self.accuracy.memory
         move, _, iterations = self.balance.solve(
-            force, self.tangent, tolerance=tolerance, memory=memory, max_iterations=self.accuracy.linear
+            force,
+            self.operators.tangent(self.tangent),
+            tolerance=tolerance,
+            memory=memory,
+            max_iterations=self.accuracy.linear,
         )
         self.iterations += iterations
-        field = self.balance.strain(move)
-        field += move.mean[:, None, None, None]
+        field = self.operators.strain(move.field, move.mean)
         strain += field
         share = 1.0
         force, after = self._judge(strain)
@@ -202,21 +206,22 @@ def macro_tangent(cell: Block, tangent: Array, *, tolerance: float = 1e-6, memor
     """
     found = np.empty((6, 6))
     with _pool(cell.workers) as pool:
-        balance = cell.balance(np.zeros((6, 0)), pool)
+        operators = cell.operators(pool)
+        balance = Balance(operators, cell.bulk_MPa, cell.shear_MPa, np.zeros((6, 0)))
         for column, unit in enumerate(np.eye(6)):
             bare = np.moveaxis(tangent[..., column], -1, 0).copy()
-            force = balance.force(bare)
-            force.waves *= -1.0
             move, reached, iterations = balance.solve(
-                force, tangent, tolerance=tolerance, memory=memory, max_iterations=1000
+                balance.lack(bare),
+                operators.tangent(tangent),
+                tolerance=tolerance,
+                memory=memory,
+                max_iterations=1000,
             )
             if reached > tolerance:
                 raise MemberFailed(
                     f"macro_tangent: {reached:.1e} of the force is left after {iterations} iterations; allow a larger "
                     "tolerance"
                 )
-            total = replace(move, mean=unit)
-            field = balance.strain(total)
-            stress = np.einsum("xyzab,bxyz->axyz", tangent, field + unit[:, None, None, None])
+            stress = operators.tangent(tangent)(operators.strain(move.field, unit))
             found[:, column] = _means(stress)
     return found

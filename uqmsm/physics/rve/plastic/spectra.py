@@ -84,14 +84,14 @@ def green(force: Spectra, waves: Array, medium: tuple[float, float], moved: Spec
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def apply_tangent(strain: Array, mean: Array, tangent: Array, planes: Planes) -> None:
-    """Replace the strain ``(6, nx, ny, nz)`` plus its mean by ``tangent : strain``."""
+def apply_tangent(strain: Array, tangent: Array, planes: Planes) -> None:
+    """Replace the strain ``(6, nx, ny, nz)`` by ``tangent : strain``."""
     e = np.empty(6)
     for i in range(planes[0], planes[1]):
         for j in range(strain.shape[2]):
             for k in range(strain.shape[3]):
                 for b in range(6):
-                    e[b] = strain[b, i, j, k] + mean[b]
+                    e[b] = strain[b, i, j, k]
                 for a in range(6):
                     total = 0.0
                     for b in range(6):
