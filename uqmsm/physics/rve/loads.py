@@ -85,8 +85,12 @@ class LoadCase:
 
     def work_left(self, other: LoadCase) -> float:
         """Return the mean work, GPa, of this case's force out of balance on the displacement of another."""
-        pairs = zip(other.displacement, self.imbalance, strict=True)
-        return float(sum(np.sum(np.sum(one * force, axis=(0, 1)) * self.weight) for one, force in pairs))
+        # in the precision of the force: it is what a tolerance has left, and this a product of two such
+        pairs = [
+            np.einsum("xyk,xyk->k", one.astype(force.dtype, copy=False), force).astype(np.float64)
+            for one, force in zip(other.displacement, self.imbalance, strict=True)
+        ]
+        return float(sum(np.sum(row * self.weight) for row in pairs))
 
 
 @contextmanager

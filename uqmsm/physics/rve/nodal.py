@@ -47,6 +47,7 @@ class _Search:
         shape = cell.grain_ids.shape
         self.exact_table = scaled_table(cell.stiffness, mean_strain, np.float64)
         self.table = scaled_table(cell.stiffness, np.zeros(6), np.float32)
+        self.first_table = self.exact_table.astype(np.float32)
         self.medium = cell.medium.constants.astype(np.float32)
         self.grid = tuple(one.astype(np.float32) for one in cell.waves.arguments[:3])
         self.sums, self.shares = np.empty((shape[0], 13)), np.empty(shape[0])
@@ -58,7 +59,7 @@ class _Search:
     def until(self, tolerance: float, max_iterations: int) -> LoadCase:
         """Search until the residual, in double precision, is at most `tolerance`."""
         scale = self.cell.medium.energy(self.mean)
-        rest = trusted = self._renewed()
+        rest = trusted = self._begun()
         turn, iterations, since = 0.0, 0, 0
         while not rest <= tolerance**2 * scale:  # so that a NaN goes on to the failure below
             if iterations == max_iterations or not np.isfinite(rest):
@@ -77,6 +78,11 @@ class _Search:
         self.displacement *= self._stretch()
         self._push_exactly()
         return self._case(iterations, float(np.sqrt(rest / scale)))
+
+    def _begun(self) -> float:
+        """Take the force under the mean strain before any displacement: nothing cancels, single precision will do."""
+        self._push(self.group, self.first_table, self.answer, measure=False)
+        return self._taken_off(self.answer, 1.0)
 
     def _advanced(self, rest: float, turn: float) -> float:
         """Take one step in single precision; return what is left, force.Green.force in GPa."""
