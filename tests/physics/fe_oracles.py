@@ -49,8 +49,8 @@ def held_against_rigid_motion(mesh):
     return np.array([3 * a, 3 * a + 1, 3 * a + 2, 3 * b + 1, 3 * b + 2, 3 * c + 2])
 
 
-def solve(mesh, kinematics, tangent, loads, held, **settings):
+def solve(mesh, kinematics, tangent, loads, held, tolerance=1e-9, **settings):
     """Displacements of a linear component; loads may be a function of the discretisation."""
     of = discretise(mesh, kinematics, **settings)
-    u, residual = system(of, held).solve(stiffness_blocks(of, tangent), loads(of) if callable(loads) else loads)
+    u, residual = system(of, held, tolerance=tolerance).solve(stiffness_blocks(of, tangent), loads(of) if callable(loads) else loads)
     return of, u, residual
