@@ -52,5 +52,6 @@ def held_against_rigid_motion(mesh):
 def solve(mesh, kinematics, tangent, loads, held, tolerance=1e-9, **settings):
     """Displacements of a linear component; loads may be a function of the discretisation."""
     of = discretise(mesh, kinematics, **settings)
-    u, residual = system(of, held, tolerance=tolerance).solve(stiffness_blocks(of, tangent), loads(of) if callable(loads) else loads)
+    push = loads(of) if callable(loads) else loads
+    u, residual = system(of, held, tolerance=tolerance).solve(stiffness_blocks(of, tangent), push)
     return of, u, residual

@@ -32,7 +32,7 @@ def owned(cells, owner, mapped=map, counted=None):
 
 
 def bent(counts=(2, 2)):
-    """A short cantilever, sheared at its end until it flows."""
+    """Shear a short cantilever at its end until it flows."""
     mesh = grid_mesh(counts, "quad4", lambda x: x * [4.0, 2.0])
     of = discretise(mesh, "plane_strain", mean_dilatation=True)
     held = np.concatenate([held_dofs(of, mesh.on("left"), 0, 1), held_dofs(of, mesh.on("right"), 1)])
@@ -42,7 +42,7 @@ def bent(counts=(2, 2)):
 
 
 def test_blocks_of_one_solid_are_that_solid():
-    """Displacement, stress and reactions to rounding, and as few Newton steps: the tangent of the block is consistent."""
+    """Displacement, stress and reactions to rounding, in as many Newton steps: the tangent is consistent."""
     equations, loads = bent()
     cell = block(np.zeros((3, 3, 3), dtype=np.int32), von_mises(BULK, SHEAR, YIELD, hardening_MPa=HARD))
     accuracy = Accuracy(residual=1e-11)
@@ -58,7 +58,7 @@ def test_blocks_of_one_solid_are_that_solid():
 
 
 def test_blocks_of_two_solids_work_as_hard_as_the_component():
-    """Hill and Mandel at every point: the work of the supports is the sum over points of the mean work in their blocks."""
+    """Hill and Mandel at every point: the work of the supports is the sum of the mean work in the blocks."""
     equations, loads = bent()
     ids = np.zeros((3, 3, 3), dtype=np.int32)
     ids[1] = 1

@@ -2,9 +2,9 @@
 
 In reading order: `elements` and `quadrature`; `mesh`, and `meshes` that are drawn or read; `discretise` fixes what a
 mesh fixes for every member; `kernels`, `pattern` and `assemble` turn materials into a sparse system, `loads` what
-pushes; `linear` solves it. `materials` are what flows or breaks at a quadrature point, and `newton` leads a component of
-them through its loads; `fracture` lets it crack, with `diffusion` below. `contour` reads a J-integral, `results` writes
-fields. `plate` with `recovery`, `patches`, `points` and `averages` is one component in full.
+pushes; `linear` solves it. `materials` are what flows or breaks at a quadrature point, and `newton` leads a component
+of them through its loads; `fracture` lets it crack, with `diffusion` below. `contour` reads a J-integral, `results`
+writes fields. `plate` with `recovery`, `patches`, `points` and `averages` is one component in full.
 """
 
 from __future__ import annotations
