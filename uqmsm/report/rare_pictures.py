@@ -18,7 +18,15 @@ Floats = NDArray[np.float64]
 _SUPER = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def draw_rare(draws: Mapping[str, Floats], mean: float, band: tuple[float, float], *, title: str, prefix: str) -> str:
+def draw_rare(
+    draws: Mapping[str, Floats],
+    mean: float,
+    band: tuple[float, float],
+    *,
+    title: str,
+    prefix: str,
+    standalone: bool = False,
+) -> str:
     """Return the probabilities of all draws in order, each with its 90 % interval, their mean and their band.
 
     Parameters
@@ -31,6 +39,8 @@ def draw_rare(draws: Mapping[str, Floats], mean: float, band: tuple[float, float
         What the probability is of, in words.
     prefix
         Unique on the page.
+    standalone
+        Whether it carries its own colours.
     """
     p = np.asarray(draws["probability"], dtype=np.float64)
     order = np.argsort(np.where(p > 0.0, p, draws["hi"]), kind="stable")
@@ -59,10 +69,10 @@ def draw_rare(draws: Mapping[str, Floats], mean: float, band: tuple[float, float
     canvas.text(4.0, 284.0, f"n = {len(p)} draws", "tiny")
     canvas.text(436.0, 284.0, "dots: 90 % interval of the search; bar: 90 % band; line: mean", "tiny", "end")
     words = f"Over {len(p)} draws the mean is {mean:.2g}, the 90 % band {band[0]:.2g} to {band[1]:.2g}."
-    return canvas.svg(title, words)
+    return canvas.svg(title, words, standalone=standalone)
 
 
-def draw_envelope(box: xr.Dataset, words: str, units: str, *, prefix: str) -> str:
+def draw_envelope(box: xr.Dataset, words: str, units: str, *, prefix: str, standalone: bool = False) -> str:
     """Return the p-box of an answer.
 
     Parameters
@@ -73,6 +83,8 @@ def draw_envelope(box: xr.Dataset, words: str, units: str, *, prefix: str) -> st
         Of the answer.
     prefix
         Unique on the page.
+    standalone
+        Whether it carries its own colours.
     """
     levels = box["level"].values
     low, high = float(box["raw_least"].min()), float(box["raw_most"].max())
@@ -96,4 +108,4 @@ def draw_envelope(box: xr.Dataset, words: str, units: str, *, prefix: str) -> st
     canvas.text(436.0, 284.0, "blue: outer distribution functions; thin black: all members", "tiny", "end")
     middle = box.sel(level=0.5)
     told = f"The median lies between {float(middle['least']):.4g} and {float(middle['most']):.4g}{unit}."
-    return canvas.svg(f"P-box of {words}", told)
+    return canvas.svg(f"P-box of {words}", told, standalone=standalone)

@@ -4,7 +4,7 @@ The search is iHLRF (Y. Zhang, A. Der Kiureghian, in Reliability and Optimizatio
 297): the step of Hasofer, Lind, Rackwitz and Fiessler, shortened until the merit |u|^2/2 + c |g| falls. Slopes are
 central differences; all trial lengths of a step are computed together. Further points are looked for with a bulge: the
 margin is raised round the point found, and the search begins again (A. Der Kiureghian, T. Dakessian, Struct. Saf. 20,
-37, 1998).
+37, 1998); and from every failure that a sphere beyond the first point meets in another direction (`probing`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uqmsm.questions.reliability.probing import APART, directions, farthest
 from uqmsm.questions.reliability.space import Points, Tally, Unevaluated, points_at
 
 __all__ = ["DesignPoint", "design_point", "design_points"]
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 STEP = 0.02
 """Half the distance of the central differences, in standard deviations."""
 _ELSEWHERE = 10  # steps that a search for a further point may take
+_PROBES = 32  # directions, besides the axes, in which failure is looked for beyond the first point
 _TRIALS = 0.5 ** np.arange(4)
 
 
@@ -78,7 +80,7 @@ class _Bulge:
 
 
 def design_points(
-    tally: Tally, placed: int, rolled: int, most: int = 3, most_steps: int = 30
+    tally: Tally, placed: int, rolled: int, most: int = 5, most_steps: int = 30
 ) -> Generator[Points, Floats, tuple[DesignPoint, ...]]:
     """Return the design points, the nearest first; the first alone where the search did not converge.
 
@@ -93,18 +95,32 @@ def design_points(
             break
         first = yield from design_point(tally, begin, rolled, most_steps=most_steps)
     known = [first]
-    while first.converged and len(known) < most:
-        begin = -known[-1].at if len(known) == 1 else np.zeros(placed)
-        bulged = yield from design_point(tally, begin, rolled, _Bulge(tuple(known)), _ELSEWHERE)
-        if not bulged.converged:
-            break
-        # the bulge moves the border a little: the last steps are taken without it
-        other = yield from design_point(tally, bulged.at, rolled, most_steps=most_steps)
-        apart = min(float(np.linalg.norm(other.at - one.at)) for one in known)
-        if not other.converged or apart < 0.5 or other.beta > first.beta + 2.0:
-            break
-        known.append(other)
+    if first.converged:
+        bulged = yield from design_point(tally, -first.at, rolled, _Bulge((first,)), _ELSEWHERE)
+        yield from _further(tally, known, bulged.at if bulged.converged else None, rolled, most_steps)
+        ways = (known[0].beta + 1.0) * directions(placed, _PROBES)
+        margins = yield from tally.ask(points_at(ways, kinds=rolled))
+        while len(known) < most:
+            cosines = farthest(ways / np.linalg.norm(ways, axis=1, keepdims=True), np.array([one.at for one in known]))
+            hidden = np.where((cosines < APART) & (margins < 0.0), margins, 0.0)
+            if not hidden.any():
+                break
+            start = int(np.argmin(hidden))
+            margins[start] = 0.0
+            yield from _further(tally, known, ways[start], rolled, most_steps)
     return tuple(sorted(known, key=lambda one: one.beta))
+
+
+def _further(
+    tally: Tally, known: list[DesignPoint], begin: Floats | None, rolled: int, most_steps: int
+) -> Generator[Points, Floats, None]:
+    """Search from a place without any bulge, and keep what is found if it is another point and matters."""
+    if begin is None:
+        return
+    other = yield from design_point(tally, begin, rolled, most_steps=most_steps)
+    apart = min(float(np.linalg.norm(other.at - one.at)) for one in known)
+    if other.converged and apart > 0.5 and other.beta < min(one.beta for one in known) + 2.0:
+        known.append(other)
 
 
 def design_point(

@@ -17,6 +17,7 @@ from scipy.special import logsumexp, ndtr
 from scipy.stats import qmc
 
 from uqmsm.questions.reliability.found import Found, interval
+from uqmsm.questions.reliability.probing import directions
 from uqmsm.questions.reliability.process import Process
 from uqmsm.questions.reliability.space import Search, Tally, points_at
 
@@ -30,6 +31,7 @@ ENOUGH = 0.01
 _WIDE = 2.0
 _POPULATION = 20_000
 _IN_A_ROW = 2  # a branch that nothing has hinted at may show in one more batch
+_PROBES = 16
 _FAR, _MOST_DOUBTED, _DRAWS = 4.0, 600, 100
 
 
@@ -57,7 +59,7 @@ def kriging(rng: Random, placed: int, *, samples: int = 200, batch: int = 8, fir
     normal[0] = 0.0
     margins = yield from tally.ask(points_at(normal))
     process: Process | None = None
-    times = 0
+    times, probed = 0, False
     while True:
         there = np.isfinite(margins)
         if there.sum() < 3:
@@ -70,9 +72,13 @@ def kriging(rng: Random, placed: int, *, samples: int = 200, batch: int = 8, fir
         wrong = weight * ndtr(-doubt)
         enough = float(wrong.sum()) < ENOUGH * float(weight[mean < 0.0].sum())
         times = times + 1 if enough else 0
-        if left <= 0 or times == _IN_A_ROW:
+        if left <= 0 or (times >= _IN_A_ROW and probed):
             break
-        wanted = _chosen(population, wrong, normal, min(batch, left))
+        # before the end a look where the process has none: a wrong side found there makes learning go on
+        look = times >= _IN_A_ROW
+        beyond = _beyond(population, mean, placed)[:left] if look else None
+        probed = probed or look
+        wanted = _chosen(population, wrong, normal, min(batch, left)) if beyond is None else beyond
         found = yield from tally.ask(points_at(wanted))
         normal, margins = np.concatenate([normal, wanted]), np.concatenate([margins, found])
     unsure = _unsure(rng, population, doubt, weight, process)
@@ -87,6 +93,13 @@ def _population(rng: Random, placed: int) -> tuple[Floats, Floats]:
     square = np.sum(points**2, axis=1)
     both = np.stack([-0.5 * square, -0.5 * square / _WIDE**2 - placed * np.log(_WIDE)])
     return points, np.asarray(np.exp(-0.5 * square - logsumexp(both, axis=0) + np.log(2.0)))
+
+
+def _beyond(population: Floats, mean: Floats, placed: int) -> Floats:
+    """Return points on a sphere beyond the nearest failure that is foretold, in all directions."""
+    failing = np.linalg.norm(population[mean < 0.0], axis=1)
+    radius = (float(failing.min()) if len(failing) else 3.0) + 1.0
+    return radius * directions(placed, _PROBES)
 
 
 def _chosen(population: Floats, wrong: Floats, known: Floats, batch: int) -> Floats:

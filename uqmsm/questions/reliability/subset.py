@@ -22,6 +22,7 @@ from numpy.random import Generator as Random
 from numpy.typing import NDArray
 
 from uqmsm.questions.reliability.found import Found, interval, reliability_index
+from uqmsm.questions.reliability.probing import APART, directions, farthest
 from uqmsm.questions.reliability.space import Points, Search, Tally
 
 __all__ = ["subset"]
@@ -174,18 +175,11 @@ def _elsewhere(
     """Probe a sphere beyond the failure found; return a warning where failure lies far from it."""
     placed = failing.normal.shape[1]
     radius = max(reliability_index(probability), 1.0) + 1.0
-    axes = np.concatenate([np.eye(placed), -np.eye(placed)])
     around = rng.standard_normal((probes, placed))
-    ways = np.concatenate([axes, around / np.linalg.norm(around, axis=1, keepdims=True)])
+    ways = np.concatenate([directions(placed, 0), around / np.linalg.norm(around, axis=1, keepdims=True)])
     draw = np.tile(fresh + np.arange(len(ways))[:, None], (1, failing.rolled.shape[1]))
     margins = yield from tally.ask(Points(radius * ways, draw))
-    norms = np.linalg.norm(failing.normal, axis=1, keepdims=True)
-    nearest = (ways @ (failing.normal / np.maximum(norms, 1e-12)).T).max(axis=1)
-    mean = failing.normal.mean(
-        axis=0
-    )  # with many sources every failure is far from every other, but not from their mean
-    nearest = np.maximum(nearest, ways @ mean / max(float(np.linalg.norm(mean)), 1e-12))
-    hidden = (margins < 0.0) & (nearest < 0.7)  # more than 45 degrees from every failure that the chains know
+    hidden = (margins < 0.0) & (farthest(ways, failing.normal) < APART)
     if not hidden.any():
         return ()
     words = (
