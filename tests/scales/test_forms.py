@@ -16,6 +16,7 @@ from uqmsm.posterior.stacking import stacking_weights
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import FormStatics, Service, Statics
 from uqmsm.scales.dft import BeefEnsemble, Dft
+from uqmsm.scales.inadequacy import inadequacy
 from uqmsm.scales.potential import FormsPosterior, JointLearnt, JointPosterior, Learnt, Potential
 from uqmsm.scales.potential.forms import FormsDraw, FormsLearnt
 from uqmsm.scales.potential.rivals import RivalModel, Seen
@@ -93,6 +94,35 @@ def test_forms_are_drawn_by_their_weights():
     assert np.bincount(chosen).tolist() == [200, 300, 500]
     assert FormsDraw(law, 1).of(0.9)[1].discrepancy_mean[0] == 0.1
     assert FormsDraw(law, 1).of(0.1)[1].discrepancy_mean[0] == 0.0
+
+
+def free(at):
+    """Return what forms of MoW say of an alloy of other composition, each form with widths of its own."""
+    law = learnt((0.5, 0.5))
+    inner = replace(law.learnt, widths=np.full((3, 4), 0.03), learnt_at=at)
+    return replace(law, learnt=inner, rival_widths=np.full((1, 3, 4), 0.07))
+
+
+@pytest.mark.parametrize(("uniform", "tied", "width"), [(0.1, 0.0, 0.03), (0.9, 0.2, 0.07)])
+def test_every_form_serves_every_composition_with_its_whole_inadequacy(uniform, tied, width):
+    """Near the alloy with data its tied law; beyond, mean zero and the widths of the form that was drawn."""
+    drawn = FormsDraw(free((0.5, 0.5)), 0).of(uniform)[1]
+    given = {
+        "elements": np.array([42, 74]),
+        "potential_elements": np.array([42, 74]),
+        "learnt_at": np.array(drawn.learnt_at),
+        "discrepancy_mean": drawn.discrepancy_mean,
+        "discrepancy_sd": drawn.discrepancy_sd,
+        "inadequacy_widths": drawn.widths,
+        "static_misfit_volumes": np.array([-0.1, 0.4]),
+        "static_lattice_parameter": np.array(3.15),
+        "atoms_per_cell": np.array(2),
+    }
+    assert inadequacy(given | {"composition": np.array([0.51, 0.49])})[1].tolist() == [tied] * 5
+    mean, sd = inadequacy(given | {"composition": np.array([0.8, 0.2])})
+    assert not mean.any()
+    assert sd[:4].tolist() == [width] * 4
+    assert sd[4] > width
 
 
 def test_the_form_is_a_source_of_its_own():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from uqmsm import tables
 from uqmsm.errors import StudyError
@@ -19,8 +20,9 @@ from uqmsm.uncertainty import Epistemic, LearnableLaw, Normal
 ALLOY = ("Mo", "Nb", "Ta", "W")
 HERO = ZhouPosterior(ALLOY, (0.25,) * 4)
 SMALL = ZhouPosterior(
-    ("Ni",), (1.0,), "fcc", sampling=Sampling(walkers_per_parameter=2, block=1000, thin=25, lengths=10, draws=400)
-)
+    ("Ni",), (1.0,), "fcc",
+    sampling=Sampling(walkers_per_parameter=2, block=1000, thin=25, lengths=10, draws=400),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +51,50 @@ def test_a_posterior_is_learnt_once_and_read_afterwards(nickel):
     law, path, told = nickel
     assert isinstance(SMALL, LearnableLaw)
     assert law.shortfalls == ()
-    assert "converged" in told[-1]
+    assert any(line.endswith("; converged") for line in told)
+    assert "held out, quantity by quantity" in told[-1]
+    assert replace(SMALL, held_out="anew").fingerprint == SMALL.fingerprint, "the draws are the same"
     again = SMALL.learn(lambda *_: pytest.fail("computed again"), 7, path, told.append)
     assert np.array_equal(again.values, law.values)
     assert again.fingerprint == law.fingerprint
     other = replace(SMALL, sampling=replace(SMALL.sampling, draws=40))
     assert other.fingerprint != SMALL.fingerprint
+
+
+def test_the_file_says_what_would_have_been_foretold_and_what_was_learnt(nickel):
+    """One element: nothing else tells its lattice parameter, so weights cannot foretell it, and say so."""
+    with xr.open_datatree(nickel[1], engine="h5netcdf") as opened:
+        held, learnt = (opened[name].to_dataset().load() for name in ("held_out", "diagnostics"))
+    assert held["datum"].values.tolist() == [f"Ni.{datum.quantity}" for datum in SMALL.model.data]
+    assert not held["refitted"].values.any()
+    trusted = dict(zip(held["quantity"].values.tolist(), held["trusted"].values.tolist(), strict=True))
+    assert trusted["lattice_parameter"] == 0
+    same = dict(zip(learnt["parameter"].values.tolist(), learnt["overlap"].values.tolist(), strict=True))
+    assert same["Ni.ln_re"] < 0.1
+    assert same["Ni.ln_kappa"] > 0.35
+    weights, ratios = learnt["direction_weight"].values, learnt["direction_ratio"].values
+    assert np.allclose(weights @ weights.T, np.eye(len(ratios)), atol=1e-9)
+    assert np.all(np.diff(ratios) > -1e-12)
+
+
+@pytest.mark.slow
+def test_what_weights_cannot_foretell_is_sampled_anew(tmp_path):
+    """Everything is then to be believed; without its datum the lattice parameter is foretold as widely as the prior."""
+    replace(SMALL, held_out="anew").learn(map, 7, tmp_path / "p.nc", lambda _: None)
+    with xr.open_dataset(tmp_path / "p.nc", group="held_out", engine="h5netcdf") as held:
+        assert held["trusted"].values.all()
+        anew = dict(zip(held["quantity"].values.tolist(), held["refitted"].values.tolist(), strict=True))
+        assert anew["lattice_parameter"] == 1
+        assert ((held["place"] > 0.001) & (held["place"] < 0.999)).all()
+
+
+def test_weights_that_cannot_carry_it_say_so(tmp_path):
+    """Cohesive energies of the shipped posterior are told by nothing else; its C44 of the alloy is."""
+    replace(HERO, shipped=True).learn(map, 0, tmp_path / "p.nc", lambda _: None)
+    with xr.open_dataset(tmp_path / "p.nc", group="held_out", engine="h5netcdf") as held:
+        assert not held["refitted"].values.any()
+        assert not held["trusted"].values[held["quantity"].values == "cohesive_energy"].any()
+        assert held.sizes["datum"] == len(HERO.model.data)
 
 
 def test_the_posterior_meets_the_data_it_was_given(nickel):

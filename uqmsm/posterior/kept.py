@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.netcdf import write_netcdf
+from uqmsm.posterior.information import overlap
 from uqmsm.posterior.judging import Diagnostics
 from uqmsm.posterior.sampling import Chains
 from uqmsm.trust import refuse_foreign_data
@@ -179,7 +180,8 @@ class Posterior:
                 }
             ),
             "diagnostics": xr.Dataset(
-                {n: (("quantity",), x, _words("1", _JUDGED[n])) for n, x in judged.items()}, quantity
+                {n: (("quantity",), x, _words("1", _JUDGED[n])) for n, x in judged.items()} | self._learnt(),
+                quantity | {"parameter": (("parameter",), list(self.names), _words("1", "sampled parameter"))},
             ),
         }
         tree = xr.DataTree.from_dict(groups)
@@ -189,6 +191,23 @@ class Posterior:
         tree.attrs |= {key: json.dumps(value) for key, value in words.items()}
         tree.attrs["names"] = json.dumps({"parameters": self.names, "properties": self.property_names})
         return tree
+
+    def _learnt(self) -> dict[str, Any]:
+        """Return what the data taught, parameter by parameter and direction by direction."""
+        flat = self.points.reshape(-1, len(self.names))
+        some = flat[:: max(1, len(flat) // 1000)]  # a kernel estimate needs no more
+        rows = zip(some.T, self.prior_mean, self.prior_sd, strict=True)
+        same = [overlap(draws, float(mean), float(sd)) for draws, mean, sd in rows]
+        found = self.directions(len(self.names))
+        weights = [[weights[name] for name in self.names] for _, _, weights in found]
+        one, both = ("parameter",), ("direction", "parameter")
+        ratio = np.array([max(variance, 0.0) ** 0.5 for variance, _, _ in found])
+        return {
+            "overlap": (one, np.array(same), _words("1", "overlap of prior and posterior, 1 where nothing was learnt")),
+            "contraction": (one, flat.std(axis=0, ddof=1) / self.prior_sd, _words("1", "posterior sd over prior sd")),
+            "direction_ratio": (("direction",), ratio, _words("1", "the same along directions, best identified first")),
+            "direction_weight": (both, np.array(weights), _words("1", "weights of the parameters, in prior sd")),
+        }
 
     def save(self, path: Path, beside: Mapping[str, xr.Dataset] | None = None) -> None:
         """Write the file, with groups `beside` its own, under another name first: a reader never sees half of it."""

@@ -9,6 +9,7 @@ import xarray as xr
 
 from uqmsm.report.digits import amount, number, part, percent
 from uqmsm.report.facts import group, plain, scalar, source_words
+from uqmsm.report.parts_picture import draw_parts
 
 __all__ = ["alloy_items", "alloy_lines", "pair_items"]
 
@@ -94,7 +95,7 @@ def pair_items(results: xr.DataTree) -> list[dict[str, Any]]:
     table = group(results, "pairs")
     if table is None:
         return []
-    items = []
+    items: list[dict[str, Any]] = []
     for name in table["answer"].values.tolist():
         own = table.sel(answer=name)
         order = np.argsort(-own["share"].values, kind="stable")
@@ -102,7 +103,8 @@ def pair_items(results: xr.DataTree) -> list[dict[str, Any]]:
             {"part": str(own["part"].values[k]), "share": percent(float(own["share"][k]), float(own["share_se"][k]))}
             for k in order
         ]
-        items.append({"title": plain(name), "rows": rows})
+        bars = [(str(own["part"].values[k]), float(own["share"][k]), float(own["share_se"][k])) for k in order]
+        items.append({"title": plain(name), "rows": rows, "picture": draw_parts(bars, prefix=f"pa{len(items)}")})
     return items
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "draw_course",
     "draw_directions",
     "draw_held_out",
+    "draw_places",
     "draw_predictive",
     "draw_spectrum",
 ]
@@ -31,8 +32,8 @@ def _room(names: Iterable[str]) -> float:
     return min(12.0 + max(60.0, *(width_of(name) for name in names)), 280.0)
 
 
-def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
-    """Return posterior sd over prior sd, one row per parameter, best learnt first."""
+def draw_contraction(ratios: Mapping[str, float], overlaps: Mapping[str, float] | None = None, *, prefix: str) -> str:
+    """Return posterior sd over prior sd, one row per parameter, best learnt first; overlaps as ticks."""
     rows = sorted(ratios.items(), key=lambda item: item[1])
     step = 17.0
     canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
@@ -44,15 +45,22 @@ def draw_contraction(ratios: Mapping[str, float], *, prefix: str) -> str:
         y = frame.top + step * (k + 0.5) + 2.0
         canvas.text(left - 8.0, y + 4.0, name, "tiny", "end")
         canvas.line(frame.px(0.0), y, frame.px(ratio), y, "grid")
+        if overlaps and name in overlaps:
+            at = frame.px(overlaps[name])
+            canvas.line(at, y - 6.0, at, y + 6.0, "rule")
         canvas.dot(
             frame.px(ratio),
             y,
             4.0,
             "k-epistemic" if ratio < LEARNT else "softfill" if ratio > PRIOR else "k-epistemic pale",
         )
-    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), "posterior sd / prior sd (grey: still prior)")
+    words = "posterior sd / prior sd (grey: still prior)" + ("; bar: overlap with the prior" if overlaps else "")
+    canvas.x_axis(frame, tick_labels(ticks(0.0, top, 4)), words)
     told = ", ".join(f"{name} {number(ratio, 2)}" for name, ratio in rows)
-    return canvas.svg("What the data taught about each parameter", f"Posterior sd over prior sd: {told}.")
+    said = f"Posterior sd over prior sd: {told}."
+    if overlaps:
+        said += f" Overlap with the prior: {', '.join(f'{name} {number(one, 2)}' for name, one in overlaps.items())}."
+    return canvas.svg("What the data taught about each parameter", said)
 
 
 def draw_directions(found: Sequence[Direction], *, prefix: str) -> str:
@@ -128,6 +136,27 @@ def draw_predictive(rows: Sequence[tuple[str, float, float, float, str]], *, pre
     expected = f"about {number(0.1 * len(rows), 2)} are expected to"
     words = f"{missed} of {len(rows)} data lie outside the 90 % predictive band; {expected}."
     return canvas.svg("Data beside the posterior predictive", words)
+
+
+def draw_places(rows: Sequence[tuple[str, float]], *, prefix: str) -> str:
+    """Return where each datum lies in its predictive law, between 0 and 1, one row per datum."""
+    step = 17.0
+    canvas = Canvas(440.0, step * len(rows) + 58.0, prefix)
+    left = _room([name for name, _ in rows])
+    frame = Frame(left, 424.0, 8.0, 12.0 + step * len(rows), (0.0, 1.0))
+    band = frame.px(0.95) - frame.px(0.05)
+    canvas.rect(frame.px(0.05), frame.top, band, frame.bottom - frame.top, "k-epistemic band")
+    canvas.line(frame.px(0.5), frame.top, frame.px(0.5), frame.bottom, "axis")
+    for k, (name, place) in enumerate(rows):
+        y = frame.top + step * (k + 0.5) + 2.0
+        canvas.text(left - 8.0, y + 4.0, name, "tiny", "end")
+        canvas.dot(frame.px(place), y, 4.0, "badfill" if abs(place - 0.5) > 0.45 else "inkfill")
+    canvas.x_axis(frame, [(v, f"{100 * v:g} %") for v in (0.0, 0.25, 0.5, 0.75, 1.0)], "place in the law foretold")
+    outside = [name for name, place in rows if abs(place - 0.5) > 0.45]
+    words = (
+        f"{len(outside)} of {len(rows)} data lie outside the 90 % interval{': ' * bool(outside)}{', '.join(outside)}."
+    )
+    return canvas.svg("Data held out, and where they lie in what was foretold", words)
 
 
 def draw_held_out(rows: Sequence[tuple[str, Sequence[float]]], *, prefix: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from uqmsm.report.digits import joined, number
 from uqmsm.report.draws_pictures import draw_pairs, draw_ranks, draw_trace
 from uqmsm.report.facts import group, plain
+from uqmsm.report.held_out_section import foretold, overlaps, weakly
 from uqmsm.report.learning_words import how_learnt
 from uqmsm.report.learnt_pictures import draw_contraction, draw_course, draw_directions, draw_predictive, draw_spectrum
 from uqmsm.report.legend import parameters
@@ -53,7 +54,8 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
     ratios = contraction(posterior, prior)
     if ratios:
         along = [] if courses else directions(posterior, prior)
-        _learnt(found, ratios, along, place)
+        same = overlaps(parts["diagnostics"])
+        _learnt(found, ratios, along, same, place)
         if len(along) > 1:
             _sloppy(found, along, min(v.size for draws in (posterior, prior) for v in draws.values()), place)
     else:
@@ -64,6 +66,9 @@ def _stage(results: xr.DataTree, stage: str, place: int) -> dict[str, Any]:
         picture = draw_pairs(posterior, best[:4], prefix=f"pp{place}")
         found["pictures"].append((picture, "The best identified parameters in pairs, in their own units."))
     _beside(found, parts, place)
+    told, pictures, found["held_out"] = foretold(parts["held_out"], place)
+    found["text"] += told
+    found["pictures"] += pictures
     found["text"] += how_learnt(parts)
     found["legend"] = parameters(posterior)
     if parts["diagnostics"] is not None:
@@ -132,18 +137,20 @@ def _flat(variable: xr.DataArray, axis: Any) -> Floats:
 
 _GROUPS = (
     *("posterior", "prior", "posterior_predictive", "observed_data", "diagnostics", "sample_stats"),
-    *("given_functional", "model_forms"),
+    *("given_functional", "model_forms", "held_out"),
 )
 
 
-def _learnt(found: dict[str, Any], ratios: dict[str, float], along: list[Direction], place: int) -> None:
+def _learnt(
+    found: dict[str, Any], ratios: dict[str, float], along: list[Direction], same: dict[str, float], place: int
+) -> None:
     """Add what was learnt: in words, per parameter, per direction."""
     kept = sorted(name for name, ratio in ratios.items() if ratio > PRIOR)
     learnt = sum(ratio < LEARNT for ratio in ratios.values())
     text = f"The data narrow {learnt} of {len(ratios)} parameters to less than half their prior width"
     text += f"; {len(kept)} are still prior: {joined(kept)}." if kept else "; none is still prior."
-    found["text"].append(text)
-    found["pictures"].append((draw_contraction(ratios, prefix=f"pc{place}"), "Parameter by parameter."))
+    found["text"] += [text, *([weakly(same)] if same else [])]
+    found["pictures"].append((draw_contraction(ratios, same, prefix=f"pc{place}"), "Parameter by parameter."))
     if not along:
         return
     sharp, dull = sum(d.ratio < LEARNT for d in along), sum(d.ratio > PRIOR for d in along)

@@ -23,7 +23,7 @@ from uqmsm.physics.potential.effective_fcc import effective_fcc, effective_rows,
 from uqmsm.physics.potential.free import PER_ELEMENT
 from uqmsm.scales.potential.alloy_targets import kin_of, targets_of_kin, young_and_slopes
 from uqmsm.scales.potential.identity import of_data
-from uqmsm.scales.potential.law import ZhouPosterior
+from uqmsm.scales.potential.law import ZhouPosterior, settled_as
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, Prediction
 from uqmsm.scales.potential.targets import Target
 
@@ -136,6 +136,10 @@ class EffectiveFccPosterior(ZhouPosterior):
         fcc.
     shipped
         Take the draws that come with uqmsm for just this posterior (``data/posterior_cantor.nc``).
+    held_out
+        As in `ZhouPosterior`.
+    relaxation
+        As it is: constant, for the alloy's kin share its ratio.
     prior, inadequacy
         As they are: nickel, scaled, and learnt.
     """
@@ -154,6 +158,10 @@ class EffectiveFccPosterior(ZhouPosterior):
             raise StudyError(
                 "prior, inadequacy: the prior of effective fcc elements is nickel, scaled, and their inadequacy is "
                 "learnt; remove both"
+            )
+        if self.relaxation != "constant":
+            raise StudyError(
+                "relaxation: the alloy's kin share one ratio of relaxed cells; write constant, or remove it"
             )
         if self.elements[0] == "Mn":
             raise StudyError("elements begin with Mn, whose published numbers set no unit of density; name it later")
@@ -174,7 +182,7 @@ class EffectiveFccPosterior(ZhouPosterior):
     @property
     def fingerprint(self) -> str:
         """Return which posterior it is (not of the seed): see `uqmsm.scales.potential.identity`."""
-        settings = asdict(self)
-        del settings["shipped"]
+        settings = settled_as(self)
+        del settings["relaxation"]
         known = of_data(settings, [asdict(datum) for datum in self._data], effective_rows(self.elements), self.lattice)
         return known if self.shipped else digest(known, code_digest("uqmsm.scales.potential.effective_fcc"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -28,7 +28,8 @@ from uqmsm.scales.potential.alloy_targets import kin_of
 from uqmsm.scales.potential.effective_fcc import EffectiveFccPosterior
 from uqmsm.scales.potential.joint_law import JointDraw, JointLearnt, JointPosterior
 from uqmsm.scales.potential.law import Learnt, Map, PotentialDraw, ZhouPosterior
-from uqmsm.scales.potential.model import CalibrationModel, RelaxedRatio
+from uqmsm.scales.potential.model import CalibrationModel
+from uqmsm.scales.potential.relaxed_ratio import ratio_from
 from uqmsm.scales.potential.rivals import RivalModel, Seen, seen_of
 from uqmsm.streams import Streams
 
@@ -64,7 +65,10 @@ class FormsDraw:
         if form == 0:
             return 0, learnt
         return form, replace(
-            learnt, discrepancy_mean=law.rival_mean[form - 1, i], discrepancy_sd=law.rival_sd[form - 1, i]
+            learnt,
+            discrepancy_mean=law.rival_mean[form - 1, i],
+            discrepancy_sd=law.rival_sd[form - 1, i],
+            widths=None if law.rival_widths is None else law.rival_widths[form - 1, i],
         )
 
 
@@ -86,6 +90,8 @@ class FormsLearnt:
         Digest of all.
     shortfalls
         What had not converged when sampling stopped, and forms whose held-out scores are not to be trusted.
+    rival_widths
+        Widths of each rival's inadequacy, shape (rivals, draws, 4): its law in alloys of other composition.
     """
 
     learnt: Learnt | JointLearnt
@@ -95,6 +101,7 @@ class FormsLearnt:
     rivals: tuple[Rival, ...]
     fingerprint: str
     shortfalls: tuple[str, ...] = ()
+    rival_widths: Floats | None = None
 
     def draw(self, rng: Generator) -> FormsDraw:
         """Return one place in the lists."""
@@ -113,7 +120,9 @@ class FormsLearnt:
             if functional is None:
                 raise TypeError("the learnt form waits for a functional")
             return JointDraw(own, place).of(functional)
-        return PotentialDraw(own.values[place], own.discrepancy_mean[place], own.discrepancy_sd[place])
+        widths = None if own.widths is None else own.widths[place]
+        mean, sd = own.discrepancy_mean[place], own.discrepancy_sd[place]
+        return PotentialDraw(own.values[place], mean, sd, widths, own.learnt_at)
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,10 @@ class FormsPosterior(ZhouPosterior):
 
     Parameters
     ----------
-    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling, prior, inadequacy
+    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling, prior, inadequacy, held_out
         Of the form that is learnt, as in `ZhouPosterior`; the inadequacy is ``learnt``, for all forms alike.
+    relaxation
+        Of it too.
     family
         What is learnt: ``zhou`` from elements and alloy, ``joint`` from these and from first principles, given each
         functional of an ensemble, ``effective_fcc`` from fcc alloys.
@@ -142,9 +153,10 @@ class FormsPosterior(ZhouPosterior):
     the parameters given it, the form, and the inadequacy of whichever form is drawn (at service temperature). The
     weights of the forms are those by which alloys are foretold whatever the functional: of the posterior that believes
     none in particular.
-    """
 
-    serves_every_composition: ClassVar[bool] = False  # rivals were judged, and their inadequacy is known, for one alloy
+    At compositions that have no data every form has its whole inadequacy, with the widths that its own data teach, and
+    the weights stay those of the alloys with data: which form is right is taken to be a matter of its elements.
+    """
 
     family: Literal["zhou", "joint", "effective_fcc"] = "zhou"
     rivals: tuple[Rival, ...] = ()
@@ -239,11 +251,13 @@ class FormsPosterior(ZhouPosterior):
         with xr.open_dataset(stored, group="model_forms", engine="h5netcdf") as opened:
             group = opened.load()
         learnt = self.inner.law_in(posterior, stored)
-        weights, means, sds = (group[name].values for name in ("weight", "rival_mean", "rival_sd"))
+        weights, means, sds, free = (
+            group[name].values for name in ("weight", "rival_mean", "rival_sd", "rival_widths")
+        )
         loose = [str(label) for label, k in zip(group["datum"].values, group["k_hat"].values, strict=True) if k >= 0.7]
         late = (*learnt.shortfalls, *((f"held-out scores of {', '.join(loose)} rest on few draws",) if loose else ()))
-        fingerprint = digest(learnt.fingerprint, weights, means, sds)
-        return FormsLearnt(learnt, weights, means, sds, self.rivals, fingerprint, late)
+        fingerprint = digest(learnt.fingerprint, weights, means, sds, free)
+        return FormsLearnt(learnt, weights, means, sds, self.rivals, fingerprint, late, free)
 
     @cached_property
     def _compositions(self) -> dict[str, NDArray[np.float64]]:
@@ -253,8 +267,7 @@ class FormsPosterior(ZhouPosterior):
         return {name: every[name] for name in dict.fromkeys([own, *(self.model.data[i].material for i in self.scored)])}
 
     def _with_ratio(self, posterior: Posterior) -> CalibrationModel:
-        ratio = posterior.facts["ratio"]
-        return replace(self.model, ratio=RelaxedRatio(tuple(ratio["mean"]), tuple(ratio["sd"])))
+        return replace(self.model, ratio=ratio_from(posterior.facts["ratio"]))
 
     def _weighed(self, posterior: Posterior, mapping: Map, seed: int, tell: Callable[[str], None]) -> xr.Dataset:
         """Score every form on every datum, weigh, and draw the rivals' inadequacies."""
@@ -264,7 +277,7 @@ class FormsPosterior(ZhouPosterior):
         data = [model.data[i] for i in self.scored]
         labels = [datum.label for datum in data]
         held = hold_out(miss[:, self.scored], variance[:, self.scored], labels)
-        scores, means, sds = [[one.score for one in held]], [], []
+        scores, means, sds, free = [[one.score for one in held]], [], [], []
         seen = self._seen(mapping, seed, tell)
         for k, rival in enumerate(self.rivals):
             widths = slice(model.free_count, model.free_count + 4)  # those of the alloy's quantities
@@ -273,16 +286,18 @@ class FormsPosterior(ZhouPosterior):
             drawn = judged.widths(rng)
             scores.append(list(judged.scores(drawn)))
             count = self.draws_each if self.family == "joint" else len(points)
-            mean, sd = judged.discrepancy(judged.posterior(drawn, count, rng))
+            chosen = judged.posterior(drawn, count, rng)
+            mean, sd = judged.discrepancy(chosen)
             means.append(mean)
             sds.append(sd)
+            free.append(chosen)
             tell(f"form {rival.name}: log predictive density {sum(scores[-1]):.2f}, learnt form {sum(scores[0]):.2f}")
         table = np.array(scores).T
         weights = stacking_weights(table, self.pseudo_count)
         told = zip([self._learnt_name, *(rival.name for rival in self.rivals)], weights, strict=True)
         tell("weights of forms: " + ", ".join(f"{name} {weight:.2f}" for name, weight in told))
         k_hat = np.array([one.k_hat for one in held])
-        return self._group(labels, table, weights, k_hat, np.array(means), np.array(sds))
+        return self._group(labels, table, weights, k_hat, (np.array(means), np.array(sds), np.array(free)))
 
     def _seen(self, mapping: Map, seed: int, tell: Callable[[str], None]) -> list[dict[str, Seen]]:
         """Compute every alloy with every rival."""
@@ -312,7 +327,12 @@ class FormsPosterior(ZhouPosterior):
         return found
 
     def _group(
-        self, labels: Sequence[str], scores: Floats, weights: Floats, k_hat: Floats, means: Floats, sds: Floats
+        self,
+        labels: Sequence[str],
+        scores: Floats,
+        weights: Floats,
+        k_hat: Floats,
+        inadequacy: tuple[Floats, Floats, Floats],
     ) -> xr.Dataset:
         def words(text: str) -> dict[str, str]:
             return {"units": "1", "long_name": text, "sources": ""}
@@ -324,8 +344,13 @@ class FormsPosterior(ZhouPosterior):
                 "score": (("datum", "form"), scores, words("log predictive density of a datum held out")),
                 "weight": (("form",), weights, words("weight of the form, by stacking")),
                 "k_hat": (("datum",), k_hat, words("tail shape of the learnt form's weights, trusted < 0.7")),
-                "rival_mean": (of, means, words("mean of the rival's inadequacy, log(true / predicted)")),
-                "rival_sd": (of, sds, words("standard deviation of the rival's inadequacy")),
+                "rival_mean": (of, inadequacy[0], words("mean of the rival's inadequacy, log(true / predicted)")),
+                "rival_sd": (of, inadequacy[1], words("standard deviation of the rival's inadequacy")),
+                "rival_widths": (
+                    ("rival", "draw", "cold_quantity"),
+                    inadequacy[2],
+                    words("the same where no datum ties it down"),
+                ),
             },
             {
                 "datum": (("datum",), np.array(labels), words("datum")),

@@ -19,7 +19,8 @@ from uqmsm.scales.potential.alloy_targets import young_and_slopes
 from uqmsm.scales.potential.first_principles import FirstPrinciples
 from uqmsm.scales.potential.joint import Functionals, JointModel
 from uqmsm.scales.potential.law import SECONDS_AN_ELEMENT, Map, PotentialDraw, ZhouPosterior
-from uqmsm.scales.potential.model import CalibrationModel, RelaxedRatio
+from uqmsm.scales.potential.model import CalibrationModel
+from uqmsm.scales.potential.relaxed_ratio import ratio_from
 from uqmsm.streams import Streams
 
 __all__ = ["JointDraw", "JointLearnt", "JointPosterior"]
@@ -99,8 +100,10 @@ class JointPosterior(ZhouPosterior):
 
     Parameters
     ----------
-    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling, prior, inadequacy
+    elements, composition, lattice, relaxed_draws, relaxed_cells, shipped, sampling, prior, inadequacy, held_out
         As in `ZhouPosterior`.
+    relaxation
+        As there too.
     functionals
         How many functionals of the ensemble are used, the first ones; the stage of the functional says the same number.
     draws_each
@@ -242,8 +245,7 @@ class JointPosterior(ZhouPosterior):
     def _law(self, posterior: Posterior, group: xr.Dataset) -> JointLearnt:
         from uqmsm.physics.potential import zhou_from_free
 
-        ratio = RelaxedRatio(tuple(posterior.facts["ratio"]["mean"]), tuple(posterior.facts["ratio"]["sd"]))
-        model = replace(self.model, ratio=ratio)
+        model = replace(self.model, ratio=ratio_from(posterior.facts["ratio"]))
         points = group["points"].values
         count, draws, width = points.shape
         flat = points.reshape(-1, width)

@@ -18,11 +18,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm import tables
-from uqmsm.errors import MemberFailed, NotConverged, StudyError
+from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.posterior import Chains, Observed, Posterior, Sampling, Whitening, keep, sample
 from uqmsm.scales.potential.identity import of_run, of_shipped
-from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, RelaxedRatio, StatedPrior
+from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, StatedPrior
+from uqmsm.scales.potential.relaxed_ratio import fewest_cells, ratio_from
+from uqmsm.scales.potential.relaxing import relaxed_ratio
 from uqmsm.scales.potential.targets import Target, targets
 from uqmsm.streams import Streams
 
@@ -108,6 +110,12 @@ class ZhouPosterior:
     inadequacy
         What stands for the error of the form: ``learnt``, a law of its own per class of quantity whose widths the data
         teach, or ``tempered``, a likelihood flattened by how badly the best fit does (Frederiksen et al. 2004).
+    held_out
+        How the posterior is asked to foretell each class of quantity that it has not seen: by ``weights`` on its draws,
+        which costs nothing and cannot always be trusted, or ``anew``, sampling a block of steps without it where not.
+    relaxation
+        How the likelihood gets from the average atom to relaxed cells: by one ``constant`` ratio with its scatter over
+        draws, or by a ``surrogate`` of it over the parameters, which takes more cells (`relaxed_draws`).
     """
 
     serves_every_composition: ClassVar[bool] = True
@@ -121,6 +129,8 @@ class ZhouPosterior:
     sampling: Sampling = Sampling()
     prior: tuple[StatedPrior, ...] = ()
     inadequacy: Literal["learnt", "tempered"] = "learnt"
+    held_out: Literal["weights", "anew"] = "weights"
+    relaxation: Literal["constant", "surrogate"] = "constant"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be learnt."""
@@ -138,6 +148,13 @@ class ZhouPosterior:
             raise StudyError(
                 f"relaxed_draws = {self.relaxed_draws}, relaxed_cells = {list(self.relaxed_cells)}: at least 8 draws "
                 "(for a standard deviation) of at least 3 x 3 x 3 cells are needed"
+            )
+        few = fewest_cells(10 * len(self.elements) - 1)
+        if self.relaxation == "surrogate" and (self.relaxed_draws < few or self.inadequacy != "learnt"):
+            raise StudyError(
+                f"relaxation = surrogate with relaxed_draws = {self.relaxed_draws}, inadequacy = {self.inadequacy}: a "
+                f"line in so many parameters is learnt from {few} cells or more, beside an inadequacy that is learnt; "
+                f"write relaxed_draws: {2 * few}, or relaxation: constant"
             )
 
     @cached_property
@@ -158,9 +175,9 @@ class ZhouPosterior:
     @property
     def fingerprint(self) -> str:
         """Return which posterior it is (not of the seed): see `uqmsm.scales.potential.identity`."""
-        settings = asdict(self)
-        del settings["shipped"]
-        for late, usual in (("prior", ()), ("inadequacy", "learnt")):  # younger than draws that are shipped
+        settings = settled_as(self)
+        # younger than draws that are shipped
+        for late, usual in (("prior", ()), ("inadequacy", "learnt"), ("relaxation", "constant")):
             if settings[late] == usual:
                 del settings[late]
         identity = of_shipped if self.shipped else of_run
@@ -179,8 +196,21 @@ class ZhouPosterior:
         posterior = self._found(seed, stored)
         if posterior is None:
             posterior, beside = self.gathered(mapping, seed, tell)
-            posterior.save(stored, beside)
+            posterior.save(stored, {**beside, "held_out": self._foretold(posterior, mapping, seed, tell)})
         return self.law_in(posterior, stored)
+
+    def _foretold(self, posterior: Posterior, mapping: Map, seed: int, tell: Callable[[str], None]) -> xr.Dataset:
+        """Return how the posterior foretells what it has not seen; see `uqmsm.scales.potential.foretelling`."""
+        from uqmsm.scales.potential.foretelling import foretold
+
+        model = self.tempered(replace(self.model, ratio=ratio_from(posterior.facts["ratio"])))
+
+        def rngs(group: str) -> list[Generator]:
+            return [Streams(seed).generator(f"held_out.{group}", i) for i in range(self.sampling.ensembles)]
+
+        points = posterior.points.reshape(-1, len(posterior.names))
+        anew = (laplace, self.sampling, rngs) if self.held_out == "anew" else None
+        return foretold(model, points, anew, mapping, tell)
 
     def gathered(
         self, mapping: Map, seed: int, tell: Callable[[str], None]
@@ -210,8 +240,7 @@ class ZhouPosterior:
         from uqmsm.physics.potential import zhou_from_free
 
         points = posterior.points.reshape(-1, len(posterior.names))
-        ratio = RelaxedRatio(tuple(posterior.facts["ratio"]["mean"]), tuple(posterior.facts["ratio"]["sd"]))
-        model = replace(self.model, ratio=ratio)
+        model = replace(self.model, ratio=ratio_from(posterior.facts["ratio"]))
         values = zhou_from_free(self.elements, points[:, : model.free_count], self.lattice)
         mean, sd = model.discrepancy(points)
         widths, fingerprint = model.widths_of(points), digest(posterior.fingerprint, values, mean, sd)
@@ -224,7 +253,7 @@ class ZhouPosterior:
     def sampled(self, mapping: Map, seed: int, tell: Callable[[str], None]) -> tuple[CalibrationModel, Chains]:
         """Return the density, its ratio to relaxed cells learnt, and chains of it."""
         streams = Streams(seed)
-        model = self.tempered(replace(self.model, ratio=self._ratio(mapping, streams, tell)))
+        model = self.tempered(replace(self.model, ratio=relaxed_ratio(self, laplace, mapping, streams, tell)))
         if model.temperature is not None:
             tell(f"tempered likelihood: T0 = {model.temperature:.3g} of {len(model.data)} measured data")
         rngs = [streams.generator("zhou_posterior.ensemble", i) for i in range(self.sampling.ensembles)]
@@ -280,30 +309,13 @@ class ZhouPosterior:
             "write  shipped: false  to compute it"
         )
 
-    def _ratio(self, mapping: Map, streams: Streams, tell: Callable[[str], None]) -> RelaxedRatio:
-        """Learn log(relaxed / average atom) at draws of a pilot run."""
-        if len(self.elements) == 1:
-            return RelaxedRatio((0.0,) * 4, (0.0,) * 4)  # the average atom of one element is the element
-        tell(f"posterior: a pilot run, then {self.relaxed_draws} of its draws in cells of {self.relaxed_cells}")
-        pilot = replace(self.sampling, block=1000, thin=50, most_blocks=1, draws=self.relaxed_draws)
-        rngs = [streams.generator("zhou_posterior.pilot", i) for i in range(pilot.ensembles)]
-        chains = sample(self.model, laplace(self.model), pilot, rngs, mapping)
-        each = -(-self.relaxed_draws // pilot.ensembles)
-        last = chains.points[:, -1, :each].reshape(-1, chains.points.shape[-1])[: self.relaxed_draws]
-        tasks = [(self, point, streams.generator("zhou_posterior.relaxed", i)) for i, point in enumerate(last)]
-        found = [ratios for ratios in mapping(_relaxed, tasks) if ratios is not None]
-        if len(found) < max(8, self.relaxed_draws // 2):
-            raise NotConverged(
-                f"only {len(found)} of {self.relaxed_draws} draws of the potential have a stable relaxed cell; the "
-                "likelihood does not know their properties: check prior and data"
-            )
-        logs = np.array(found)
-        spread = logs.std(axis=0, ddof=1) * np.sqrt(1.0 + 1.0 / len(logs))
-        text = ", ".join(
-            f"{n} {m:+.4f} ± {s:.4f}" for n, m, s in zip(ALLOY_QUANTITIES, logs.mean(axis=0), spread, strict=True)
-        )
-        tell(f"log(relaxed / average atom) from {len(logs)} of {self.relaxed_draws} cells: {text}")
-        return RelaxedRatio(tuple(map(float, logs.mean(axis=0))), tuple(map(float, spread)))
+
+def settled_as(law: ZhouPosterior) -> dict[str, Any]:
+    """Return the settings on which the draws depend: not where they come from, nor how they are asked to foretell."""
+    settings = asdict(law)
+    for name in ("shipped", "held_out"):
+        del settings[name]
+    return settings
 
 
 def _observed(datum: Target) -> Observed:
@@ -312,30 +324,6 @@ def _observed(datum: Target) -> Observed:
         f"{datum.kind}, {datum.measured:g} {datum.unit} {where}, brought to 0 K by {datum.to_zero:.5f}: {datum.source}"
     )
     return Observed(datum.label, datum.value, datum.unit, datum.log_sd, datum.verified, note)
-
-
-def _relaxed(task: tuple[ZhouPosterior, Floats, Generator]) -> Floats | None:
-    """Relax one random cell with one draw; return log(relaxed / average atom), or None when it is not stable."""
-    from uqmsm.physics.alloy import configuration, sites
-    from uqmsm.physics.atomistic.statics import statics
-    from uqmsm.physics.potential import Zhou, tabulate, zhou_from_free
-
-    law, point, rng = task
-    model = law.model
-    values = zhou_from_free(law.elements, point[: model.free_count], law.lattice)
-    average = model.predict(point[None]).alloy[0]
-    species = configuration(law.composition, law.relaxed_cells, law.lattice, rng)
-    places = sites(law.lattice, law.relaxed_cells)
-    try:
-        crystal = statics(
-            tabulate(Zhou(law.elements, values), cutoff_angstrom=model.cutoff_angstrom),
-            species, law.composition, places,
-            cells=law.relaxed_cells, a_guess_A=float(average[0]), rng=rng, n_families=0,
-        )  # fmt: skip
-    except MemberFailed:
-        return None
-    relaxed = np.array([getattr(crystal, quantity) for quantity in ALLOY_QUANTITIES])
-    return np.asarray(np.log(relaxed / average))
 
 
 def laplace(model: CalibrationModel) -> Whitening:

@@ -23,6 +23,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.potential import average_atom, free_from, free_names, published, pure_crystals, zhou_from_free
 from uqmsm.physics.potential.free import PER_ELEMENT
 from uqmsm.physics.potential.zhou import RE
+from uqmsm.scales.potential.relaxed_ratio import LearntRatio, RelaxedRatio
 from uqmsm.scales.potential.targets import QUANTITIES, Target
 
 __all__ = [
@@ -44,18 +45,6 @@ DISCREPANCIES = (*ALLOY_QUANTITIES, "misfit")
 """The alloy's quantities to which inadequacy is handed on."""
 
 _WIDTHS = tuple(f"ln_s_{quantity}" for quantity in ALLOY_QUANTITIES)
-
-
-@dataclass(frozen=True)
-class RelaxedRatio:
-    """log(relaxed cell / average atom) of the alloy's quantities: mean and standard deviation, shape (4,) each.
-
-    Without relaxed cells it is zero with a stated width; the posterior is never sampled with that, it only chooses the
-    draws at which cells are relaxed.
-    """
-
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
-    sd: tuple[float, ...] = (0.003, 0.03, 0.05, 0.05)
 
 
 @dataclass(frozen=True)
@@ -252,8 +241,9 @@ class CalibrationModel:
             else:
                 i = ALLOY_QUANTITIES.index(datum.quantity)
                 columns.append(width + i)
-                means.append(self.ratio.mean[i])
-                variances.append(datum.log_sd**2 + self.ratio.sd[i] ** 2)
+                own = isinstance(self.ratio, LearntRatio)  # which is asked draw by draw
+                means.append(0.0 if own else self.ratio.mean[i])
+                variances.append(datum.log_sd**2 + (0.0 if own else self.ratio.sd[i] ** 2))
         exact = ("lattice_parameter", "cohesive_energy")  # of elements: parameters of the form themselves
         classes = np.array(
             [
@@ -276,7 +266,14 @@ class CalibrationModel:
         if self.temperature is not None:
             return miss, np.tile(self.temperature * noise, (len(points), 1))
         own = np.exp(2.0 * np.take(points, self.free_count + np.maximum(classes, 0), axis=1))
-        return miss, np.where(classes >= 0, own, 0.0) + noise
+        variance = np.where(classes >= 0, own, 0.0) + noise
+        if isinstance(self.ratio, LearntRatio):
+            mean, doubt = self.ratio.at(points[:, : self.free_count], prediction.alloy)
+            mixed = np.flatnonzero(columns >= prediction.elements[0].size)
+            quantity = columns[mixed] - prediction.elements[0].size
+            miss[:, mixed] -= mean[:, quantity]
+            variance[:, mixed] += doubt[:, quantity]
+        return miss, variance
 
     def log_likelihood(self, points: Floats, prediction: Prediction) -> Floats:
         """Return the logarithm of the density of the data given each draw, shape (draws,)."""
