@@ -127,8 +127,8 @@ def ratio_from(kept: Mapping[str, Any]) -> RelaxedRatio:
     """Return the ratio that a file of draws has kept as plain JSON."""
     if "weights" not in kept:
         return RelaxedRatio(tuple(kept["mean"]), tuple(kept["sd"]))
-    rows = {name: tuple(tuple(row) for row in kept[name]) for name in ("axes", "weights")}
-    plain = {name: tuple(kept[name]) for name in ("mean", "sd", "centre", "variance", "missed")}
+    rows: dict[str, Any] = {name: tuple(tuple(row) for row in kept[name]) for name in ("axes", "weights")}
+    plain: dict[str, Any] = {name: tuple(kept[name]) for name in ("mean", "sd", "centre", "variance", "missed")}
     return LearntRatio(**plain, **rows, cells=int(kept["cells"]))
 
 
