@@ -17,6 +17,7 @@ from uqmsm.physics.rve.cell import Medium
 from uqmsm.physics.rve.equilibrium import Balance, MeanControl
 from uqmsm.physics.rve.plastic import (
     Accuracy,
+    Control,
     Load,
     Slip,
     advance,
@@ -207,6 +208,15 @@ def test_uniaxial_stress_has_no_stress_beside():
     unit = SHEARED / np.linalg.norm(SHEARED)
     off = aside.stress - np.outer(aside.stress @ unit, unit)
     assert np.abs(off).max() < 1e-6 * np.abs(aside.stress).max()
+
+
+def test_a_block_at_rest_is_brought_to_a_stress():
+    made, law = grains()
+    cell = block(made.grain_ids, law)
+    wanted = np.array([60.0, 0.0, -20.0, 0.0, 15.0, 0.0])
+    end = equilibrate(cell, cell.virgin(), np.zeros(6), 1.0, control=Control(np.eye(6), wanted))
+    assert end.mean_stress == pytest.approx(wanted, abs=1e-6)
+    assert end.mean_strain[0] > 1e-4
 
 
 def test_work_of_every_increment_is_conserved_and_a_gap_is_a_failure():

@@ -70,6 +70,19 @@ def test_boundaries_add_their_share():
     assert walled["taylor_factor"] == bare["taylor_factor"]
 
 
+def test_the_yield_surface_is_that_of_the_same_grains():
+    found = outcome_of(yield_directions=4, hall_petch=240.0, grain_diameter=100.0, accuracy=1e-7)
+    # the first direction is the pull itself
+    assert found["yield_surface"][0] == pytest.approx(float(found["offset_yield"]) * np.eye(6)[0], rel=2e-3, abs=1e-6)
+    x, y = found["yield_surface"][:, 0], found["yield_surface"][:, 1]
+    assert found["yield_stresses"] == pytest.approx(np.sqrt(x**2 - x * y + y**2), rel=1e-9)
+    assert x[3] == pytest.approx(-y[3], rel=1e-9)  # shear at three quarters of half a turn
+    # for random grains shear lies between Tresca (0.87) and Mises (1); six grains scatter around that
+    assert 0.75 < found["yield_stresses"][3] / found["yield_stresses"][0] < 1.05
+    assert found["yield_anisotropy"] == pytest.approx(np.ptp(found["yield_stresses"]) / found["yield_stresses"].min())
+    assert found["hill_mandel_gap"] <= 1e-10
+
+
 def test_what_contradicts_the_stages_before_is_told():
     class Strength:
         strain_rate = 1.0
@@ -84,6 +97,7 @@ def test_what_contradicts_the_stages_before_is_told():
         ({"voxels": 4, "grains": 60}, "voxels: 8 or more"),
         ({"offset": 0.02}, "beyond the offset"),
         ({"step": 0.0}, "step = 0 must be positive"),
+        ({"yield_directions": -1}, "write 0 for no yield surface"),
     ):
         with pytest.raises(StudyError, match=words):
             CrystalPlasticity(**wrong)

@@ -13,7 +13,7 @@ from uqmsm.physics.fe.averages import average_covariance
 from uqmsm.physics.rve.grain_share import VORONOI
 from uqmsm.quantity import Port
 from uqmsm.scales.fe import ElasticPlate
-from uqmsm.scales.rve import BlockSizes, Localized, Polycrystal
+from uqmsm.scales.rve import BlockSizes, Localized, LocalizedFlow, Polycrystal
 from uqmsm.streams import Streams
 from uqmsm.tensor_laws import log_components
 
@@ -125,6 +125,28 @@ def test_the_elements_of_a_plate_have_the_grains_that_lie_in_them():
     textured = {"anneal": SimpleNamespace(texture="fibre", outputs=(Port("grain_ids", "1"),))}
     assert "without texture" in next(iter(plate.consistent(textured)))
     assert not list(ElasticPlate().consistent(textured))
+
+
+def test_grains_slip_under_the_stress_of_a_point():
+    made, crss = block(keep_grains=True), {"crss": np.array(100.0)}
+    law = {"slip": "fcc", "hardening": 800.0, "saturation": 3.0, "latent": 1.4, "exponent": 30.0}
+    known = CRYSTAL | made | crss | {"mean_stress": np.array([0.18, 0.0, 0.0, 0.0, 0.0, 0.02])}
+    report = check(LocalizedFlow(loads=2, load=0.2, **law), known, members=2)
+    assert report.ok, str(report)
+    # far below yield: the elastic block under the same stress
+    low = LocalizedFlow(load=0.05, loads=1, keep_fields=True, **law)(known, {})
+    elastic = Localized()({**made, "mean_stress": 0.05 * known["mean_stress"]}, {})
+    assert low["slipped_share"] == 0.0
+    assert low["flow_stress_field"] / 1e3 == pytest.approx(elastic["stress_field"], abs=1e-6)
+    assert low["history_strain"][-1] == pytest.approx(elastic["strain_field"].mean(axis=(1, 2, 3)), rel=1e-5, abs=1e-9)
+    # some grains slip long before the block does, and more of them further up
+    half, whole = (LocalizedFlow(load=load, loads=4, **law)(known, {}) for load in (1.2, 1.5))
+    assert 0.0 < half["slipped_share"] < whole["slipped_share"]
+    assert np.all(np.diff(whole["history_slip"]) >= 0.0)
+    assert whole["slip_p99"] > whole["history_slip"][-1]
+    assert max(half["hill_mandel_gap_flow"], whole["hill_mandel_gap_flow"]) <= 1e-10
+    with pytest.raises(StudyError, match="loads = 0 must be positive"):
+        LocalizedFlow(loads=0)
 
 
 def test_blocks_of_several_sizes_are_the_same_under_every_condition():

@@ -40,6 +40,7 @@ MODELS: dict[str, dict[str, str]] = {
     "rve": {
         "polycrystal": "uqmsm.scales.rve:Polycrystal",
         "localized": "uqmsm.scales.rve:Localized",
+        "localized_flow": "uqmsm.scales.rve:LocalizedFlow",
         "crystal_plasticity": "uqmsm.scales.rve:CrystalPlasticity",
         "sizes": "uqmsm.scales.rve:BlockSizes",
     },

@@ -19,6 +19,7 @@ from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
 
 if TYPE_CHECKING:
     from uqmsm.physics.rve.microstructure import Polycrystal as Grains
+    from uqmsm.physics.rve.plastic.block import Block as PlasticBlock
     from uqmsm.physics.rve.plastic.laws import Slip
     from uqmsm.physics.rve.plastic.loading import History
 
@@ -70,6 +71,9 @@ class CrystalPlasticity:
         after this one adds it.
     accuracy
         Largest stress out of balance, relative to the stress.
+    yield_directions
+        Directions of stress in the plane of the plate, at equal angles over half a turn from the pull, along which the
+        yield surface is found; each is a test of its own. None if 0.
     """
 
     grains: int = 60
@@ -86,6 +90,7 @@ class CrystalPlasticity:
     grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 0.0
     accuracy: Annotated[float, Unit("1")] = 1e-8
+    yield_directions: int = 0
 
     def __post_init__(self) -> None:
         """Refuse cells in which grains are no longer resolved, and tests that end before they yield."""
@@ -103,6 +108,8 @@ class CrystalPlasticity:
         for name in ("strain_rate", "step", "accuracy"):
             if not getattr(self, name) > 0:
                 raise StudyError(f"{name} = {getattr(self, name):g} must be positive")
+        if self.yield_directions < 0:
+            raise StudyError(f"yield_directions = {self.yield_directions}; write 0 for no yield surface, or more")
 
     @property
     def inputs(self) -> Ports:
@@ -112,8 +119,14 @@ class CrystalPlasticity:
     @property
     def outputs(self) -> Ports:
         """Stiffness, yield and hardening of one and the same block."""
-        curve = ("flow_strain",)
+        curve, place = ("flow_strain",), ("yield_direction", "voigt")
+        surface = (
+            Port("yield_surface", "MPa", place, "stress at yield along each direction, order 11 22 33 23 13 12"),
+            Port("yield_stresses", "MPa", ("yield_direction",), "von Mises stress at yield along each direction"),
+            Port("yield_anisotropy", "1", meaning="largest von Mises stress at yield over the smallest, less one"),
+        )
         return (
+            *(surface if self.yield_directions else ()),
             Port("stiffness", "GPa", ("voigt", "voigt_"), "effective stiffness, order 11 22 33 23 13 12"),
             Port("grain_share", "1", meaning="variance of a block's logarithmic stiffness times its grains"),
             Port("taylor_factor", "1", meaning="yield stress of the virtual test over the critical stress of a system"),
@@ -176,7 +189,7 @@ class CrystalPlasticity:
         """Return seconds per call, roughly, on one core."""
         systems = {"fcc": 12, "bcc_110": 12, "bcc_110_112": 24, "bcc_110_112_123": 48}[self.slip]
         loads = (self.plastic_strain + 0.004) / self.step
-        return loads * (0.02 + self.voxels**3 * 1.5e-6 * systems)
+        return (1 + self.yield_directions) * loads * (0.02 + self.voxels**3 * 1.5e-6 * systems)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Test one member."""
@@ -197,6 +210,7 @@ class CrystalPlasticity:
         slope = stress[0] / strain[0]
         boundaries = settled(self.hall_petch) / math.sqrt(settled(self.grain_diameter))
         level = offset_yield(strain, stress, slope, self.offset)
+        surface, gap = self.surface((c11, c12, c44), block, law, boundaries)
         plastic = np.linspace(0.0, self.plastic_strain, POINTS + 1)[1:]
         flow = np.interp(plastic, strain - stress / slope, stress) + boundaries
         rule = fit_hardening(plastic, flow)
@@ -220,8 +234,35 @@ class CrystalPlasticity:
             "voce_rate": rule.voce_rate,
             "rulebook_misfit": rule.misfit_MPa,
             "fatigue_indicator": fatigue_indicator(history.last.state.memory[..., -1]) / history.slip[-1],
-            "hill_mandel_gap": max(elastic.hill_mandel_gap, float(history.hill_mandel_gap.max())),
+            **surface,
+            "hill_mandel_gap": max(elastic.hill_mandel_gap, float(history.hill_mandel_gap.max()), gap),
         }
+
+    def surface(
+        self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip, boundaries_MPa: float
+    ) -> tuple[dict[str, Any], float]:
+        """Return the yield surface of a block, and the largest Hill-Mandel gap on the way; nothing if none is asked."""
+        from uqmsm.physics.rve.plastic.block import Accuracy
+        from uqmsm.physics.rve.plastic.rulebook import yield_surface
+
+        if not self.yield_directions:
+            return {}, 0.0
+        angles = np.pi * np.arange(self.yield_directions) / self.yield_directions
+        points = yield_surface(
+            self.cell(moduli_GPa, grains, law),
+            [np.array([np.cos(angle), np.sin(angle), 0.0, 0.0, 0.0, 0.0]) for angle in angles],
+            offset=self.offset,
+            rate_per_s=self.strain_rate,
+            step=self.step,
+            most=LIMIT,
+            accuracy=Accuracy(residual=self.accuracy),
+        )
+        size = np.array([point.equivalent_MPa for point in points])
+        # boundaries add to the strength whatever the direction; in the plane Mandel and Voigt are one
+        stress = np.stack([point.stress_MPa for point in points]) * (1.0 + boundaries_MPa / size)[:, None]
+        size = size + boundaries_MPa
+        found = {"yield_surface": stress, "yield_stresses": size, "yield_anisotropy": size.max() / size.min() - 1.0}
+        return found, max(point.hill_mandel_gap for point in points)
 
     def law_of_slip(self, crss_MPa: float) -> Slip:
         """Return the law of slip of one member."""
@@ -239,14 +280,20 @@ class CrystalPlasticity:
             interaction=Interaction(1.0, 1.0, latent, latent, latent, latent),
         )
 
-    def tested(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> History:
-        """Pull a block along x until its plastic strain is that of the end."""
-        from uqmsm.physics.rve.plastic.block import Accuracy, block
+    def cell(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> PlasticBlock:
+        """Return the block, never strained."""
+        from uqmsm.physics.rve.plastic.block import block
         from uqmsm.physics.rve.plastic.laws import crystals
-        from uqmsm.physics.rve.plastic.loading import drive, proportional
         from uqmsm.physics.tensors import cubic_stiffness
 
-        cell = block(grains.grain_ids, crystals(cubic_stiffness(*moduli_GPa), grains.orientations, law))
+        return block(grains.grain_ids, crystals(cubic_stiffness(*moduli_GPa), grains.orientations, law))
+
+    def tested(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> History:
+        """Pull a block along x until its plastic strain is that of the end."""
+        from uqmsm.physics.rve.plastic.block import Accuracy
+        from uqmsm.physics.rve.plastic.loading import drive, proportional
+
+        cell = self.cell(moduli_GPa, grains, law)
 
         def enough(strain: Floats, stress: Floats) -> bool:
             return bool(strain[-1, 0] - stress[-1, 0] * strain[0, 0] / stress[0, 0] > self.plastic_strain)

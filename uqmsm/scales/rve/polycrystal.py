@@ -94,6 +94,7 @@ class Polycrystal:
         grains = (
             Port("block_ids", "1", ("block_x", "block_y", "block_z"), "which grain each voxel of the block belongs to"),
             Port("block_stiffness", "GPa", ("block_grain", "voigt", "voigt_"), "of each grain in sample axes"),
+            Port("block_orientations", "1", ("block_grain", "block_row", "block_column"), "crystal to sample"),
         )
         return (
             Port("stiffness", "GPa", ("voigt", "voigt_"), "effective stiffness, order 11 22 33 23 13 12"),
@@ -171,7 +172,8 @@ class Polycrystal:
             "grain_share": grain_share(c11, c12, c44),
         }
         if self.keep_grains:
-            outcome |= {"block_ids": block.grain_ids, "block_stiffness": table}
+            kept = {"block_ids": block.grain_ids, "block_stiffness": table, "block_orientations": block.orientations}
+            outcome |= kept
         return outcome
 
     def _homogenized(

@@ -136,10 +136,18 @@ class _Newton:
         return force, float(np.sqrt(size / scale)) if scale > 0.0 else 0.0
 
     def _energy(self) -> float:
-        """Return the mean complementary energy (twice) that the stress has in the reference medium."""
-        trace = self.stress[:3].sum(axis=0)
+        """Return the mean complementary energy (twice) that the stress has in the reference medium.
+
+        That of the mean stress asked for, where it is more: a block at rest is not in balance with it.
+        """
+        free = self.control.free
+        wanted = (free @ (free.T @ self.control.stress_MPa))[:, None, None, None]
+        return max(self._energy_of(self.stress), self._energy_of(wanted))
+
+    def _energy_of(self, stress: Array) -> float:
+        trace = stress[:3].sum(axis=0)
         bulk, shear = self.cell.bulk_MPa, self.cell.shear_MPa
-        square = float(np.sum(self.stress * self.stress)) / trace.size
+        square = float(np.sum(stress * stress)) / trace.size
         hydrostatic = float(np.sum(trace * trace)) / trace.size
         return float((square - hydrostatic / 3.0) / (2.0 * shear) + hydrostatic / (9.0 * bulk))
 
