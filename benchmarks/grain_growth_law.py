@@ -40,11 +40,10 @@ def watched(edge, grains, seed, fewest, out):
     """Coarsen; return times, radii ``(moments, grains)``, squares and processor seconds."""
     out.mkdir(parents=True, exist_ok=True)
     growth, square = begun(edge, grains, seed)
-    times, sizes, spent, kept = [], [], 0.0, out / "checkpoint.npz"
-    if kept.is_file():
+    kept = out / "checkpoint.npz"
+    times, sizes, spent = read(kept)
+    if times:
         growth.resume((out / "state").read_bytes())
-        with np.load(kept) as store:
-            times, sizes, spent = list(store["times"]), list(store["sizes"]), float(store["spent"])
     begin, saved = time.process_time(), time.perf_counter()
     while True:
         size = radii(volumes(growth.grains, grains), 2).astype(np.float32)
@@ -65,6 +64,14 @@ def watched(edge, grains, seed, fewest, out):
             (out / "state.new").write_bytes(growth.checkpoint())
             (out / "state.new").replace(out / "state")
             np.savez(kept, times=times, sizes=sizes, spent=spent)
+
+
+def read(kept):
+    """Return times, radii and processor seconds of a checkpoint, if there is one."""
+    if not kept.is_file():
+        return [], [], 0.0
+    with np.load(kept) as store:
+        return list(store["times"]), list(store["sizes"]), float(store["spent"])
 
 
 def fitted(swept, mean, exponents):
@@ -136,8 +143,13 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--from-widths", type=float, nargs="+", default=[2.0, 3.0], help="mean radius to fit from")
     parser.add_argument("--out", type=Path, default=Path("law"), help="folder of checkpoints and radii")
+    parser.add_argument("--judge", action="store_true", help="run no further: judge what the last checkpoint holds")
     chosen = parser.parse_args()
-    times, sizes, square, spent = watched(chosen.edge, chosen.grains, chosen.seed, chosen.fewest, chosen.out)
+    if chosen.judge:
+        times, sizes, spent = (np.array(one) for one in read(chosen.out / "checkpoint.npz"))
+        square = begun(chosen.edge, chosen.grains, chosen.seed)[1]
+    else:
+        times, sizes, square, spent = watched(chosen.edge, chosen.grains, chosen.seed, chosen.fewest, chosen.out)
     np.savez_compressed(chosen.out / "radii.npz", times=times, sizes=sizes, square=square, spent=spent)
     print(f"{spent / 60:.1f} minutes of processor time")
     for widths in chosen.from_widths:

@@ -76,7 +76,8 @@ def decay(args, name, refined, flow, fields):
     moments = sorted({*told, *np.geomspace(0.1, args.until, 200)})
     for tolerance in args.tolerance or [4e-4, 1e-4]:
         begin = time.perf_counter()
-        run = ExponentialSteps(flow, fields, Tolerance(error=tolerance, first=1e-2))
+        rule = Tolerance(error=tolerance, relative=args.relative, first=1e-2)
+        run = ExponentialSteps(flow, fields, rule)
         mass, rows, rise = run.means()[0], [(0.0, run.energy)], -np.inf
         for now in moments:
             run.advance(now)
@@ -344,6 +345,7 @@ def main():
     )
     parser.add_argument("--until", type=float, help="end of the run; default as stated")
     parser.add_argument("--tolerance", type=float, nargs="+", help="errors of a step, one run each")
+    parser.add_argument("--relative", type=float, default=np.inf, help="error of a step over its change (1, 2)")
     parser.add_argument("--points", type=int, nargs="+", help="points per edge, one run each")
     parser.add_argument("--spacing", type=float, nargs="+", help="spacings (1c, 3a), one run each")
     parser.add_argument("--courant", type=float, nargs="+", help="step over the stable one (3a)")

@@ -3,8 +3,7 @@
 Both run in turn on one thread on the same grid in the same process; medians of processor time are divided. A pair is
 active when its voxel was visited in the step: bulk is skipped and not counted. Then: the same for 200 and 20 000
 grains of one size (aim: a ratio of 1.3), and with --large the two large cases of the design, allocated and advanced by
-a few steps (aim: 4 GB). With --law instead: the exponent of normal grain growth, measured from two widths of radius
-until 1000 grains are left.
+a few steps (aim: 4 GB). The exponent of normal grain growth: `grain_growth_law.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import time
 import numpy as np
 from numba import njit
 
-from uqmsm.physics.phasefield import GrainField, GrainGrowth, radii, volumes, voronoi_ids
+from uqmsm.physics.phasefield import GrainField, GrainGrowth, voronoi_ids
 
 WIDTH = 5.0
 
@@ -112,41 +111,12 @@ def large(name, shape, grains, steps):
     )
 
 
-def law(edge, grains, until_alive):
-    """Coarsen a plane and print the exponent n for which the mean radius to the n is straightest in time."""
-    begin = time.perf_counter()
-    growth = start((edge, edge), grains, 0)
-    times, mean = [], []
-    while True:
-        size = volumes(growth.grains, grains)
-        size = radii(size[size > 1.0], 2)
-        if len(size) < until_alive:
-            return
-        if size.mean() >= 2 * WIDTH:
-            times.append(growth.time)
-            mean.append(size.mean())
-        if len(times) >= 4:
-            choices = np.linspace(1.0, 5.0, 801)
-            straight = [np.corrcoef(times, np.array(mean) ** n)[0, 1] for n in choices]
-            print(
-                f"t {growth.time:.0f}: {len(size)} alive, mean radius {size.mean():.2f} voxels, {growth.steps} steps, "
-                f"{time.perf_counter() - begin:.0f} s; from {mean[0]:.1f} exponent {choices[np.argmax(straight)]:.2f}, "
-                f"d<R>^2/dt over M sigma {np.polyfit(times, np.square(mean), 1)[0] / growth.gradient:.3f}",
-                flush=True,
-            )
-        growth.run(growth.time + 0.1 * size.mean() ** 2 / growth.gradient)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15, help="interleaved rounds")
     parser.add_argument("--large", action="store_true", help="allocate the two large cases")
-    parser.add_argument("--law", action="store_true", help="the exponent of 20 000 grains until 1000 are left: an hour")
     parser.add_argument("--steps", type=int, default=3, help="steps of the large cases")
     chosen = parser.parse_args()
-    if chosen.law:
-        law(2048, 20000, 1000)
-        return
     if chosen.large:  # first, so that the peak of the process is theirs
         large("2048^2", (2048, 2048), 20000, chosen.steps)
         large("256^3", (256, 256, 256), 5000, chosen.steps)

@@ -1,4 +1,4 @@
-"""The pictures of docs/phasefield.md: grains coarsening in a plane, sizes, the growth curve; and a block for ParaView.
+"""The pictures of docs/phasefield.md: grains that coarsen, an alloy that unmixes, sizes, growth; a block for ParaView.
 
     python benchmarks/phasefield_pictures.py --out docs
 
@@ -20,8 +20,11 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognormal_volumes, radii, volumes, write_vti
+from uqmsm.physics.phasefield.cahn_hilliard import PhaseFlow, double_well
 from uqmsm.physics.phasefield.description import describe
+from uqmsm.physics.phasefield.exponential import ExponentialSteps, Tolerance
 from uqmsm.physics.phasefield.self_similar import THICKNESS
+from uqmsm.physics.phasefield.spectral import Box
 from uqmsm.scales.phasefield import SelfSimilar
 from uqmsm.scales.phasefield.self_similar import learnt
 
@@ -51,6 +54,38 @@ def maps(out, edge=400, grains=900, width=5.0):
     plt.close(figure)
     # 64 colours: a fifth of the bytes
     Image.open(drawn).convert("RGB").quantize(64, dither=0).save(out / "grains-coarsening.png", optimize=True)
+
+
+def films(out, edge=240, grains=420, width=5.0):
+    """Draw a plane of grains that coarsens, and a composition that unmixes and coarsens, as moving pictures."""
+    rng = np.random.default_rng(21)
+    cells = laguerre(rng, lognormal_volumes(rng, grains, 0.35, 2), (edge, edge), rounds=20)
+    growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), width)
+    growth.diffuse()
+    hue = np.random.default_rng(12).permutation(grains) / grains
+    frames = []
+    for now in growth.visit((np.linspace(0.0, 1.0, 48) ** 2 * 420.0).tolist()):
+        sharp = np.sum(now.grains.values**2, axis=1).reshape(now.grains.shape)
+        colour = mpl.colormaps["twilight"](hue[now.grains.grain_ids()])[..., :3]
+        frames.append(colour * np.clip(sharp, 0.3, 1.0)[..., None])
+    moving(out / "grains-coarsening.webp", frames)
+    well, box = double_well(5.0, 0.3, 0.7), Box.of((160.0, 160.0), (160, 160), "periodic")
+    start = 0.5 + 0.01 * np.random.default_rng(22).standard_normal((1, *box.shape))
+    run = ExponentialSteps(PhaseFlow(box, well, 2.0, 5.0, True, well.steepest(0.28, 0.72)), start, Tolerance())
+    frames = []
+    for now in np.geomspace(2.0, 2000.0, 48):
+        run.advance(now)
+        frames.append(
+            mpl.colormaps["cividis"]((run.fields[0] - 0.3) / 0.4)[..., :3].repeat(2, 0).repeat(2, 1)[:240, :240]
+        )
+    moving(out / "spinodal.webp", frames)
+
+
+def moving(path, frames):
+    """Write frames ``(x, y, 3)`` in [0, 1] as a moving picture."""
+    pictures = [Image.fromarray((255.0 * np.swapaxes(one, 0, 1)[::-1]).astype(np.uint8)) for one in frames]
+    pictures += [pictures[-1]] * 10  # a pause before it begins again
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0, quality=55, method=6)
 
 
 def curves(out):
@@ -99,6 +134,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures")
     out = parser.parse_args().out
     maps(out)
+    films(out)
     curves(out)
 
 

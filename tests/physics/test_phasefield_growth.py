@@ -38,7 +38,7 @@ def test_mean_area_grows_at_a_constant_rate_and_sizes_are_self_similar():
 
     The rate of the mean area in the second half of the run over that in the first. Boundaries are not thin: by the
     measured slope of von Neumann's law rates are high by 0.7 (width / radius)^2, which is divided out. R^3 ~ t would
-    give 0.84. An exponent to 0.1 needs a range that takes an hour: benchmarks/phasefield.py --law.
+    give 0.84. The exponent itself takes a quarter of an hour: benchmarks/grain_growth_law.py.
     """
     times, area, spread, sizes = [], [], [], []
     for time, size, counts in grown((1000, 1000), 6000, 1, np.linspace(36.0, 102.0, 7)):

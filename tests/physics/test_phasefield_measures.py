@@ -164,6 +164,32 @@ def test_a_vti_file_says_what_was_written(tmp_path, shape):
         assert np.array_equal(flat.reshape(*full[::-1], parts).transpose(2, 1, 0, 3).reshape(wanted.shape), wanted)
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 3)])
+def test_paraviews_own_reader_reads_a_vti_file(tmp_path, shape):
+    """VTK where it is installed: the library that ParaView is made of."""
+    xml = pytest.importorskip("vtkmodules.vtkIOXML")
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    cells = {"grain": np.arange(np.prod(shape), dtype=np.int32).reshape(shape)}
+    cells["eta & co"] = np.random.default_rng(7).random(shape)
+    if len(shape) == 3:
+        cells["axis"] = np.random.default_rng(8).random((*shape, 3)).astype(np.float32)
+    write_vti(tmp_path / "grains.vti", cells, 2e-6, (1e-3, 0.0, 0.0))
+    reader = xml.vtkXMLImageDataReader()
+    reader.SetFileName(str(tmp_path / "grains.vti"))
+    reader.Update()
+    image = reader.GetOutput()
+    full = (*shape, 1)[:3]
+    assert image.GetDimensions() == tuple(n + 1 for n in full)
+    assert image.GetSpacing() == (2e-6,) * 3
+    assert image.GetOrigin() == (1e-3, 0.0, 0.0)
+    assert image.GetCellData().GetNumberOfArrays() == len(cells)
+    for name, wanted in cells.items():
+        found = vtk_to_numpy(image.GetCellData().GetArray(name))
+        assert found.dtype == wanted.dtype
+        assert np.array_equal(found.reshape(*full[::-1], -1).transpose(2, 1, 0, 3).reshape(wanted.shape), wanted)
+
+
 def test_what_vti_cannot_hold_is_refused(tmp_path):
     for cells in ({}, {"a": np.zeros((3, 3)), "b": np.zeros((4, 3))}, {"c": np.zeros((3, 3), complex)}):
         with pytest.raises(StudyError, match="write_vti"):

@@ -33,7 +33,7 @@ from uqmsm.uncertainty import Numerical, Uncertain, settled
 
 __all__ = ["GrainGrowth"]
 
-_NANOSECONDS = 60.0  # of one core a pair and step, measured; with eight grains a voxel at most
+_NANOSECONDS = 25.0  # of one core a pair and step, measured; with eight grains a voxel at most
 _PIECES = 20  # of an anneal, over each of which the mean radius is taken as constant
 _BALL = 4.0 / 3.0 * math.pi
 

@@ -44,7 +44,7 @@ SHIPPED = "self_similar.nc"
 DOUBT = 0.5
 """Half width of the uniform law of the thickness coefficient over its value: it was measured in two dimensions."""
 
-_SECONDS_A_VOXEL = 1.4e-4  # of one core a run at five voxels a width
+_SECONDS_A_VOXEL = 1.0e-4  # of one core a run at five voxels a width
 
 
 @dataclass(frozen=True)
