@@ -49,4 +49,5 @@ MODELS: dict[str, dict[str, str]] = {
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
         "disc": "uqmsm.scales.disc:RotatingDisc",
     },
+    "coupling": {"vacancy": "uqmsm.scales.coupling:CoupledVacancy"},
 }

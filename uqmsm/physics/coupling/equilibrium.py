@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
+from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse.linalg import cg, splu
 
 from uqmsm.errors import NotConverged
 from uqmsm.physics.coupling.methods import Coupled
@@ -69,6 +70,7 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
     y = coupled.problem.affine.copy() if start is None else start.copy()
     d = y.shape[1]
     free = np.flatnonzero(np.repeat(coupled.problem.free, d))
+    most = 0.2 * float(np.linalg.norm(coupled.problem.mesh.lattice.basis, axis=1).min())  # of one step
     gradient, jacobian = coupled.derivatives(y)
     norm = float(np.linalg.norm(gradient.ravel()[free]))
     for step in range(most_steps):
@@ -76,8 +78,8 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
         if worst <= tolerance:
             return Rest(coupled, y, worst, step)
         move = np.zeros(y.size)
-        move[free] = -splu(jacobian[free][:, free].tocsc(), permc_spec="MMD_AT_PLUS_A").solve(gradient.ravel()[free])
-        move *= min(1.0, 0.2 / float(np.abs(move).max()))  # a fifth of a spacing at once
+        move[free] = -_solved(jacobian[free][:, free], gradient.ravel()[free], coupled.conservative and d == 3)
+        move *= min(1.0, most / float(np.abs(move).max()))
         share = 1.0
         while True:
             trial = y + share * move.reshape(y.shape)
@@ -91,3 +93,15 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
         f"{coupled.method}: forces of {worst:.1e} are left after {most_steps} steps (asked: {tolerance:.0e}); take a "
         "smaller load or a larger core"
     )
+
+
+def _solved(matrix: csr_matrix, right: Floats, iteratively: bool) -> Floats:
+    """Solve a linear system; in three dimensions a factorization fills up, and conjugate gradients need some 50 steps.
+
+    Where they meet negative curvature, or do not arrive, the same system is factorized after all.
+    """
+    if iteratively:
+        found, failed = cg(matrix, right, rtol=1e-6, maxiter=500, M=diags_array(1.0 / matrix.diagonal()))
+        if not failed and found @ right > 0.0:
+            return np.asarray(found)
+    return np.asarray(splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(right))

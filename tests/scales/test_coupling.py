@@ -1,0 +1,82 @@
+"""The coupled vacancy: its promises, tungsten against the atomistic room, paired cores, refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uqmsm.errors import StudyError
+from uqmsm.physics.atomistic.vacancies import vacancy
+from uqmsm.physics.coupling.vacancies import coupled_vacancy, posed_vacancy, sites_outwards
+from uqmsm.physics.potential import published, tabulated, zhou
+from uqmsm.physics.potential.average_atom import average_atom
+from uqmsm.promises import check
+from uqmsm.scales.coupling import CoupledVacancy
+
+TUNGSTEN = tabulated.tabulate(zhou.published(["W"]), 2000, 2000)
+
+
+def test_tungsten_has_the_vacancy_of_the_atomistic_room():
+    """A periodic block, relaxed to zero stress, against atoms in a continuum: two codes, two boundary conditions."""
+    from uqmsm.physics.alloy import sites
+    from uqmsm.physics.atomistic.relax import Crystal, relax
+    from uqmsm.physics.atomistic.splines import interpolate
+
+    perfect = average_atom(zhou.published(["W"]).values, [1.0], "bcc")
+    a, mu = float(perfect.lattice_parameter), -float(perfect.cohesive_energy)
+    coupled = coupled_vacancy(posed_vacancy(TUNGSTEN, [1.0], "bcc", a, np.random.default_rng(0), outer=8), [mu])
+    cell = 4 * a * np.eye(3)
+    potential = interpolate(TUNGSTEN)
+    rest = relax(potential, Crystal(np.zeros(128, np.int64), sites("bcc", (4, 4, 4)) @ cell, cell))
+    periodic = vacancy(potential, rest, 0, mu)
+    assert coupled.formation_energy == pytest.approx(periodic.formation_energy, abs=0.02)
+    assert coupled.formation_energy == pytest.approx(3.58, abs=0.02)
+    assert coupled.relaxation_energy > 0.1
+    assert coupled.distortion_force < 1e-10
+    assert coupled.ghost_force > 0.1
+
+
+def test_a_larger_core_keeps_the_atoms_of_the_smaller_one():
+    tables = tabulated.tabulate(zhou.published(["Mo", "Ta"]), 1000, 1000)
+    small, large = (
+        posed_vacancy(tables, [0.5, 0.5], "bcc", 3.2, np.random.default_rng(7), core=core, outer=9) for core in (2, 3)
+    )
+    near = small.blend < 1.0
+    there = {tuple(site): kind for site, kind in zip(large.mesh.sites.tolist(), large.kinds, strict=True)}
+    assert [there[tuple(site)] for site in small.mesh.sites[near].tolist()] == small.kinds[near].tolist()
+    assert (small.mesh.distance[sites_outwards(small.mesh)][:9] < 1.01).all()
+    with pytest.raises(StudyError, match="no energy"):
+        coupled_vacancy(small, [0.0, 0.0], "bqcf")
+
+
+def given():
+    values = published(["Mo", "Ta"]).values
+    crystal = average_atom(values, [0.5, 0.5], "bcc")
+    return {
+        "elements": np.array([42, 73]), "composition": np.array([0.5, 0.5]), "atoms_per_cell": np.array(2),
+        "potential_elements": np.array([42, 73]), "potential_parameters": values,
+        "static_lattice_parameter": np.array(float(crystal.lattice_parameter)),
+        "chemical_potentials": np.full(2, -float(crystal.cohesive_energy)),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_operator_keeps_its_promises_and_answers_for_its_atoms():
+    operator = CoupledVacancy(core=1, outer=6, points=1000)
+    report = check(operator, given(), members=2)
+    assert report.ok, report.broken
+
+
+def test_an_answer_belongs_to_its_atoms():
+    operator = CoupledVacancy(core=1, outer=6, points=1000)
+    one, two = (operator(given(), {"atoms": np.random.default_rng(seed)}) for seed in (1, 2))
+    assert one["coupled_vacancy_energy"] != two["coupled_vacancy_energy"]
+    assert 1.0 < one["coupled_vacancy_energy"] < 5.0
+    assert one["coupled_vacancy_element"] in {42, 73}
+
+
+def test_regions_that_do_not_fit_are_refused():
+    with pytest.raises(StudyError, match="outer: 9"):
+        CoupledVacancy(core=3, width=2, outer=8)
+    with pytest.raises(StudyError, match="at least 1 layer"):
+        CoupledVacancy(core=0)

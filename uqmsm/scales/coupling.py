@@ -1,0 +1,153 @@
+"""Defects of an alloy in a continuum: a vacancy whose atoms end in the Cauchy-Born solid of their average atom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.random import Generator
+
+from uqmsm.errors import MemberFailed, NotConverged, StudyError
+from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.upstream import field_of
+from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
+
+__all__ = ["CoupledVacancy"]
+
+
+@dataclass(frozen=True)
+class CoupledVacancy:
+    """One vacancy of a random alloy at 0 K, its surroundings atoms near by and continuum from afar.
+
+    Parameters
+    ----------
+    core
+        Layers of pure atoms around the vacancy, in nearest-neighbour distances. What a finite core costs is a bias:
+        refine it on paired addresses; the same stream keeps the atoms of the smaller core.
+    width
+        Layers over which atoms fade into the continuum.
+    outer
+        Layers to the boundary, held at the alloy's own lattice parameter.
+    method
+        How atoms and continuum are joined: ``bgfc`` (blended, ghost force removed), ``qc-gfc`` (sharp, removed),
+        ``bqce`` and ``qce`` (ghost force left in: for comparison).
+    points
+        Points of the tables that each draw of the potential is written on.
+    cutoff
+        Of the potential; that of its published parameters when left out.
+    """
+
+    core: int = 2
+    width: int = 1
+    outer: int = 8
+    method: Literal["bgfc", "qc-gfc", "bqce", "qce"] = "bgfc"
+    points: int = 4000
+    cutoff: Annotated[float | None, Unit("angstrom")] = None
+
+    def __post_init__(self) -> None:
+        """Refuse regions that do not fit into each other."""
+        if self.core < 1 or self.width < 1 or self.points < 500:
+            raise StudyError(
+                f"core = {self.core}, width = {self.width}, points = {self.points}: give at least 1 layer of each and "
+                "500 points"
+            )
+        if self.outer < self.core + self.width + 4:
+            raise StudyError(
+                f"outer = {self.outer} leaves no room for a continuum around {self.core} + {self.width} layers of "
+                f"atoms and the range of their potential; write  outer: {self.core + self.width + 4}  or more"
+            )
+
+    @property
+    def inputs(self) -> Ports:
+        """The alloy, the potential's parameters, and what statics found: lattice parameter and chemical potentials."""
+        return (
+            Port("elements", "1", ("element",)),
+            Port("composition", "1", ("element",)),
+            Port("atoms_per_cell", "1"),
+            Port("potential_elements", "1", ("element",)),
+            Port("potential_parameters", "1", ("element", "column")),
+            Port("static_lattice_parameter", "angstrom"),
+            Port("chemical_potentials", "eV", ("element",)),
+        )
+
+    @property
+    def outputs(self) -> Ports:
+        """Energies, and what pulls at the interface."""
+        return (
+            Port("coupled_vacancy_energy", "eV", meaning="formation energy of one vacancy in an infinite alloy at 0 K"),
+            Port(
+                "coupled_relaxation_energy", "eV", meaning="energy that the atoms around the vacancy gain by relaxing"
+            ),
+            Port("coupled_vacancy_element", "1", meaning="atomic number of the missing atom"),
+            Port("ghost_force", "eV/angstrom", meaning="largest spurious force of the uncorrected interface"),
+            Port("distortion_force", "eV/angstrom", meaning="rms force of the elements' misfit on unrelaxed atoms"),
+        )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Which element sits where around one vacancy."""
+        words = "the atoms around one vacancy, drawn independently (no short-range order)"
+        return (*law_sources(self), Source("atoms", Kind.ALEATORIC, long_name=words))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say which elements of the alloy the potential does not name."""
+        alloy = field_of(upstream, "composition", "elements")
+        known = field_of(upstream, "potential_elements", "elements")
+        absent = [] if alloy is None or known is None else [symbol for symbol in alloy if symbol not in known]
+        if absent:
+            yield (
+                f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of "
+                "the alloy in the potential"
+            )
+
+    def references(self) -> tuple[str, ...]:
+        """Return what to cite."""
+        return (
+            "blended ghost-force correction: C. Ortner and L. Zhang, SIAM J. Sci. Comput. 38, A346 (2016)",
+            "quasicontinuum: E. B. Tadmor, M. Ortiz and R. Phillips, Phil. Mag. A 73, 1529 (1996)",
+        )
+
+    def cost(self, upstream: Sequence[object] = ()) -> float:
+        """Return seconds per call, roughly, on one core."""
+        return 0.02 * (self.core + self.width + 2.4) ** 3
+
+    def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
+        """Take one atom away."""
+        from uqmsm.physics.coupling.vacancies import coupled_vacancy, posed_vacancy
+        from uqmsm.physics.potential.tabulated import tabulate
+        from uqmsm.physics.potential.zhou import Zhou
+
+        symbols, rows = _rows(given)
+        tables = tabulate(
+            Zhou(symbols, np.asarray(given["potential_parameters"])[rows]), self.points, self.points, self.cutoff
+        )
+        problem = posed_vacancy(
+            tables, np.asarray(given["composition"]), "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc",
+            float(given["static_lattice_parameter"]), streams["atoms"], core=self.core, width=self.width,
+            outer=self.outer, method=self.method,
+        )  # fmt: skip
+        try:
+            found = coupled_vacancy(problem, given["chemical_potentials"], self.method)
+        except NotConverged as trouble:
+            raise MemberFailed(f"the atoms around this vacancy do not come to rest: {trouble}") from None
+        return {
+            "coupled_vacancy_energy": found.formation_energy,
+            "coupled_relaxation_energy": found.relaxation_energy,
+            "coupled_vacancy_element": int(given["elements"][found.element]),
+            "ghost_force": found.ghost_force,
+            "distortion_force": found.distortion_force,
+        }
+
+
+def _rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
+    """Return the alloy's elements and their rows among the potential's parameters."""
+    from ase.data import chemical_symbols
+
+    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
+    wanted = [int(number) for number in given["elements"]]
+    absent = [chemical_symbols[number] for number in wanted if number not in order]
+    if absent:
+        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
+    return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]
