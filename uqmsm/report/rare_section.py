@@ -24,11 +24,11 @@ _METHODS = {
 
 
 def small(value: float) -> str:
-    """Return a probability as people write it: per cent from one in a hundred on, a power of ten below."""
+    """Return a probability as people write it: per cent from one in a thousand on, a power of ten below."""
     if not math.isfinite(value):
         return "not known"
-    if value >= 0.0095 or value == 0.0:
-        return percent(value)
+    if value >= 1e-3 or value == 0.0:
+        return f"{number(100.0 * value, 2)} %"
     mantissa, _, power = f"{value:.1e}".partition("e")
     return f"{mantissa}·10^{int(power)}".replace("^-", "^−")
 
@@ -105,7 +105,7 @@ def _chance(one: xr.Dataset) -> str:
     p, se = float(one["probability"]), float(one["probability_se"])
     if p == 0.0:
         return f"under {small(float(one['probability_hi']))} (never seen)"
-    return f"{small(p)} ± {100.0 * se / p:.0f} % of it" if math.isfinite(se) else small(p)
+    return f"{small(p)} (standard error {100.0 * se / p:.0f} % of it)" if math.isfinite(se) else small(p)
 
 
 def _at(one: xr.Dataset, q: float) -> float:
