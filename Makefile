@@ -27,9 +27,9 @@ run: $(VENV)/.installed
 	@if [ -e $(OUT)/journal.jsonl ]; then $(BIN)/uqmsm resume $(OUT); \
 	else $(BIN)/uqmsm run studies/first_steps --out $(OUT); fi
 
-# two processes, a file of tests in one of them: its fixtures are built once
+# two processes; tests/conftest.py says what stays together
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # make slow   the tests that take minutes, those that render pages, and those that start a SLURM of their own
 slow: $(VENV)/.installed-test
