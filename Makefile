@@ -29,7 +29,7 @@ run: $(VENV)/.installed
 
 # two processes; tests/conftest.py says what stays together
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2
 
 # make slow   the tests that take minutes, those that render pages, and those that start a SLURM of their own
 slow: $(VENV)/.installed-test

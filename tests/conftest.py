@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,18 @@ STARTS_PROCESSES = {"cli", "execution", "faults", "slurm", "studies"}
 """Folders whose tests start clusters, limit their time and kill them: never two of them at the same time."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that start processes in the same one, under `--dist loadgroup`."""
-    root = config.rootpath / "tests"
-    for item in items:
-        place = item.path.relative_to(root)
-        alone = place.parts[0] in STARTS_PROCESSES
-        item.add_marker(pytest.mark.xdist_group("processes" if alone else str(place)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, and all that start processes in the same one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            folder = file.removeprefix("tests/").split("/", 1)[0]
+            return "processes" if folder in STARTS_PROCESSES else file
+
+    return Together(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
