@@ -223,7 +223,8 @@ class loaded:  # noqa: N801
     """A coupled problem under a dead load on its atoms."""
 
     def __init__(self, coupled, load):
-        self.coupled, self.load, self.problem, self.method = coupled, load, coupled.problem, coupled.method
+        self.coupled, self.load, self.problem = coupled, load, coupled.problem
+        self.method, self.conservative = coupled.method, coupled.conservative
 
     def derivatives(self, y):
         gradient, jacobian = self.coupled.derivatives(y)
