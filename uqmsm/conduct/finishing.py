@@ -103,6 +103,7 @@ def finish(
     lines += [f"{100 * each:.2g} % of the members failed with {name}" for name, each in missing]
     lines += [f"{100 * unsought:.2g} % of the members that searches asked for failed"] if unsought > 0 else []
     lines += [f"not converged: {line}" for line in late]
+    folder.tidy()
     folder.note("finished", exit_code=code, seconds=round(seconds, 3), **grown.size)
     return Finished(folder.path, code, _plain(tree, counts, late, grown), lines)
 

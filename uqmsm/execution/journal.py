@@ -331,6 +331,10 @@ class RunFolder:
         """
         return read_task(self.members / receipt.file, receipt.sha256)
 
+    def tidy(self) -> None:
+        """Remove what workers left that were killed while they wrote; only when no task is under way."""
+        clear_leftovers(self.members)
+
     def close(self) -> None:
         """Release the folder."""
         if self._journal >= 0:
