@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements, potential_rows
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["CoupledVacancy"]
@@ -63,11 +63,7 @@ class CoupledVacancy:
     def inputs(self) -> Ports:
         """The alloy, the potential's parameters, and what statics found: lattice parameter and chemical potentials."""
         return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
+            *ALLOY_PORTS,
             Port("static_lattice_parameter", "angstrom"),
             Port("chemical_potentials", "eV", ("element",)),
         )
@@ -93,14 +89,7 @@ class CoupledVacancy:
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say which elements of the alloy the potential does not name."""
-        alloy = field_of(upstream, "composition", "elements")
-        known = field_of(upstream, "potential_elements", "elements")
-        absent = [] if alloy is None or known is None else [symbol for symbol in alloy if symbol not in known]
-        if absent:
-            yield (
-                f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of "
-                "the alloy in the potential"
-            )
+        yield from missing_elements(upstream)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -119,12 +108,12 @@ class CoupledVacancy:
         from uqmsm.physics.potential.tabulated import tabulate
         from uqmsm.physics.potential.zhou import Zhou
 
-        symbols, rows = _rows(given)
+        symbols, rows = potential_rows(given)
         tables = tabulate(
             Zhou(symbols, np.asarray(given["potential_parameters"])[rows]), self.points, self.points, self.cutoff
         )
         problem = posed_vacancy(
-            tables, np.asarray(given["composition"]), "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc",
+            tables, np.asarray(given["composition"]), lattice_of(given),
             float(given["static_lattice_parameter"]), streams["atoms"], core=self.core, width=self.width,
             outer=self.outer, method=self.method,
         )  # fmt: skip
@@ -139,15 +128,3 @@ class CoupledVacancy:
             "ghost_force": found.ghost_force,
             "distortion_force": found.distortion_force,
         }
-
-
-def _rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
-    """Return the alloy's elements and their rows among the potential's parameters."""
-    from ase.data import chemical_symbols
-
-    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-    wanted = [int(number) for number in given["elements"]]
-    absent = [chemical_symbols[number] for number in wanted if number not in order]
-    if absent:
-        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-    return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]

@@ -1,16 +1,39 @@
-"""What an operator may ask of the stages before it, when the study is read: a field of whoever gives a port.
+"""What an operator may ask of the stages before it: ports many take, a field of whoever gives a port, rows of elements.
 
 Scales do not know each other; they know the words of ports and fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
-from uqmsm.stochastic import Operator
+from uqmsm.errors import MemberFailed
+from uqmsm.quantity import Port
+from uqmsm.stochastic import Given, Operator
 
-__all__ = ["atoms_of", "field_of", "location"]
+__all__ = [
+    "ALLOY_PORTS",
+    "SPECIMEN_PORTS",
+    "atoms_of",
+    "field_of",
+    "lattice_of",
+    "location",
+    "missing_elements",
+    "potential_rows",
+]
+
+_ALLOY = (Port("elements", "1", ("element",)), Port("composition", "1", ("element",)))
+_SPECIMEN = (Port("species", "1", ("site",)), Port("cell_vectors", "1", ("axis", "component")))
+_LATTICE = Port("atoms_per_cell", "1")
+_POTENTIAL = (
+    Port("potential_elements", "1", ("element",)),
+    Port("potential_parameters", "1", ("element", "column")),
+)
+ALLOY_PORTS = (*_ALLOY, _LATTICE, *_POTENTIAL)
+"""What a stage takes that makes atoms of its own: the alloy, and the potential's parameters."""
+SPECIMEN_PORTS = (*_ALLOY, *_SPECIMEN, _LATTICE, *_POTENTIAL)
+"""What a stage takes that works on the specimen of the alloy stage."""
 
 
 def atoms_of(upstream: Sequence[object], usual: int) -> int:
@@ -33,3 +56,38 @@ def location(value: Any) -> Any:
     if law is None:
         return value
     return getattr(law, "mean", getattr(law, "median", None))
+
+
+def missing_elements(upstream: Mapping[str, Operator]) -> Iterable[str]:
+    """Say which elements of the alloy the potential does not name."""
+    alloy = field_of(upstream, "composition", "elements")
+    known = field_of(upstream, "potential_elements", "elements")
+    absent = [] if alloy is None or known is None else [symbol for symbol in alloy if symbol not in known]
+    if absent:
+        yield (
+            f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of the "
+            "alloy in the potential"
+        )
+
+
+def potential_rows(given: Given, symbols: Sequence[str] | None = None) -> tuple[tuple[str, ...], list[int]]:
+    """Return elements (the alloy's own if none are named) and their rows among the potential's parameters.
+
+    Raises
+    ------
+    MemberFailed
+        When the potential lacks an element.
+    """
+    from ase.data import atomic_numbers, chemical_symbols
+
+    named = symbols if symbols is not None else [chemical_symbols[int(number)] for number in given["elements"]]
+    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
+    absent = [symbol for symbol in named if atomic_numbers[symbol] not in order]
+    if absent:
+        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
+    return tuple(named), [order[atomic_numbers[symbol]] for symbol in named]
+
+
+def lattice_of(given: Given) -> Literal["bcc", "fcc"]:
+    """Return the lattice that has so many atoms per cell."""
+    return "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"

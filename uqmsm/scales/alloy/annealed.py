@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.random import Generator
 
-from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.alloy.random import RandomAlloy
+from uqmsm.scales.upstream import potential_rows
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
 
@@ -109,13 +110,7 @@ class AnnealedAlloy(RandomAlloy):
         return self._specimen(found.species, rng) | {"annealing_drift": (late - before) / self.atoms}
 
     def _zhou(self, given: Given) -> Zhou:
-        from ase.data import atomic_numbers
-
         from uqmsm.physics.potential.zhou import Zhou
 
-        order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-        absent = [symbol for symbol in self.elements if atomic_numbers[symbol] not in order]
-        if absent:
-            raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-        rows = [order[atomic_numbers[symbol]] for symbol in self.elements]
-        return Zhou(self.elements, given["potential_parameters"][rows])
+        symbols, rows = potential_rows(given, self.elements)
+        return Zhou(symbols, given["potential_parameters"][rows])

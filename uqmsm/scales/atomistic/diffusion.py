@@ -14,7 +14,7 @@ from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.md import start_of, tabulated
 from uqmsm.scales.atomistic.statics import Statics
-from uqmsm.scales.upstream import atoms_of
+from uqmsm.scales.upstream import SPECIMEN_PORTS, atoms_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -74,15 +74,7 @@ class Diffusion:
     @property
     def inputs(self) -> Ports:
         """The specimen and the potential's parameters."""
-        return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("species", "1", ("site",)),
-            Port("cell_vectors", "1", ("axis", "component")),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
-        )
+        return SPECIMEN_PORTS
 
     @property
     def outputs(self) -> Ports:

@@ -12,14 +12,8 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import (
-    foreign_forms,
-    form_port,
-    lattice_of,
-    member_potential,
-    missing_elements,
-    require_tables,
-)
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, member_potential, require_tables
+from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["EdgeDislocation"]
@@ -67,11 +61,7 @@ class EdgeDislocation:
     def inputs(self) -> Ports:
         """The alloy, the potential's parameters, and the crystal that the statics found."""
         return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
+            *ALLOY_PORTS,
             Port("static_lattice_parameter", "angstrom"),
             *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
             *form_port(self.rivals),

@@ -12,10 +12,9 @@ from numpy.random import Generator
 from uqmsm.errors import MemberFailed
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports
-from uqmsm.scales.atomistic.specimen import potential_rows
 from uqmsm.scales.atomistic.statics import Statics
 from uqmsm.scales.rival_crystal import rival_crystal
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import field_of, potential_rows
 from uqmsm.stochastic import Given, Operator, Outcome
 
 __all__ = ["FormStatics"]

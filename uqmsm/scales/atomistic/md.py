@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import lattice_of, potential_rows
 from uqmsm.scales.atomistic.statics import Statics
-from uqmsm.scales.upstream import atoms_of
+from uqmsm.scales.upstream import SPECIMEN_PORTS, atoms_of, lattice_of, potential_rows
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -79,15 +78,7 @@ class MolecularDynamics:
     @property
     def inputs(self) -> Ports:
         """The specimen and the potential's parameters."""
-        return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("species", "1", ("site",)),
-            Port("cell_vectors", "1", ("axis", "component")),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
-        )
+        return SPECIMEN_PORTS
 
     @property
     def outputs(self) -> Ports:

@@ -11,8 +11,8 @@ from numpy.random import Generator
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import missing_elements, require_tables, resting_specimen
-from uqmsm.scales.upstream import atoms_of
+from uqmsm.scales.atomistic.specimen import require_tables, resting_specimen
+from uqmsm.scales.upstream import SPECIMEN_PORTS, atoms_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["MisfitSpread"]
@@ -45,15 +45,7 @@ class MisfitSpread:
     @property
     def inputs(self) -> Ports:
         """The specimen and the potential's parameters."""
-        return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("species", "1", ("site",)),
-            Port("cell_vectors", "1", ("axis", "component")),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
-        )
+        return SPECIMEN_PORTS
 
     @property
     def outputs(self) -> Ports:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import field_of, lattice_of, potential_rows
 from uqmsm.stochastic import Given, Operator
 
 if TYPE_CHECKING:
@@ -22,32 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "foreign_forms",
     "form_port",
-    "lattice_of",
     "layered_specimen",
     "member_potential",
-    "missing_elements",
-    "potential_rows",
     "require_tables",
     "resting_specimen",
 ]
-
-
-def potential_rows(given: Given) -> tuple[tuple[str, ...], list[int]]:
-    """Return the alloy's elements and their rows among the potential's parameters.
-
-    Raises
-    ------
-    MemberFailed
-        When the potential lacks an element.
-    """
-    from ase.data import chemical_symbols
-
-    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-    wanted = [int(number) for number in given["elements"]]
-    absent = [chemical_symbols[number] for number in wanted if number not in order]
-    if absent:
-        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-    return tuple(chemical_symbols[number] for number in wanted), [order[number] for number in wanted]
 
 
 def require_tables(points: int) -> None:
@@ -60,18 +39,6 @@ def require_tables(points: int) -> None:
     """
     if points < 500:
         raise StudyError(f"points = {points}: at least 500 points (for forces good to 1e-4 eV/angstrom) are needed")
-
-
-def missing_elements(upstream: Mapping[str, Operator]) -> Iterable[str]:
-    """Say which elements of the alloy the potential does not name."""
-    alloy = field_of(upstream, "composition", "elements")
-    known = field_of(upstream, "potential_elements", "elements")
-    absent = [] if alloy is None or known is None else [symbol for symbol in alloy if symbol not in known]
-    if absent:
-        yield (
-            f"the alloy has {', '.join(absent)}, and the potential only {', '.join(known)}; name every element of the "
-            "alloy in the potential"
-        )
 
 
 def form_port(rivals: tuple[Rival, ...]) -> tuple[Port, ...]:
@@ -88,11 +55,6 @@ def foreign_forms(rivals: tuple[Rival, ...], upstream: Mapping[str, Operator]) -
     for rival in rivals:
         if rival.calculator or rival.needs:
             yield f"{rival.name!r} runs in its own engine, and defects need one of our kernel; leave it out of both"
-
-
-def lattice_of(given: Given) -> Literal["bcc", "fcc"]:
-    """Return the lattice that has so many atoms per cell."""
-    return "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
 
 
 def member_potential(

@@ -12,15 +12,8 @@ from numpy.random import Generator
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import (
-    foreign_forms,
-    form_port,
-    lattice_of,
-    layered_specimen,
-    missing_elements,
-    require_tables,
-)
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, layered_specimen, require_tables
+from uqmsm.scales.upstream import ALLOY_PORTS, field_of, lattice_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["StackingFault"]
@@ -70,11 +63,7 @@ class StackingFault:
     def inputs(self) -> Ports:
         """The alloy and the potential's parameters."""
         return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
+            *ALLOY_PORTS,
             *form_port(self.rivals),
         )
 

@@ -12,9 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import missing_elements, potential_rows
 from uqmsm.scales.inadequacy import NEAR
-from uqmsm.scales.upstream import atoms_of, field_of, location
+from uqmsm.scales.upstream import atoms_of, field_of, location, missing_elements, potential_rows
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, missing_elements, require_tables, resting_specimen
-from uqmsm.scales.upstream import atoms_of
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, require_tables, resting_specimen
+from uqmsm.scales.upstream import SPECIMEN_PORTS, atoms_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["Vacancy"]
@@ -58,13 +58,7 @@ class Vacancy:
     def inputs(self) -> Ports:
         """The specimen, the potential's parameters and the chemical potentials that the statics found."""
         return (
-            Port("elements", "1", ("element",)),
-            Port("composition", "1", ("element",)),
-            Port("species", "1", ("site",)),
-            Port("cell_vectors", "1", ("axis", "component")),
-            Port("atoms_per_cell", "1"),
-            Port("potential_elements", "1", ("element",)),
-            Port("potential_parameters", "1", ("element", "column")),
+            *SPECIMEN_PORTS,
             Port("chemical_potentials", "eV", ("element",)),
             *form_port(self.rivals),
         )

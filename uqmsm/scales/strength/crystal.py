@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, Unstable
 from uqmsm.physics.softening import alloy_softening, element_softening
 from uqmsm.scales.strength.recipe import TRAINABLE, Crystal
+from uqmsm.scales.upstream import potential_rows
 
 __all__ = ["at_training_composition", "fractions_of", "member"]
 
@@ -66,15 +67,10 @@ def at_training_composition(own: Crystal, given: Mapping[str, Any], alloy: str, 
     Unstable
         When this draw of the potential has no average-atom crystal.
     """
-    from ase.data import atomic_numbers
-
     from uqmsm.physics.potential.average_atom import average_atom
 
-    order = {int(number): row for row, number in enumerate(given["potential_elements"])}
-    absent = [symbol for symbol in own.symbols if atomic_numbers[symbol] not in order]
-    if absent:
-        raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
-    values = given["potential_parameters"][[order[atomic_numbers[symbol]] for symbol in own.symbols]]
+    _, rows = potential_rows(given, own.symbols)
+    values = given["potential_parameters"][rows]
     nominal = fractions_of(alloy, own.symbols, phase)
     both = average_atom(values[None], np.stack([nominal, own.composition]), phase)
     moduli = np.stack([both.C11, both.C12, both.C44])
