@@ -14,6 +14,8 @@ import xarray as xr
 import uqmsm
 from uqmsm.results import save, tree
 
+PACKED = 8000
+"""Bytes above which an array is compressed; smaller ones would grow."""
 KEPT = ("answers", "summary", "ledger", "checks")
 
 
@@ -22,9 +24,12 @@ def keep(run: str, stages: list[str]) -> xr.DataTree:
     whole = uqmsm.open(run)
     names = [*(name for name in KEPT if name in whole), *(f"outcomes/{stage}" for stage in stages)]
     groups = {name: whole[name].to_dataset() for name in names}
-    for name in names[len(names) - len(stages) :]:
+    for name in ("answers", *names[len(names) - len(stages) :]):
         table = groups[name]
         groups[name] = table.assign({key: one.astype(np.float32) for key, one in table.items() if one.dtype == float})
+    for one in [variable for table in groups.values() for variable in table.variables.values()]:
+        if one.nbytes > PACKED and one.dtype.kind in "if":
+            one.encoding = {"zlib": True, "shuffle": True}
     return tree(groups, whole.attrs)
 
 
