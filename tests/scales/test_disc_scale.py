@@ -12,7 +12,7 @@ from scipy.stats import norm
 import uqmsm
 from uqmsm.errors import StudyError
 from uqmsm.physics.tensors import isotropic_stiffness
-from uqmsm.scales.disc import RPM, RotatingDisc
+from uqmsm.scales.fe.disc import RPM, RotatingDisc
 from uqmsm.stochastic import evaluate
 from uqmsm.streams import Streams
 from uqmsm.uncertainty import Aleatoric, Normal

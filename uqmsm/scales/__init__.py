@@ -47,7 +47,7 @@ MODELS: dict[str, dict[str, str]] = {
     "fe": {
         "plate": "uqmsm.scales.fe:PlateWithHole",
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
-        "disc": "uqmsm.scales.disc:RotatingDisc",
+        "disc": "uqmsm.scales.fe:RotatingDisc",
     },
     "coupling": {"vacancy": "uqmsm.scales.coupling:CoupledVacancy"},
 }

@@ -4,7 +4,8 @@ In reading order: `elements` and `quadrature`; `mesh`, and `meshes` that are dra
 mesh fixes for every member; `kernels`, `pattern` and `assemble` turn materials into a sparse system, `loads` what
 pushes; `linear` solves it. `materials` are what flows or breaks at a quadrature point, and `newton` leads a component
 of them through its loads; `fracture` lets it crack, with `diffusion` below. `contour` reads a J-integral, `results`
-writes fields. `plate` with `recovery`, `patches`, `points` and `averages` is one component in full.
+writes fields. `plate` with `recovery`, `patches`, `points` and `averages` is one component in full; `ring`, a
+turning one, needs no mesh.
 """
 
 from __future__ import annotations

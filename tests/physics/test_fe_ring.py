@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.disc import Ring, burst_speed, density, ring_stress, von_mises, yield_speed
+from uqmsm.physics.fe.ring import Ring, burst_speed, density, ring_stress, von_mises, yield_speed
 
 RING = Ring(60.0, 250.0)
 BLADED = Ring(60.0, 250.0, 40.0)

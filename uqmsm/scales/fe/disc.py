@@ -146,7 +146,7 @@ class RotatingDisc:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Turn one member."""
-        from uqmsm.physics.disc import Ring, burst_speed, ring_stress, yield_speed
+        from uqmsm.physics.fe.ring import Ring, burst_speed, ring_stress, yield_speed
         from uqmsm.physics.strength import yield_stress_MPa
         from uqmsm.physics.tensors import isotropic_moduli
 
@@ -193,7 +193,7 @@ def _density(given: Given) -> float:
     """Return the density in kg/m^3 of the member's alloy."""
     from ase.data import atomic_masses
 
-    from uqmsm.physics.disc import density
+    from uqmsm.physics.fe.ring import density
 
     masses = [float(atomic_masses[int(number)]) for number in given["elements"]]
     mean = float(np.dot(given["composition"], masses) / np.sum(given["composition"]))
