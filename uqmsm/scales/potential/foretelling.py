@@ -45,15 +45,15 @@ def labels_of(model: CalibrationModel) -> tuple[str, ...]:
 def without(model: CalibrationModel, group: str) -> CalibrationModel:
     """Return the model that has not seen one class of quantity."""
     rest = tuple(datum for datum in model.data if datum.quantity != group)
-    said = model.said if isinstance(model, JointModel) else None
-    if said is None or len(rest) < len(model.data):
+    if not isinstance(model, JointModel) or model.said is None or len(rest) < len(model.data):
         return replace(model, data=rest)
+    said = model.said
     there = np.array([name != group for name in groups_of(model)[len(model.data) :]])
     fewer = replace(
         said, cell=said.cell[there], kind=said.kind[there], values=said.values[:, there],
         numerical_sd=said.numerical_sd[there], labels=tuple(np.array(said.labels)[there]),
     )  # fmt: skip
-    return replace(model, said=fewer)  # type: ignore[call-arg]  # a joint model, as was looked at above
+    return replace(model, said=fewer)
 
 
 def foretold(
@@ -79,14 +79,17 @@ def foretold(
     def judged(draws: Floats) -> tuple[Floats, Floats]:
         return model.misses(draws, model.predict(draws, with_misfits=False))
 
-    def refit(group: str) -> tuple[Floats, Floats]:
-        whitening, settings, rngs = anew  # type: ignore[misc]  # asked only where it is there
-        fewer = without(model, group)
-        chains = sample(fewer, whitening(fewer), replace(settings, most_blocks=1), rngs(group), mapping)
-        draws = chains.points.reshape(-1, chains.points.shape[-1])
-        return judged(draws[:: max(1, len(draws) // 2000)])
+    refit = None
+    if anew is not None:
+        whitening, settings, rngs = anew
 
-    found = hold_out(*judged(points), groups_of(model), refit if anew is not None else None)
+        def refit(group: str) -> tuple[Floats, Floats]:
+            fewer = without(model, group)
+            chains = sample(fewer, whitening(fewer), replace(settings, most_blocks=1), rngs(group), mapping)
+            draws = chains.points.reshape(-1, chains.points.shape[-1])
+            return judged(draws[:: max(1, len(draws) // 2000)])
+
+    found = hold_out(*judged(points), groups_of(model), refit)
     tell(f"held out, quantity by quantity: {summary(found)}")
     return _group(found, labels_of(model), groups_of(model))
 
