@@ -145,13 +145,18 @@ def test_the_quasi_nonlocal_energy_has_no_ghost_force_at_any_strain(F):
     assert hessian @ d[:, 0] == pytest.approx((up - down)[:, 0] / 2e-5, abs=1e-5)
 
 
+def blended(kind, width):
+    """Return how much continuum there is: none up to 20, then more over a width."""
+    return lambda x: profile(kind, (np.abs(x) - 20) / width)
+
+
 @pytest.mark.parametrize(
     ("kind", "slope", "within"), [("cubic", -1.5, 0.05), ("quintic", -1.5, 0.05), ("linear", -1, 0.02)]
 )
 def test_blended_energies_err_by_a_power_of_the_width(kind, slope, within):
     errors = []
     for width in (64, 128):
-        share = lambda x, w=width: profile(kind, (np.abs(x) - 20) / w)  # noqa: E731
+        share = blended(kind, width)
         x, strain = linear_answer(stated(springs(1.0, -0.1, 1.0), 160 + width, share), "bqce")
         strain = strain - strain[(np.abs(x) > 140 + width) & (np.abs(x) < 157 + width)].mean()
         errors.append((np.linalg.norm(strain), np.abs(strain).max()))
@@ -180,11 +185,9 @@ def test_a_sharp_energy_loses_stability_a_seventh_too_early(atoms):
 
 def test_quasi_nonlocal_and_wide_corrected_blending_keep_the_stability_of_the_chain():
     assert critical(200, sharp(100), "qnl") == pytest.approx(4.0, abs=0.02)
-    wide = lambda x: profile("quintic", (np.abs(x) - 20) / 100)  # noqa: E731
-    assert critical(200, wide, "bgfc") == pytest.approx(4.0, abs=0.02)
+    assert critical(200, blended("quintic", 100), "bgfc") == pytest.approx(4.0, abs=0.02)
     # a narrow blending is between the two
-    narrow = lambda x: profile("quintic", (np.abs(x) - 20) / 4)  # noqa: E731
-    assert 4.02 < critical(200, narrow, "bgfc") < 4.66
+    assert 4.02 < critical(200, blended("quintic", 4), "bgfc") < 4.66
 
 
 def test_force_coupling_has_the_spectrum_of_the_quasi_nonlocal_energy_and_no_definite_sign():
@@ -213,13 +216,13 @@ def test_dead_loads_taken_anew_at_every_step_end_where_force_coupling_does():
     pull[problem.mesh.sites[:, 0] == 2] = 0.05
     pull[problem.mesh.sites[:, 0] == -2] = -0.05
     energy, forces = couple(problem, "qce"), couple(problem, "qcf")
-    rest, y = solve(loaded(forces, pull)), problem.affine
+    rest, y = solve(Loaded(forces, pull)), problem.affine
     for _ in range(60):
-        y = solve(loaded(energy, pull + energy.gradient(y) - forces.gradient(y)), start=y).positions
+        y = solve(Loaded(energy, pull + energy.gradient(y) - forces.gradient(y)), start=y).positions
     assert y == pytest.approx(rest.positions, abs=1e-8)
 
 
-class loaded:  # noqa: N801
+class Loaded:
     """A coupled problem under a dead load on its atoms."""
 
     def __init__(self, coupled, load):

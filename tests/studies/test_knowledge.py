@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from types import ModuleType
-
 import pytest
+from notebook_cells import cells, shown
 
 import uqmsm
 from uqmsm.posterior.holdout import hold_out
@@ -14,10 +11,6 @@ from uqmsm.tables import folder
 
 PLACE = folder("studies") / "knowledge"
 NOTEBOOK = PLACE / "knowledge.ipynb"
-
-
-def cells():
-    return [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
 def test_four_sources_of_what_is_not_known_stand_apart():
@@ -28,7 +21,7 @@ def test_four_sources_of_what_is_not_known_stand_apart():
 
 def test_the_notebook_is_small_and_every_cell_compiles():
     assert NOTEBOOK.stat().st_size < 500_000
-    for number, cell in enumerate(cells()):
+    for number, cell in enumerate(cells(NOTEBOOK)):
         compile("".join(cell["source"]), f"cell {number}", "exec")
 
 
@@ -47,7 +40,7 @@ SMALLER = {
 
 @pytest.mark.slow
 def test_the_notebook_runs_on_a_smaller_run_of_the_study(tmp_path, monkeypatch):
-    """Fewer functionals, shorter chains, smaller cells; IPython's display is replaced, so that it is not needed."""
+    """Fewer functionals, shorter chains, smaller cells."""
     text = (PLACE / "study.yaml").read_text(encoding="utf-8")
     for old, new in SMALLER.items():
         assert old in text
@@ -58,11 +51,6 @@ def test_the_notebook_runs_on_a_smaller_run_of_the_study(tmp_path, monkeypatch):
     uqmsm.run(uqmsm.load(small), tmp_path / "run", workers=0)
     lines = uqmsm.open(tmp_path / "run")["ledger"].to_dataset()["line"].values.tolist()
     assert {"dft.functional", "potential.form", "potential.parameters", "service.discrepancy"} <= set(lines)
-    shown: list[str] = []
-    display = ModuleType("IPython.display")
-    display.SVG = display.Markdown = lambda content: shown.append(content) or content
-    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.setenv("UQMSM_KNOWLEDGE_RUN", str(tmp_path / "run"))
     anew: list[str] = []
 
@@ -76,9 +64,7 @@ def test_the_notebook_runs_on_a_smaller_run_of_the_study(tmp_path, monkeypatch):
         return hold_out(miss, variance, groups, first)
 
     monkeypatch.setattr("uqmsm.posterior.holdout.hold_out", refit_once)
-    names: dict[str, object] = {}
-    for number, cell in enumerate(cells()):
-        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)  # noqa: S102  # our own cells
-    assert "functionals" in shown[0]
+    contents = shown(NOTEBOOK, monkeypatch)
+    assert "functionals" in contents[0]
     assert anew
-    assert sum(content.startswith("<svg") for content in shown) >= 4
+    assert sum(content.startswith("<svg") for content in contents) >= 4

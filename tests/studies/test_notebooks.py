@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from types import ModuleType
 
 import numpy as np
 import pytest
+from notebook_cells import cells, shown
 
 import uqmsm
 from uqmsm.tables import folder
@@ -15,9 +14,8 @@ from uqmsm.tables import folder
 NOTEBOOKS = ("vacancies", "cantor")
 
 
-def cells(name):
-    text = (folder("studies") / name / f"{name}.ipynb").read_text(encoding="utf-8")
-    return [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+def notebook(name):
+    return folder("studies") / name / f"{name}.ipynb"
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -25,7 +23,7 @@ def test_notebooks_are_small_and_were_run_without_a_fault(name):
     place = folder("studies") / name
     assert (place / f"{name}.ipynb").stat().st_size < 500_000
     assert (place / "result.nc").stat().st_size < 500_000
-    for number, cell in enumerate(cells(name)):
+    for number, cell in enumerate(cells(notebook(name))):
         compile("".join(cell["source"]), f"cell {number}", "exec")
         assert cell["execution_count"] == number + 1
         assert all(out["output_type"] != "error" for out in cell["outputs"])
@@ -43,22 +41,15 @@ def test_shipped_results_are_of_the_study_as_it_is(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_say_what_they_said(name, monkeypatch):
-    """Every printed line and picture again; IPython's display is replaced, so that it is not needed."""
-    shown: list[str] = []
-    display = ModuleType("IPython.display")
-    display.SVG = display.Markdown = lambda content: shown.append(content) or content
-    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
-    names: dict[str, object] = {}
-    for number, cell in enumerate(cells(name)):
-        exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)  # noqa: S102  # our own cells
+    """Every printed line and picture again."""
+    contents = shown(notebook(name), monkeypatch)
     kept = [
         out["data"]["image/svg+xml"]
-        for cell in cells(name)
+        for cell in cells(notebook(name))
         for out in cell["outputs"]
         if "data" in out and "image/svg+xml" in out["data"]
     ]
-    pictures = [content for content in shown if content.startswith("<svg")]
+    pictures = [content for content in contents if content.startswith("<svg")]
     assert len(pictures) == len(kept) > 1
     # pictures of the shipped results are the same to the last stroke
     assert pictures[0].strip() == "".join(kept[0]).strip()
