@@ -6,18 +6,21 @@ from uqmsm.physics.rve.plastic.block import (
     Accuracy,
     Advanced,
     Block,
+    Condensed,
     Control,
     State,
     block,
 )
 from uqmsm.physics.rve.plastic.laws import Law, Slip, crystals, von_mises
 from uqmsm.physics.rve.plastic.loading import History, Load, drive, proportional
+from uqmsm.physics.rve.plastic.many import advance_many
 from uqmsm.physics.rve.plastic.newton import advance, equilibrate, macro_tangent
 
 __all__ = [
     "Accuracy",
     "Advanced",
     "Block",
+    "Condensed",
     "Control",
     "History",
     "Law",
@@ -25,6 +28,7 @@ __all__ = [
     "Slip",
     "State",
     "advance",
+    "advance_many",
     "block",
     "crystals",
     "drive",

@@ -18,7 +18,7 @@ from uqmsm.physics.rve.plastic.laws import Law
 from uqmsm.physics.rve.plastic.spectra import wave_vectors
 from uqmsm.physics.tensors import isotropic_moduli, mandel_to_voigt
 
-__all__ = ["Accuracy", "Advanced", "Block", "Control", "State", "block"]
+__all__ = ["Accuracy", "Advanced", "Block", "Condensed", "Control", "State", "block"]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
@@ -110,6 +110,35 @@ class Advanced:
     mean_stress: Array
     mean_strain: Array
     tangent: Array = field(repr=False)
+    hill_mandel_gap: float
+    residuals: tuple[float, ...]
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Condensed:
+    """The end of one step of one block, without the tangents of its voxels; Mandel, MPa.
+
+    Attributes
+    ----------
+    state
+        What to start the next step from.
+    mean_stress, mean_strain
+        ``(6,)``.
+    tangent
+        ``(6, 6)`` consistent tangent of the block; not a number if none was asked for.
+    hill_mandel_gap
+        Of the increment; see `Accuracy`.
+    residuals
+        Before each Newton step, and the last one.
+    iterations
+        Linear iterations in all, those of the tangent included.
+    """
+
+    state: State = field(repr=False)
+    mean_stress: Array
+    mean_strain: Array
+    tangent: Array
     hill_mandel_gap: float
     residuals: tuple[float, ...]
     iterations: int

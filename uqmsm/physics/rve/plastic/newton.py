@@ -16,11 +16,11 @@ from uqmsm.physics.rve.equilibrium import Balance, Move
 from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Control, State
 from uqmsm.physics.rve.plastic.compiled import Compiled
 
-__all__ = ["advance", "equilibrate", "macro_tangent"]
+__all__ = ["BACKTRACKS", "advance", "equilibrate", "first_guess", "macro_tangent"]
 
 Array = NDArray[np.float64]
 
-_BACKTRACKS = 5
+BACKTRACKS = 5
 
 
 def advance(
@@ -68,14 +68,14 @@ def equilibrate(
     control, accuracy = control or Control(), accuracy or Accuracy()
     with _pool(cell.workers) as pool:
         newton = _Newton(cell, state, control, accuracy, step_s, cell.operators(pool))
-        return newton.run(_start(state, strain_increment, control, step_s))
+        return newton.run(first_guess(state, strain_increment, control, step_s))
 
 
 def _pool(workers: int) -> ThreadPoolExecutor | nullcontext[None]:
     return ThreadPoolExecutor(workers) if workers > 1 else nullcontext()
 
 
-def _start(state: State, strain_increment: Array, control: Control, step_s: float) -> Array:
+def first_guess(state: State, strain_increment: Array, control: Control, step_s: float) -> Array:
     """Guess the strain at the end: the rate of the last step goes on, as far as it leads where the load leads."""
     held = np.eye(6) - control.free @ control.free.T
     wanted = held @ strain_increment
@@ -167,7 +167,7 @@ class _Newton:
         strain += field
         share = 1.0
         force, after = self._judge(strain)
-        for _ in range(_BACKTRACKS):
+        for _ in range(BACKTRACKS):
             if after <= max(residual, self.accuracy.residual):
                 break
             share *= 0.5
