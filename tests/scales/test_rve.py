@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_a_chosen_point_far_away_carries_the_nominal_stress():
 
 def test_the_elements_of_a_plate_have_the_grains_that_lie_in_them():
     made = block()
-    plate = ElasticPlate(refinement=4, stiffness_field="grains", grain_diameter=400.0)
+    plate = ElasticPlate(refinement=4, stiffness_field="grains", field_refinement=4, grain_diameter=400.0)
     report = check(plate, {name: made[name] for name in ("stiffness", "grain_share")}, members=3)
     assert report.ok, str(report)
     streams = [Streams(4).call("fe", {"stiffness_field": k}) for k in range(40)]
@@ -121,7 +122,7 @@ def test_the_elements_of_a_plate_have_the_grains_that_lie_in_them():
     one_block = np.std([plate.answered(plate.solved(each), each)["elongation"] for each in scattered])
     assert np.std([one["elongation"] for one in coarse]) < 0.05 * one_block  # a plate averages over its grains
     with pytest.raises(MemberFailed, match="coarser mesh"):
-        ElasticPlate(refinement=8, stiffness_field="grains", grain_diameter=2000.0)(made, streams[0])
+        replace(plate, refinement=8, field_refinement=8, grain_diameter=2000.0)(made, streams[0])
     textured = {"anneal": SimpleNamespace(texture="fibre", outputs=(Port("grain_ids", "1"),))}
     assert "without texture" in next(iter(plate.consistent(textured)))
     assert not list(ElasticPlate().consistent(textured))

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.fe.elements import shape
 from uqmsm.physics.fe.mesh import Mesh
+from uqmsm.physics.fe.meshes.overlaps import plate_overlaps
+from uqmsm.physics.fe.meshes.plate import PlateMesh
 
-__all__ = ["average_covariance", "field_root"]
+__all__ = ["average_covariance", "field_factor", "field_root"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +37,17 @@ def field_root(mesh: Mesh, range_mm3: float) -> Floats:
     covariance = average_covariance(mesh, range_mm3)
     # pieces of coarse elements overlap a little, never so much as to spoil this; rounding may
     return np.asarray(np.linalg.cholesky(covariance + 1e-12 * covariance.diagonal().max() * np.eye(len(covariance))))
+
+
+@lru_cache(maxsize=16)
+def field_factor(mesh: PlateMesh, reference: PlateMesh, range_mm3: float) -> Floats:
+    """Return ``(elements, elements of the reference)``: factor @ normals is the field of `reference`, on `mesh`; kept.
+
+    Every mesh of a plate averages one and the same field, drawn on one that is as fine as any of them, so that two of
+    them differ by their elements alone.
+    """
+    root = field_root(reference, range_mm3)
+    return root if mesh is reference else np.asarray(plate_overlaps(mesh, reference) @ root)
 
 
 def average_covariance(mesh: Mesh, range_mm3: float) -> Floats:

@@ -20,6 +20,7 @@ from uqmsm.uncertainty import Uncertain, settled
 
 if TYPE_CHECKING:
     from uqmsm.physics.fe.plate import Plate, PlateMesh
+    from uqmsm.scales.fe.places import StrengthField
 
 __all__ = ["ElasticPlate", "PlateWithHole"]
 
@@ -56,6 +57,10 @@ class ElasticPlate:
     stiffness_field
         ``uniform``: that of the block everywhere. ``grains``: each element has the apparent stiffness of as many grains
         as lie in it, drawn as a field around the isotropic part of the block's.
+    field_refinement
+        Refinement of the mesh on which fields of grains are drawn, as fine as any that the study compares: every mesh
+        averages the field over its own elements, so that refinements see one and the same plate. Twice as fine, or four
+        times, is a mesh whose elements are whole parts of this one's.
     grain_diameter
         Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     """
@@ -68,6 +73,7 @@ class ElasticPlate:
     refinement: int = 8
     point: Annotated[Literal["hot_spot"] | tuple[float, float], Unit("mm")] = "hot_spot"
     stiffness_field: Literal["uniform", "grains"] = "uniform"
+    field_refinement: int = 16
     grain_diameter: Annotated[Uncertain | Literal["given"], Unit("um")] = 200.0
 
     def __post_init__(self) -> None:
@@ -82,6 +88,11 @@ class ElasticPlate:
             _positive(grain_diameter=self.grain_diameter)
         if self.refinement < 4 or self.refinement % 2:
             raise StudyError(f"refinement = {self.refinement}: give an even number, 4 or more, of elements a quarter")
+        if self.stiffness_field == "grains" and (self.field_refinement < self.refinement or self.field_refinement % 2):
+            raise StudyError(
+                f"field_refinement = {self.field_refinement} with refinement = {self.refinement}: the field is drawn "
+                "on a mesh as fine as any that averages it; write the finest refinement of the study, an even number"
+            )
         if not isinstance(self.point, str):
             x, y = self.point
             if math.hypot(x, y) < self.radius or 2 * abs(x) > self.length or 2 * abs(y) > self.width:
@@ -137,11 +148,12 @@ class ElasticPlate:
         stiffness = self.stiffness(given, streams)
         return self.answered(self.solved(stiffness), stiffness)
 
-    def mesh(self) -> PlateMesh:
-        """Return the mesh, one object for all members."""
+    def mesh(self, refinement: int | None = None) -> PlateMesh:
+        """Return the mesh, or one of another refinement; one object for all members."""
         from uqmsm.physics.fe.meshes.plate import plate_mesh
 
-        return plate_mesh(self.width, self.length, self.radius, self.refinement, thickness_mm=self.thickness)
+        finest = self.refinement if refinement is None else refinement
+        return plate_mesh(self.width, self.length, self.radius, finest, thickness_mm=self.thickness)
 
     def diameter_um(self, given: Given) -> float:
         """Return the mean grain diameter of the member."""
@@ -153,18 +165,19 @@ class ElasticPlate:
         whole = np.asarray(given["stiffness"], dtype=np.float64)
         if self.stiffness_field == "uniform":
             return whole
-        from uqmsm.physics.fe.averages import field_root
+        from uqmsm.physics.fe.averages import field_factor
         from uqmsm.physics.rve.grain_share import VORONOI, stiffness_of_normals
 
-        root = field_root(self.mesh(), VORONOI * (1e-3 * self.diameter_um(given)) ** 3)
-        fewest = 1.0 / float((root * root).sum(axis=1).max())
+        reference = self.mesh(self.field_refinement)
+        factor = field_factor(self.mesh(), reference, VORONOI * (1e-3 * self.diameter_um(given)) ** 3)
+        fewest = 1.0 / float((factor * factor).sum(axis=1).max())
         if fewest < FEWEST_GRAINS:
             raise MemberFailed(
                 f"an element averages over {fewest:.1f} grains, and the law of its stiffness is that of sums of many, "
                 f"{FEWEST_GRAINS} at least; take a coarser mesh, or  stiffness_field: uniform"
             )
-        normals = ndtri(streams["stiffness_field"].random((len(root), 9)))
-        return stiffness_of_normals(whole, float(given["grain_share"]), root @ normals)
+        normals = ndtri(streams["stiffness_field"].random((len(reference.elements), 9)))
+        return stiffness_of_normals(whole, float(given["grain_share"]), factor @ normals)
 
     def solved(self, stiffness_GPa: Floats) -> Plate:
         """Return the elastic solution under the design stress."""
@@ -207,28 +220,65 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
     stiffness_field
         ``uniform``: that of the block everywhere. ``grains``: each element has the apparent stiffness of as many grains
         as lie in it, drawn as a field around the isotropic part of the block's.
+    field_refinement
+        Refinement of the mesh on which the field of stiffness is drawn, as fine as any that the study compares.
     grain_diameter
         Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     hall_petch
         Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
+    strength_field
+        ``uniform``: the strength of the block everywhere. ``grains``: each place at the hole has the Taylor factor of
+        its own grains, a field around that of infinitely many, and the plate yields where stress first meets strength.
+    initiation_grains
+        Grains that flow together before yielding is seen: the volume of a place.
     """
 
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
+    strength_field: Literal["uniform", "grains"] = "uniform"
+    initiation_grains: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse a hole that leaves no plate, and places of no grain."""
+        super().__post_init__()
+        if self.initiation_grains < 1:
+            raise StudyError(f"initiation_grains = {self.initiation_grains}; write 1 or more")
+        if self.strength_field == "grains" and isinstance(self.grain_diameter, (int, float)):
+            self.strengths(float(self.grain_diameter))
 
     @property
     def inputs(self) -> Ports:
         """Stiffness and plastic resistance of the homogenized member, and the size of its grains where it is given."""
-        return (*super().inputs, Port("taylor_factor", "1"), Port("crss", "MPa"))
+        drawn = (Port("taylor_mean", "1"), Port("taylor_scatter", "1"))
+        taylor = drawn if self.strength_field == "grains" else (Port("taylor_factor", "1"),)
+        return (*super().inputs, *taylor, Port("crss", "MPa"))
 
     @property
     def outputs(self) -> Ports:
         """The engineer's numbers."""
+        weakest = Port("weakest_place", "1", meaning="strength where yielding begins over that of the material")
         return (
             Port("yield_load", "MPa", meaning="nominal stress at first yield of the plate"),
             Port("yield_strength", "MPa", meaning="uniaxial yield stress of the material at the hole"),
             *super().outputs,
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
+            *((weakest,) if self.strength_field == "grains" else ()),
         )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Those of the elastic plate, and the grains of the places where each has its own strength."""
+        drawn = Source("strength_field", Kind.ALEATORIC, long_name="the grains of every place at the hole")
+        return (*super().sources, *((drawn,) if self.strength_field == "grains" else ()))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where a field of random grains belongs to a texture."""
+        yield from super().consistent(upstream)
+        texture = field_of(upstream, "grain_ids", "texture")
+        if self.strength_field == "grains" and texture not in {None, "random"}:
+            yield (
+                f"strength_field: grains is the law of grains without texture, and theirs is {texture}; write  "
+                "strength_field: uniform"
+            )
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -242,15 +292,56 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
         from uqmsm.physics.strength import yield_stress_MPa
 
         stiffness, diameter_um = self.stiffness(given, streams), self.diameter_um(given)
-        field = self.solved(stiffness)
-        yielding = yield_stress_MPa(given["crss"], given["taylor_factor"], settled(self.hall_petch), diameter_um)
-        strength = float(yielding[0])
+        field, drawn = self.solved(stiffness), self.strength_field == "grains"
+        taylor, constants = given["taylor_mean" if drawn else "taylor_factor"], (settled(self.hall_petch), diameter_um)
+        strength = float(yield_stress_MPa(given["crss"], taylor, *constants)[0])
+        load, weakest = field.first_yield_MPa(strength), {}
+        if drawn:
+            factors = self.taylor_factors(given, streams["strength_field"])
+            of_places = yield_stress_MPa(given["crss"], factors.ravel(), *constants).reshape(factors.shape)
+            load, at = self.first_yield(field, of_places)
+            weakest = {"weakest_place": at / strength}
         return {
-            "yield_load": field.first_yield_MPa(strength),
+            "yield_load": load,
             "yield_strength": strength,
             **self.answered(field, stiffness),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
+            **weakest,
         }
+
+    def strengths(self, diameter_um: float) -> StrengthField:
+        """Return what draws the strength of the places at the hole."""
+        from uqmsm.scales.fe.places import strength_field
+
+        return strength_field(self.radius, self.thickness, self.initiation_grains, diameter_um)
+
+    def taylor_factors(self, given: Given, rng: Generator) -> Floats:
+        """Return the Taylor factors of the places, ``(around, through)``."""
+        law = self.strengths(self.diameter_um(given))
+        drawn = law.of_normals(ndtri(rng.random(law.field.numbers)))
+        return np.asarray(float(given["taylor_mean"]) * (1.0 + float(given["taylor_scatter"]) * drawn))
+
+    @staticmethod
+    def first_yield(field: Plate, strength_MPa: Floats) -> tuple[float, float]:
+        """Return the nominal stress at which the first place flows, and the strength of that place, both in MPa.
+
+        Parameters
+        ----------
+        field
+            The elastic solution.
+        strength_MPa
+            Of the places, ``(around, through)``.
+        """
+        from uqmsm.physics.fe.initiation import highest_in_places
+
+        around = len(strength_MPa)
+        stress = highest_in_places(field.edge.angle_rad, field.edge.hoop_MPa, around) / field.nominal_stress_MPa
+        # the peak is the plate's own: with one strength everywhere so is the answer
+        stress = np.minimum(stress, field.von_mises_concentration)
+        stress[int(np.rint(field.peak_angle_rad * around / (2.0 * np.pi))) % around] = field.von_mises_concentration
+        loads = strength_MPa / stress[:, None]
+        first = int(np.argmin(loads))
+        return float(loads.ravel()[first]), float(strength_MPa.ravel()[first])
 
 
 def _positive(**values: float) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.fe.mesh import Mesh, boundary_facets
 
-__all__ = ["PlateMesh", "plate_mesh"]
+__all__ = ["PlateMesh", "distance", "plate_mesh", "ring_count", "row_count"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,22 +89,46 @@ def plate_mesh(
     return PlateMesh(points, cells, "quad4" if order == 1 else "quad8", edges, thickness_mm, {}, *sizes, refinement)
 
 
+def ring_count(refinement: int, radius_mm: float, square_mm: float) -> int:
+    """Return the number of rings, as thick as their cells are wide; twice as many for twice a refinement from 8 on."""
+    coarse, times = _halved(refinement)
+    growth = 1 + np.pi / (2 * coarse)
+    return times * max(2, int(np.ceil(np.log(square_mm / radius_mm) / np.log(growth))))
+
+
+def row_count(refinement: int, square_mm: float, end_mm: float) -> int:
+    """Return the number of rows of elements between the square and either far end, likewise."""
+    coarse, times = _halved(refinement)
+    return times * int(np.ceil((end_mm - square_mm) / (3 * square_mm / coarse)))
+
+
+def _halved(refinement: int) -> tuple[int, int]:
+    """Return the refinement that this one cuts again, and how often: elements of one are whole numbers of the other."""
+    coarse = refinement
+    while coarse % 4 == 0 and coarse >= 16:
+        coarse //= 2
+    return coarse, refinement // coarse
+
+
+def distance(t: Floats, angle_rad: Floats, radius_mm: float, square_mm: float) -> Floats:
+    """Return how far from the centre the ring `t` runs, from 0 on the hole to 1 on the square; arguments broadcast."""
+    squareness = 1 / np.maximum(np.abs(np.cos(angle_rad)), np.abs(np.sin(angle_rad))) - 1
+    return np.asarray(radius_mm * (square_mm / radius_mm) ** t * (1 + squareness * t**2))
+
+
 def _rings(n: int, radius: float, square: float) -> tuple[Floats, Ints, dict[tuple[int, int], Floats]]:
     """Fill the space between circle and square; also return the middles of the sides that run round.
 
     Ray 0 points to the corner at -45 degrees; node = ring * 4n + ray.
     """
-    growth = 1 + np.pi / (2 * n)  # rings as thick as their cells are wide
-    layers = max(2, int(np.ceil(np.log(square / radius) / np.log(growth))))
+    layers = ring_count(n, radius, square)
     t = np.arange(layers + 1)[:, None] / layers
-    circle = radius * (square / radius) ** t
     step = float(np.pi / (2 * n))
     angle: Floats = -np.pi / 4 + step * np.arange(4 * n, dtype=np.float64)
 
     def rings_at(theta: Floats) -> Floats:
         ray = np.stack([np.cos(theta), np.sin(theta)], axis=-1)
-        squareness = 1 / np.abs(ray).max(axis=-1) - 1
-        return np.asarray((circle * (1 + squareness * t**2))[..., None] * ray)
+        return np.asarray(distance(t, theta, radius, square)[..., None] * ray)
 
     node = np.arange((layers + 1) * 4 * n).reshape(layers + 1, 4 * n)
     after = np.roll(node, -1, axis=1)
@@ -117,7 +141,7 @@ def _rings(n: int, radius: float, square: float) -> tuple[Floats, Ints, dict[tup
 def _rows(points: Floats, cells: Ints, n: int, *, along: int, square: float, end: float) -> tuple[Floats, Ints]:
     """Add the two rectangles between the square and the far ends of the longer axis."""
     outer = np.arange(len(points) - 4 * n, len(points))
-    count = int(np.ceil((end - square) / (3 * square / n)))
+    count = row_count(n, square, end)
     all_points, all_cells, total = [points], [cells], len(points)
     for sign, quarter in ((1.0, along), (-1.0, along + 2)):
         column = np.take(outer, np.arange(quarter * n, quarter * n + n + 1), mode="wrap")
