@@ -130,6 +130,20 @@ class PhaseFlow:
         return np.ascontiguousarray((self._factor * (self.gradient * self.basis.squared + self.stabilisation))[None])
 
     @cached_property
+    def metric(self) -> Array:
+        """G of du/dt = - G dF/du, ``(1, *spectrum)``: M k^2 or M."""
+        return np.ascontiguousarray(-self._factor[None])
+
+    @cached_property
+    def stiffness(self) -> Array:
+        """Return kappa k^2, ``(1, *spectrum)``."""
+        return np.ascontiguousarray(self.gradient * self.basis.squared[None])
+
+    def curvature(self, fields: Array) -> Array:
+        """Return f'' as ``(1, 1, *shape)``."""
+        return self.energy(fields, 2)[None]
+
+    @cached_property
     def _measure(self) -> Array:
         measure = self.basis.measure
         return measure.reshape(1) if measure.ndim == 0 else np.broadcast_to(measure, self.basis.shape).ravel()

@@ -120,12 +120,12 @@ class Dendrite:
         area = (self.spacing * (self.phi.shape[0] - 2)) ** 2
         return solid, energy, heat - (solid - 0.5 * area)
 
-    def tips(self) -> tuple[float, float]:
-        """Return where phi = 0 on the rows of cells along the x and the y axis."""
+    def tips(self, level: float = 0.0) -> tuple[float, float]:
+        """Return where phi = `level` on the rows of cells along the x and the y axis."""
         found = []
         for line in (self.phi[1:-1, 1], self.phi[1, 1:-1]):
-            last = int(np.nonzero(line > 0.0)[0].max())
-            found.append((last + 0.5 + line[last] / (line[last] - line[last + 1])) * self.spacing)
+            last = int(np.nonzero(line > level)[0].max())
+            found.append((last + 0.5 + (line[last] - level) / (line[last] - line[last + 1])) * self.spacing)
         return found[0], found[1]
 
     def contour(self) -> Array:

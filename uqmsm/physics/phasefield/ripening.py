@@ -72,7 +72,7 @@ class Ripening:
         Where the fields live.
     variants
         Number of order parameters.
-    curvature
+    parabola
         r^2 of the parabolas.
     low, high
         c_alpha and c_beta.
@@ -94,7 +94,7 @@ class Ripening:
 
     basis: Basis
     variants: int = 4
-    curvature: float = 2.0
+    parabola: float = 2.0
     low: float = 0.3
     high: float = 0.7
     barrier: float = 1.0
@@ -107,7 +107,7 @@ class Ripening:
 
     def __post_init__(self) -> None:
         """Check the signs."""
-        positive = (self.curvature, self.barrier, self.gradient_composition, self.gradient_order)
+        positive = (self.parabola, self.barrier, self.gradient_composition, self.gradient_order)
         if self.variants < 1 or not min(*positive, self.mobility, self.kinetic) > 0.0:
             raise StudyError("Ripening: one variant or more and coefficients above zero are needed")
 
@@ -128,13 +128,41 @@ class Ripening:
         one, other = self._tables[1].reshape(2, *self.basis.squared.shape)
         return np.ascontiguousarray(np.stack([one] + [other] * self.variants))
 
+    @cached_property
+    def metric(self) -> Array:
+        """G of du/dt = - G dF/du, ``(1 + variants, *spectrum)``: M k^2 and L."""
+        one, other = -self._tables[0].reshape(2, *self.basis.squared.shape)
+        return np.ascontiguousarray(np.stack([one] + [other] * self.variants))
+
+    @cached_property
+    def stiffness(self) -> Array:
+        """Return kappa k^2, ``(1 + variants, *spectrum)``."""
+        kappa = [self.gradient_composition] + [self.gradient_order] * self.variants
+        return np.ascontiguousarray(np.multiply.outer(np.array(kappa), self.basis.squared))
+
+    def curvature(self, fields: Array) -> Array:
+        """Return the second derivatives of the local energy, ``(1 + variants, 1 + variants, *shape)``."""
+        c, eta = fields[0], fields[1:]
+        under, over, r2 = c - self.low, self.high - c, self.parabola
+        out = np.empty((len(fields), *fields.shape))
+        out[0, 0] = 2.0 * r2  # the two parabolas are alike, so that h drops out
+        turn = 30.0 * eta**2 * (1.0 - eta) ** 2
+        out[0, 1:] = out[1:, 0] = -2.0 * r2 * turn * (over + under)
+        out[1:, 1:] = 8.0 * self.barrier * self.cross * eta[:, None] * eta[None]
+        own = 60.0 * eta * (1.0 - eta) * (1.0 - 2.0 * eta) * r2 * (over**2 - under**2)
+        others = np.sum(eta**2, axis=0) - eta**2
+        own += self.barrier * (2.0 - 12.0 * eta + 12.0 * eta**2 + 4.0 * self.cross * others)
+        each = np.arange(1, len(fields))
+        out[each, each] = own
+        return out
+
     def rate(self, fields: Array, spectra: Spectrum, time: float) -> tuple[Spectrum, float]:
         """Return N and the energy."""
         factor, _, weights = self._tables
         slope = np.empty_like(fields)
         measure = self.basis.measure
         measure = measure.reshape(1) if measure.ndim == 0 else np.broadcast_to(measure, self.basis.shape).ravel()
-        numbers = np.array([self.curvature, self.low, self.high, self.barrier, self.cross])
+        numbers = np.array([self.parabola, self.low, self.high, self.barrier, self.cross])
         energy = _local(fields.reshape(fields.shape[0], -1), measure, numbers, slope.reshape(slope.shape[0], -1))
         change = self.basis.forward(slope)
         for i in range(fields.shape[0]):
