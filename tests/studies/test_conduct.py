@@ -262,3 +262,34 @@ def test_refinements_and_learning_are_watched_and_planned(tmp_path):
     assert watch.stages == ["first", "step refined: first"]
     assert sum(watch.counts["step refined: first"][:2]) == 8
     assert any(line.startswith("first.a: learnt in ") for line in watch.lines)
+
+
+def test_why_a_refined_member_failed_is_told_on_the_page_at_the_end_and_by_status(tmp_path):
+    finer = '''
+@dataclass(frozen=True)
+class Finer(First):
+    """Fails where it is computed finer."""
+    def __call__(self, given, streams):
+        if self.step < 0.3:
+            raise ValueError("too few grains are left")
+        return super().__call__(given, streams)
+'''
+    (tmp_path / "mishaps.py").write_text(OPERATORS.replace("self.lot > 1.5", "self.lot > 99") + finer)
+    (tmp_path / "study.yaml").write_text(REFINED.replace("mishaps:First", "mishaps:Finer"))
+    finished = uqmsm.run(uqmsm.load(tmp_path / "study.yaml"), tmp_path / "run", workers=0)
+    (line,) = [one for one in finished.lines if "refined by step" in one]
+    assert line.startswith("8 of 8 members failed when refined by step: first: ")
+    assert "too few grains are left" in line
+    assert line.endswith("(8x)")
+    page = (finished.folder / "report.html").read_text()
+    assert "<td>step</td>" in page
+    assert "8 of 8" in page
+    assert "too few grains are left" in page
+    state = status(finished.folder)
+    assert state["refinements"] == {"step": {"first": {"done": 0, "failed": 8, "calls": 8}}}
+    (told,) = state["failures"]
+    assert (told["of"], told["stage"], told["calls"]) == ("step", "first", 8)
+    assert "too few grains are left" in told["why"]
+    (tmp_path / "study.yaml").write_text(REFINED)
+    well = uqmsm.run(uqmsm.load(tmp_path / "study.yaml"), tmp_path / "fine", workers=0)
+    assert not any("refined by" in one for one in well.lines), "negative control"

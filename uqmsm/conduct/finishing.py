@@ -77,7 +77,7 @@ def finish(
     from uqmsm.report.alloy_section import alloy_lines
     from uqmsm.report.rare_section import rare_lines
     from uqmsm.report.size_section import size_lines
-    from uqmsm.report.terminal import failures_text
+    from uqmsm.report.terminal import failures_text, refined_failures_text
 
     places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
     fields = {f"{s}.{port}": one for s, found in zip(chain.names, places, strict=True) for port, one in found}
@@ -99,6 +99,7 @@ def finish(
     lines += rare_lines(tree)
     if counts.get("done", 0) < len(grown.plan.members):
         lines.append(failures_text(tree, study.run.tolerate_failures))
+    lines += refined_failures_text(tree)
     missing = [(name, each) for name, each in zip(alloys, lost, strict=True) if each > 0]
     lines += [f"{100 * each:.2g} % of the members failed with {name}" for name, each in missing]
     lines += [f"{100 * unsought:.2g} % of the members that searches asked for failed"] if unsought > 0 else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def record(
     complaints += grown.late + sought.complaints
     groups |= {"reliability": sought.table} if sought.table is not None else {}
     attributes["rounds"] = grown.rounds
+    attributes["refined"] = [_refined_fate(name, found) for name, found in refined.items()]
     fault: Exception | None = None
     try:
         answers, short = answered(study, chain, plan, outcomes, refined)
@@ -179,6 +181,14 @@ def _fates(plan: Plan, outcomes: Outcomes) -> xr.Dataset:
     why = outcomes.member_reasons()
     addresses = (str(plan.members[i]) for i in range(count))
     return results.members(addresses, status, [why.get(i, "") for i in range(count)], seconds, [str(h) for h in hosts])
+
+
+def _refined_fate(name: str, outcomes: Outcomes) -> dict[str, Any]:
+    """Return how many members a refinement computed, how many of them failed, and why."""
+    counts = Counter(outcomes.member_reasons().values())
+    lost = int((outcomes.member_status() != Status.DONE).sum())
+    reasons = [{"why": why, "n": n} for why, n in counts.most_common()]
+    return {"name": name, "members": len(outcomes.members), "failed": lost, "reasons": reasons}
 
 
 def _attributes(study: Study, chain: Chain, outcomes: Outcomes, seconds: float) -> dict[str, Any]:

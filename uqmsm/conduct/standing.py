@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from uqmsm.members import Size
 from uqmsm.reading import read
 
 __all__ = ["newest", "status"]
+
+_REASONS = 12
+"""Most reasons of failures that are told."""
 
 
 def newest(folder: str | os.PathLike[str] = "runs") -> Path:
@@ -62,6 +66,8 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "by": in_use(path),
         "dashboard": _link(entries) if state == "running" else None,
         "stages": {name: dict(zip(("done", "failed", "calls"), stages[name], strict=True)) for name in stages},
+        "refinements": _refinements(path, entries),
+        "failures": _failures(path, entries),
         "members": str(sizes[-1]),
         "grown": [str(size) for size in sizes] if len(sizes) > 1 else None,
         "until": said["until"] or None,
@@ -99,6 +105,37 @@ def _ends(entries: list[dict[str, Any]], size: Size) -> list[dict[str, Any]]:
     ends = [entry for entry in entries[last + 1 :] if entry.get("kind") == "finished"]
     whole = {"rows": size.rows, "draws": size.draws, "inner": size.inner}
     return [one for one in ends if all(one.get(key, number) == number for key, number in whole.items())]
+
+
+def _refinements(path: Path, entries: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]] | None:
+    """Return refinement or further alloy -> stage -> calls done, failed and all, of those that were begun."""
+    from uqmsm.execution.journal import progress
+
+    purposes = dict.fromkeys(str(one["purpose"]) for one in entries if one.get("kind") == "execute" and one["purpose"])
+    words = ("done", "failed", "calls")
+    return {
+        purpose: {stage: dict(zip(words, counts, strict=True)) for stage, counts in progress(path, purpose).items()}
+        for purpose in purposes
+    } or None
+
+
+def _failures(path: Path, entries: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Return why calls failed, the most frequent reasons first; `of` names the refinement that asked for them."""
+    from uqmsm.execution.taskfile import CorruptFile, read_task
+
+    counts: Counter[tuple[str, str, str]] = Counter()
+    purpose = ""
+    for entry in entries:
+        if entry.get("kind") == "execute":
+            purpose = str(entry["purpose"])
+        elif entry.get("kind") == "task" and entry["done"] < entry["calls"]:
+            try:
+                reasons = read_task(path / "members" / entry["file"], entry["sha256"]).reasons
+            except CorruptFile:
+                continue  # `resume` says so, and runs its calls again
+            counts.update((purpose, str(entry["stage"]), why) for why in reasons.values())
+    rows = [{"of": of, "stage": stage, "calls": n, "why": why} for (of, stage, why), n in counts.most_common(_REASONS)]
+    return rows or None
 
 
 def _link(entries: list[dict[str, Any]]) -> str | None:

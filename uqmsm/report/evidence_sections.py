@@ -15,7 +15,7 @@ from uqmsm.report.comparison_picture import draw_comparisons
 from uqmsm.report.digits import amount, change, joined, number, written
 from uqmsm.report.facts import Answer, group, notes, plain, stages
 
-__all__ = ["comparison_items", "failures", "shift_rows"]
+__all__ = ["comparison_items", "failures", "refined_failures", "shift_rows"]
 
 
 def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
@@ -105,6 +105,16 @@ def failures(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "rows": rows[:12],
         "more": max(len(rows) - 12, 0),
     }
+
+
+def refined_failures(results: xr.DataTree) -> list[dict[str, str]]:
+    """Return why refined members failed, one row per refinement and reason: each is a pair that is missing."""
+    rows = []
+    for one in notes(results, "refined") or []:
+        for reason in one["reasons"]:
+            of = f"{reason['n']} of {one['members']}"
+            rows.append({"refinement": plain(str(one["name"])), "n": of, "why": str(reason["why"])})
+    return rows
 
 
 def _place(why: str, ladder: Sequence[str]) -> dict[str, str]:

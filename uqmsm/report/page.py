@@ -84,6 +84,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "alloys": alloy_section.alloy_items(results),
         "sizes": size_items(results),
         "shifts": shifts,
+        "unrefined": evidence_sections.refined_failures(results),
         "distributions": answer_sections.distributions(results, given),
         "probabilities": answer_sections.probabilities(results, given) + rare_items(results, given),
         "envelopes": envelope_items(results, given),

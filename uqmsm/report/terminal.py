@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 
 import xarray as xr
 
-from uqmsm.report.facts import Answer, answers, plain, source_words
+from uqmsm.report.facts import Answer, answers, notes, plain, source_words
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
 from uqmsm.report.missing_section import doubts, missing_note
 from uqmsm.report.words import headline, share
@@ -99,6 +99,18 @@ def failures_text(results: xr.DataTree, tolerated: float) -> str:
     doubt = next(filter(None, (doubts(results, answer, words) for answer in answers(results))), "")
     doubt = f"; {doubt}" if doubt else ""
     return f"{failed} of {count} members failed{why}; tolerated are {100.0 * tolerated:g} %{doubt}"
+
+
+def refined_failures_text(results: xr.DataTree) -> list[str]:
+    """Return a line for every refinement whose members failed: how many, and why most of them did."""
+    lines = []
+    for one in notes(results, "refined") or []:
+        if one["reasons"]:
+            top, *others = one["reasons"]
+            more = f", and {len(others)} other reasons" if len(others) > 1 else ", and another" * len(others)
+            head = f"{one['failed']} of {one['members']} members failed when refined by {one['name']}"
+            lines.append(f"{head}: {top['why']} ({top['n']}x){more}")
+    return lines
 
 
 def typical_failure(results: xr.DataTree) -> str:
