@@ -105,9 +105,15 @@ BAD = {
     "inside a list": (swap("stiffness: 210000 MPa", "fractions: [0.5, x]"), "x", "not a number", "such as 1.5"),
     "composition": (
         swap("stiffness: 210000 MPa", "fractions: {aleatoric: dirichlet, mean: [0.5, 0.4], sd: 0.01}"),
-        "{aleatoric: dirichlet, mean: [0.5, 0.4], sd: 0.01}",
-        "sum to 1",
-        "0.9",
+        "[0.5, 0.4]",
+        "sums to 0.9",
+        "that sum to 1",
+    ),
+    "composition of one element": (
+        swap("stiffness: 210000 MPa", "fractions: {aleatoric: dirichlet, mean: [1, 0], sd: 0.01}"),
+        "[1, 0]",
+        "two positive fractions",
+        "a fixed composition",
     ),
     "missing file": (swap("stiffness: 210000 MPa", "table: none.csv"), "none.csv", "there is no file", "Put it there"),
     "text for true": (swap("refinement: 1", "noisy: yes"), "yes", "not true or false", "true or false"),
@@ -226,6 +232,15 @@ def test_all_problems_come_at_once_in_the_order_of_the_file():
     assert lines == sorted(lines)
     assert {2, 7, 13, 14, 17} <= set(lines)
     assert f"{len(lines)} errors in study.yaml. Nothing was run." in str(caught.value)
+
+
+def test_what_could_not_be_checked_yet_is_said():
+    with pytest.raises(Faulty) as caught:
+        loads(swap("stiffness", "stifness"))
+    assert str(caught.value).endswith("Nothing was run. What is asked of the chain is checked once the chain is whole.")
+    with pytest.raises(Faulty) as caught:
+        loads(swap("rows: 64", "rows: many"))
+    assert str(caught.value).endswith("Nothing was run.")
 
 
 def test_every_port_that_does_not_fit_is_told():

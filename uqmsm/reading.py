@@ -72,11 +72,15 @@ class Problem:
 
     def __str__(self) -> str:
         """Return place and message, the source line with a caret under the fault, the reason and the next action."""
+        return self.shown(LONGEST)
+
+    def shown(self, longest: int) -> str:
+        """Return the same with at most `longest` characters of the source line."""
         place = self.place
         number = f"{place.line:4d}"
         lines = [f"{place.file}:{place.line}:{place.column}  {self.what}"]
         if place.source.strip():
-            shown, before, marked = _window(place)
+            shown, before, marked = _window(place, longest)
             lines.append(f"{number} │ {shown}")
             lines.append(f"{' ' * len(number)} │ {' ' * before}{'^' * max(marked, 1)}")
         lines += [f"     {text}" for part in (self.why, self.next) for text in part.splitlines()]
@@ -89,13 +93,13 @@ class Problem:
         return where | {"what": self.what, "why": self.why, "next": self.next}
 
 
-def _window(place: Place) -> tuple[str, int, int]:
+def _window(place: Place, longest: int) -> tuple[str, int, int]:
     """Return the part of a line that is shown, and how many terminal cells lie before and under the caret."""
     source, start = place.source.replace("\t", " "), place.column - 1
-    cut = max(0, start - LONGEST // 2) if len(source) > LONGEST else 0
+    cut = max(0, start - longest // 2) if len(source) > longest else 0
     head = "…" if cut else ""
-    shown = head + source[cut : cut + LONGEST] + ("…" if len(source) > cut + LONGEST else "")
-    marked = source[start : min(start + place.width, cut + LONGEST)]
+    shown = head + source[cut : cut + longest] + ("…" if len(source) > cut + longest else "")
+    marked = source[start : min(start + place.width, cut + longest)]
     return shown, _cells(head + source[cut:start]), _cells(marked)
 
 
@@ -105,25 +109,32 @@ def _cells(text: str) -> int:
 
 
 class Faulty(StudyError):
-    """A study file with all its problems, in the order of their places; `str` is the message for people."""
+    """A study file with all its problems, in the order of their places; `str` is the message for people.
 
-    def __init__(self, problems: list[Problem], file: str = "study.yaml") -> None:
+    `later` is a sentence on what could not be checked yet.
+    """
+
+    def __init__(self, problems: list[Problem], file: str = "study.yaml", later: str = "") -> None:
         # what is said on the command line comes after what is written in the file
         self.problems = sorted(
             dict.fromkeys(problems), key=lambda p: (p.place.file != file, p.place.file, p.place.line, p.place.column)
         )
-        self.file = file
+        self.file, self.later = file, later
         super().__init__(file)
 
     def __str__(self) -> str:
         """Return all problems, and the verdict as the last line."""
+        return self.shown(LONGEST)
+
+    def shown(self, longest: int) -> str:
+        """Return the same with at most `longest` characters of each source line."""
         number = len(self.problems)
-        verdict = f"{number} error{'s' if number > 1 else ''} in {self.file}. Nothing was run."
-        return "\n\n".join([*map(str, self.problems), verdict])
+        verdict = f"{number} error{'s' if number > 1 else ''} in {self.file}. Nothing was run. {self.later}".rstrip()
+        return "\n\n".join([*(one.shown(longest) for one in self.problems), verdict])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by what made it."""
-        return Faulty, (self.problems, self.file)
+        return Faulty, (self.problems, self.file, self.later)
 
 
 @dataclass(frozen=True)

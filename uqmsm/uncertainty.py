@@ -194,10 +194,15 @@ class Dirichlet:
 
     def __post_init__(self) -> None:
         """Refuse fractions that are no composition, and a scatter that no law on the simplex has."""
-        if min(self.mean) < 0 or abs(sum(self.mean) - 1) > 1e-9 or sum(part > 0 for part in self.mean) < 2:
+        if min(self.mean) < 0 or abs(sum(self.mean) - 1) > 1e-9:
             raise StudyError(
-                f"a composition that scatters needs fractions >= 0 that sum to 1, two of them positive; {self.mean} "
-                f"sum to {sum(self.mean)}; write a fixed composition for a pure element"
+                f"the mean composition {self.mean} sums to {sum(self.mean):.10g}; "
+                "write fractions, none negative, that sum to 1"
+            )
+        if sum(part > 0 for part in self.mean) < 2:
+            raise StudyError(
+                f"a composition that scatters needs two positive fractions, and mean is {self.mean}; "
+                "write a fixed composition for a pure element"
             )
         _positive(self, sd=self.sd)
         largest = max(self.mean)

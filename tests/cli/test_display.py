@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
+from rich.console import Console
 
 from uqmsm.cli.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline
+from uqmsm.cli.refusals import Told
+from uqmsm.reading import Faulty, Place, Problem
 
 
 class Clock:
@@ -80,6 +85,44 @@ def test_the_observer_fits_the_stream(monkeypatch):
     assert not coloured(Terminal())
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(observer(Terminal()), Lines)
+
+
+def test_problems_fit_a_terminal_and_no_word_is_broken():
+    source = "    composition: {aleatoric: dirichlet, mean: [0.25, 0.25, 0.25, 0.35], sd: 0.5, unit: at_percent}"
+    why = "Known here: " + ", ".join(f"output_{i}" for i in range(30)) + "."
+    place = Place("study.yaml", 19, source.index("[") + 1, 24, source)
+    fault = Faulty([Problem(place, "the mean composition of this heat sums to " + "1.1 " * 12, why, "Mend it.")])
+    told = Told(str(fault), 2, fault=fault)
+    for columns in (50, 80, 200):
+        lines = told.on_terminal(columns).text.splitlines()
+        assert max(map(len, lines)) <= columns
+        assert " ".join(lines).split().count("1.1") == 12
+        assert all(re.search(rf"\boutput_{i}\b", " ".join(lines)) for i in range(30))
+        shown, caret = next((a, b) for a, b in pairwise(lines) if set(b.strip(" │")) == {"^"})
+        assert shown[caret.index("^")] == "["
+    plain = told.on_terminal(50)
+    assert re.sub("\x1b\\[[0-9]*m", "", plain.painted()) == plain.text
+    assert "\x1b[31m  the mean composition" in plain.painted()
+    assert told.text == str(fault)
+
+
+def test_before_the_first_call_ends_bars_say_what_goes_on(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    bars = Bars(io.StringIO())
+    bars.counts = {"fe": Count(8)}
+
+    def seen():
+        stream = io.StringIO()
+        Console(file=stream, width=100).print(bars._picture())
+        return stream.getvalue()
+
+    assert "workers start" in seen()
+    assert "waiting" in seen()
+    bars.states("fe", {"waiting": 6, "running": 2})
+    assert "workers start" not in seen()
+    assert "running" in seen()
+    bars.advanced("fe", 2, 0, 8)
+    assert "running" not in seen()
 
 
 SHOW = """

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,6 +85,8 @@ def _tell(told: Told, *, as_json: bool) -> None:
         _json(told.as_json())
     from uqmsm.cli.display import coloured
 
+    if sys.stderr.isatty():
+        told = told.on_terminal(get_terminal_size().columns)
     click.echo(told.painted() if coloured(sys.stderr) else told.text, err=True)
     if told.next:
         _next(told.next)
@@ -222,7 +225,9 @@ def plan(study: str, settings: tuple[str, ...], json: bool) -> None:
     from uqmsm.cli.display import outline
 
     planned = conduct.plan(_load(study, settings))
-    _json(planned) if json else click.echo(outline(planned))
+    arrays = len(planned["memory_without"])
+    words = f"{arrays} arrays, sized by the first call (--json lists them)" if arrays else None
+    _json(planned) if json else click.echo(outline(planned | {"memory_without": words}))
     _next("uqmsm run", shlex.quote(study))
 
 

@@ -278,6 +278,7 @@ class Bars:
 
         self.console = Console(file=stream, highlight=False)
         self.counts: dict[str, Count] = {}
+        self._at_work: dict[str, int] = {}
         self._running: list[str] = []
         self._dashboard = ""
         self._live: Any = None
@@ -286,7 +287,7 @@ class Bars:
         """Draw all bars, empty."""
         from rich.live import Live
 
-        self.counts = {name: Count(total) for name, total in stages.items()}
+        self.counts, self._at_work = {name: Count(total) for name, total in stages.items()}, {}
         self._dashboard = dashboard or ""
         if self._live is None:
             self._live = Live(get_renderable=self._picture, console=self.console, refresh_per_second=4)
@@ -297,11 +298,13 @@ class Bars:
         self.counts.setdefault(stage, Count(total)).heard(done, failed, total)
 
     def states(self, stage: str, counts: Mapping[str, int]) -> None:
-        """Stay silent: `advanced` tells what the bars show."""
+        """Note how many calls are being computed, for the time before the first of them has ended."""
+        self._at_work[stage] = counts.get("running", 0)
 
     def said(self, line: str) -> None:
-        """Write a line above the bars."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        """Write a line above the bars, broken at its spaces."""
+        for part in line.splitlines() or [""]:
+            self.console.print(fitted(part, 2, self.console.width), markup=False, soft_wrap=True)
 
     def answer(self, line: str) -> None:
         """Show the answer as it stands, under the bars."""
@@ -327,8 +330,12 @@ class Bars:
             progress, failed, rate, left = count.words()
             bar = ProgressBar(total=max(count.total, 1), completed=count.ended or 0, width=24)
             style = "dim" if not count.ended else ""
+            if not count.ended and self._at_work.get(name):
+                left = "running"
             cells = (Text(progress), Text(failed, style="bold red"), Text(rate), Text(left))
             table.add_row(Text(name, style="bold"), bar, *cells, style=style)
         notes = [Text(f"  {line}", style="cyan") for line in self._running]
+        if self.counts and not self._at_work:
+            notes.append(Text("  workers start and compile, which takes longest the first time", style="dim"))
         link = [Text(f"  dashboard: {self._dashboard}", style="dim")] if self._dashboard else []
         return Group(table, *notes, *link)

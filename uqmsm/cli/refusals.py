@@ -6,7 +6,7 @@ import errno
 import re
 import shlex
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERRUPTED", "Told", "explained"]
 
 INTERRUPTED = 130
+MARGIN = 9  # columns: the number of a line, its rule, and the dots where it is cut
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -29,16 +30,29 @@ class Told:
     exit_code: int
     next: str = ""
     problems: list[dict[str, Any]] = field(default_factory=list)
+    fault: Faulty | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the failure as the one JSON document of a command."""
         body: dict[str, Any] = {"exit_code": self.exit_code, "message": self.text, "next": self.next}
         return {"valid": False, **body, "problems": self.problems} if self.problems else body
 
+    def on_terminal(self, columns: int) -> Told:
+        """Return the same with lines broken at spaces to fit `columns`; lines of source are cut round their caret."""
+        from uqmsm.cli.display import fitted
+        from uqmsm.reading import LONGEST
+
+        text = self.fault.shown(min(LONGEST, max(columns - MARGIN, 20))) if self.fault else self.text
+        lines = (
+            one if "│" in one else fitted(one, 5 if one[:1] == " " else None, columns) for one in text.splitlines()
+        )
+        return replace(self, text="\n".join(lines))
+
     def painted(self) -> str:
         """Return the text with places in bold and carets in red, for a terminal."""
         bold, red, plain = "\x1b[1m", "\x1b[31m", "\x1b[0m"
-        text = re.sub(r"^(\S+:\d+:\d+)(  .*)$", rf"{bold}\1{plain}{red}\2{plain}", self.text, flags=re.MULTILINE)
+        what = r"^(\S+:\d+:\d+)(  .*(?:\n {6,}[^ │].*)*)$"
+        text = re.sub(what, rf"{bold}\1{plain}{red}\2{plain}", self.text, flags=re.MULTILINE)
         return re.sub(r"^( +│ *)(\^+)$", rf"\1{red}\2{plain}", text, flags=re.MULTILINE)
 
 
@@ -65,7 +79,7 @@ def explained(fault: BaseException, arguments: dict[str, Any], began: float) -> 
     if isinstance(fault, Faulty) and "folder" in arguments:
         return _foreign(fault, arguments["folder"])
     if isinstance(fault, Faulty):
-        return Told(str(fault), fault.exit_code, _again(arguments), [one.as_json() for one in fault.problems])
+        return Told(str(fault), fault.exit_code, _again(arguments), [one.as_json() for one in fault.problems], fault)
     if isinstance(fault, EnvironmentFault):
         return Told(f"error: {fault}", fault.exit_code, resume)
     if isinstance(fault, UqmsmError) and (done := _finished(fault)):

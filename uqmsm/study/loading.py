@@ -32,6 +32,7 @@ _REQUIRED = {
     "chain": "Add  chain:  and under it one  - scale: ...  per stage.",
     "ask": "Add  ask:  and under it  - {answer: name_of_an_output}",
 }
+_LATER = "What is asked of the chain is checked once the chain is whole."
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def _study(text: str, document: Document, overrides: Sequence[str], file: Path, 
         parts["compositions"] = compositions(door, alloys, chain, {one.stage.name: one for one in known})
         _limits_fit(door, parts["run"], chain)
     if door.problems or chain is None:
-        raise Faulty(door.problems, file.name)
+        later = _LATER if chain is None and "ask" in body else ""
+        raise Faulty(door.problems, file.name, later)
     return Study(chain=chain, text=text, path=file, **parts)
 
 
