@@ -93,7 +93,11 @@ def test_what_weights_cannot_carry_is_computed_anew_or_said_to_be_doubtful():
     miss, variance = y - draws, np.full((500, 3), 0.01)
     doubtful = hold_out(miss, variance, ["a", "a", "b"])
     assert not doubtful[1].trusted
-    assert "not to be trusted" in summary(doubtful)
+    assert summary(doubtful).startswith("weights on these draws can leave out none of a, b")
+    half = [replace(doubtful[0], trusted=True), doubtful[1]]
+    told = summary(half)
+    assert told.startswith(f"{half[0].covered().sum()} of 2 data lie")  # of those that can be told, not of three
+    assert "not to be trusted (k-hat >= 0.7): b" in told
 
     def refit(group):
         anew = (0.05 if group == "b" else 12.0) + 0.07 * rng.standard_normal((500, 1))

@@ -32,7 +32,7 @@ def page(tmp_path, more):
 
 def test_coverage_of_unseen_quantities_stands_on_the_page(tmp_path):
     text = page(tmp_path, {"held_out/potential": held()})
-    assert "Of 4 data 3 lie in the 90 % interval of a posterior that has not seen their quantity" in text
+    assert "Of 3 data 2 lie in the 90 % interval of a posterior that has not seen their quantity" in text
     assert "Without lattice_parameter the posterior is another" in text
     assert "held_out: anew" in text
     assert "1 of 4 data lie outside the 90 % interval: W.C44." in text
@@ -42,6 +42,10 @@ def test_coverage_of_unseen_quantities_stands_on_the_page(tmp_path):
     assert "has not seen their quantity" not in plain
     sure = page(tmp_path, {"held_out/potential": held((1, 1, 1))})
     assert "held_out: anew" not in sure
+    assert "Of 4 data 3 lie in" in sure
+    none = page(tmp_path, {"held_out/potential": held((0, 0, 0))})
+    assert "has not seen their quantity" not in none
+    assert "held_out: anew" in none
 
 
 def test_the_picture_names_who_lies_outside():

@@ -122,11 +122,20 @@ def places(miss: Floats, variance: Floats, weights: Floats | None = None) -> Flo
 
 
 def summary(found: Sequence[HeldOut], level: float = 0.9) -> str:
-    """Return in one line how many data were foretold, and how many quantities needed a posterior of their own."""
-    inside = sum(int(one.covered(level).sum()) for one in found)
-    count = sum(len(one.data) for one in found)
+    """Return in one line how many data were foretold, and how many quantities needed a posterior of their own.
+
+    Data whose place is not to be trusted are named, not counted.
+    """
+    trusted = [one for one in found if one.trusted]
+    inside = sum(int(one.covered(level).sum()) for one in trusted)
+    count = sum(len(one.data) for one in trusted)
     refitted = [one.group for one in found if one.refitted]
     doubtful = [one.group for one in found if not one.trusted]
+    if not trusted:
+        return (
+            f"weights on these draws can leave out none of {', '.join(doubtful)} (k-hat >= {LARGEST_K_HAT}); "
+            "held_out: anew  in the law samples without each"
+        )
     words = f"{inside} of {count} data lie in the {level:.0%} interval of a posterior that has not seen their quantity"
     if refitted:
         words += f"; computed anew without {', '.join(refitted)}"

@@ -28,10 +28,10 @@ def foretold(group: xr.Dataset | None, place: int) -> tuple[list[str], list[tupl
         return [], [], []
     quantities, where = group["quantity"].values.tolist(), group["place"].values
     k_hat, anew, trusted = (group[name].values for name in ("k_hat", "refitted", "trusted"))
-    inside = np.abs(where - 0.5) <= 0.45
-    count, expected = int(inside.sum()), number(0.9 * len(where), 2)
-    told = f"Of {len(where)} data {count} lie in the 90 % interval of a posterior that has not seen their quantity"
-    text = [f"{told}; about {expected} are expected to."]
+    inside, sure = np.abs(where - 0.5) <= 0.45, trusted.astype(bool)
+    count, expected = int(inside[sure].sum()), number(0.9 * sure.sum(), 2)
+    told = f"Of {sure.sum()} data {count} lie in the 90 % interval of a posterior that has not seen their quantity"
+    text = [f"{told}; about {expected} are expected to."] if sure.any() else []
     rows: list[dict[str, str]] = []
     for name in dict.fromkeys(quantities):
         own = np.array([one == name for one in quantities])
