@@ -18,6 +18,7 @@ from uqmsm.errors import StudyError
 from uqmsm.questions.allocate import shortfalls
 from uqmsm.report import ledger_text, write
 from uqmsm.report.checks import checks, overall, verdict
+from uqmsm.report.evidence_sections import shift_rows
 from uqmsm.report.facts import answers
 
 SECTIONS = (
@@ -125,6 +126,19 @@ def test_the_file_on_disk_gives_the_same_page_as_the_tree_in_memory(tree, page, 
     run.mkdir()
     results.save(tree, run / "results.nc")
     assert write(results.load(run), run).read_text(encoding="utf-8") == page
+
+
+def test_a_shift_of_the_arithmetic_is_not_written_out(tree):
+    given = answers(tree)
+    (seen,) = shift_rows(tree, given)
+    assert re.fullmatch(r"[+−][0-9.]+ ± [0-9.]+ MPa", seen["shift"])
+    assert seen["part"].endswith(" %")
+    moved = tree.copy(deep=True)
+    for name in ("shift", "shift_se", "in_sd"):
+        moved["shifts"][name].values[:] *= 1e-9
+    (none,) = shift_rows(moved, given)
+    assert (none["shift"], none["part"], none["left"]) == ("under 1e−6 sd", "", "under 1e−6")
+    assert none["told"] == ""
 
 
 def test_the_answer_comes_first_with_its_numbers(tree, page):

@@ -40,6 +40,8 @@ def test_amount_of_the_vision():
     assert amount(-0.5378, 0.0371, "MPa") == "−0.538 ± 0.037 MPa"
     assert amount(-0.1, 2.5e-17) == "−0.100", "an error of the arithmetic is no error"
     assert amount(3.0, np.nan) == "3.00"
+    assert amount(2.304e-7, 1.2e-8) == "2.30e−7 ± 1.2e−8"
+    assert amount(6.6e-12, 8.6e-12) == "6.6e−12 ± 8.6e−12"
 
 
 def test_percent_says_one_decimal_only_where_the_error_allows_it():
@@ -88,10 +90,12 @@ def test_the_sentence_respects_every_verdict():
     lost = line("refused", Number(np.nan), "m.noise")
     said = split_sentence(ledger(weak, strong, small, lost), {"s.theory": "the theory's own form; more"})
     assert said == (
-        "Of that variance, 60 ± 6 % is due to the theory's own form; under 12 %: potential; under 5 %: grains; "
+        "Of that variance, 60 ± 6 % is due to the theory's own form; under 12 %: potential; under 3 %: grains; "
         "noise could not be estimated"
     )
     assert "7 ±" not in said
+    tiny = line("estimated", Number(0.001, 0.001, -0.001, 0.003), "d.functional")
+    assert split_sentence(ledger(tiny, strong, small), {}).endswith("to theory; under 3 % each: functional and grains")
     assert "no ledger" in split_sentence(None, {})
 
 

@@ -34,10 +34,10 @@ def answer_items(
         what, _, value = headline(answer).partition(": ")
         sentences = [_split(answer, own, words, failed, asked=own is not None or not found)]
         mine = [row for row in shifts if row["name"] == answer.name]
-        moved = [f"the {row['refinement']} adds a bias of {row['shift']}" for row in mine if row["told"]]
+        moved = [f"{row['refinement']} {row['shift']} ({row['part']})" for row in mine if row["told"]]
         small = [row["refinement"] for row in mine if not row["told"]]
-        moved += [f"{joined(small)} {'adds' if len(small) == 1 else 'add'} less than 0.01 sd of bias"] if small else []
-        sentences += [joined(moved)] if moved else []
+        moved += [f"{joined(small)} less than 0.01 sd{' each' if len(small) > 1 else ''}"] if small else []
+        sentences += [f"bias: {'; '.join(moved)}"] if moved else []
         error = (
             f"; the mean is known to ± {number(answer.mean.se, 2)} {answer.units}".rstrip()
             if np.isfinite(answer.mean.se)

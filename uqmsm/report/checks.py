@@ -200,7 +200,7 @@ def _comparable(table: xr.Dataset | None) -> list[Check]:
             f"Outcomes of {plain(name)}",
             "no share of its own",
             "comparable across its ancestors",
-            advice,
+            advice.replace("`", ""),
             advice=True,
         )
         for name, advice in found.items()

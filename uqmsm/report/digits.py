@@ -44,7 +44,8 @@ def amount(value: float, spread: float, units: str = "") -> str:
         return number(value) + tail
     size = math.floor(math.log10(spread))
     if math.floor(math.log10(max(abs(value), spread))) >= 6 or size < -5:
-        return f"{number(value, 4)} ± {number(spread, 2)}{tail}"
+        kept = math.floor(math.log10(max(abs(value), spread))) - size + 2
+        return f"{number(value, min(kept, 6))} ± {number(spread, 2)}{tail}"
     places = max(1 - size, 0)
     return f"{value:.{places}f} ± {spread:.{places}f}{tail}".replace("-", "−")
 

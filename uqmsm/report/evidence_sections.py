@@ -17,6 +17,9 @@ from uqmsm.report.facts import Answer, group, notes, plain, stages
 
 __all__ = ["comparison_items", "failures", "refined_failures", "shift_rows"]
 
+NOTHING = 1e-6
+"""Part of an answer's sd under which a shift is not written out: that of a tolerance is arithmetic."""
+
 
 def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, str]]:
     """Return the biases, one row per answer and refinement."""
@@ -34,17 +37,19 @@ def shift_rows(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[str, 
                 continue
             size, sd = abs(answer.mean.value), answer.sd.value
             inside = not size > sd  # around zero, a part of the mean says nothing
-            part = f" ({number(one['shift'] / sd, 2)} sd)" if inside else f" ({change(one['shift'] / size)})"
+            part = f"{number(one['shift'] / sd, 2)} sd" if inside else change(one["shift"] / size)
+            nothing = abs(one["shift"]) + 2.0 * one["shift_se"] < NOTHING * sd
             order = one.get("order", np.nan)
             rows.append({
                 "name": answer.name, "answer": answer.words, "refinement": plain(str(refinement)),
                 # worth a sentence at the head of the page, beside its row in the table
                 "told": "yes" if abs(one["shift"]) > 0.01 * sd else "",
-                "shift": _signed(one["shift"], one["shift_se"], answer.units) + part, "pairs": str(int(one["pairs"])),
+                "shift": "under 1e−6 sd" if nothing else _signed(one["shift"], one["shift_se"], answer.units),
+                "part": "" if nothing else part, "pairs": str(int(one["pairs"])),
                 "ratio": amount(one["variance_ratio"], one.get("variance_ratio_se", np.nan)),
                 "order": number(order, 2) if np.isfinite(order) else "none assumed",
                 "corrected": "yes" if one.get("corrected") else "no",
-                "left": f"{number(one['in_sd'], 2)} sd" if "in_sd" in one else "–",
+                "left": "–" if "in_sd" not in one else "under 1e−6" if nothing else number(one["in_sd"], 2),
                 "large": "yes" if one.get("large") else "",
             })  # fmt: skip
     return rows

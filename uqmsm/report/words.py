@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from uqmsm.report.digits import amount, joined, number, part
 from uqmsm.report.facts import Answer, Number, plain
@@ -16,6 +16,8 @@ KINDS = {"epistemic": "ignorance", "aleatoric": "chance", "numerical": "numerics
 """Kind -> the everyday word for it."""
 INTERVAL_ROWS = 16
 """Complete rows from which every line of a ledger can be estimated (`uqmsm.questions.attribute.INTERVAL_ROWS`)."""
+MERGED = 5
+"""Per cent under which lines are merged (`uqmsm.questions.attribute`)."""
 _LONGEST = 60
 _PEOPLE = {"Burgers", "Maresca", "Poisson", "Weibull", "Young", "Zhou"}
 _OF = {"raw": "that variance", "log": "the scatter of its logarithm", "rank": "the scatter of its ranks"}
@@ -69,6 +71,12 @@ def headline(answer: Answer) -> str:
     return f"{words}: {amount(answer.mean.value, answer.sd.value, answer.units)}"
 
 
+def _highest(lines: Sequence[Line]) -> str:
+    """Return the bound that holds for each of some small lines: "under 5 %" where one states no interval."""
+    tops = [math.ceil(100.0 * line.fair.hi - 1e-9) if math.isfinite(line.fair.hi) else MERGED for line in lines]
+    return f"under {min(max([1, *tops]), MERGED)} %"
+
+
 def split_sentence(ledger: Ledger | None, words: Mapping[str, str]) -> str:
     """Return, in one sentence, where the variance of an answer comes from, verdicts respected.
 
@@ -85,17 +93,20 @@ def split_sentence(ledger: Ledger | None, words: Mapping[str, str]) -> str:
     if lines and all(line.verdict == "refused" for line in lines):
         return f"Where it comes from cannot be said yet: {lines[0].reason}"
     told = sorted((line for line in lines if line.verdict == "estimated"), key=lambda line: -line.fair.value)
+    tiny = [line for line in told[1:] if share(line) == "under 1 %"]
+    told = [line for line in told if line not in tiny]
     parts = [f"{share(line)}{' is due' if line is told[0] else ''} to {noun(line, words)}" for line in told]
     sentences = [", ".join(parts)] if parts else []
     loose = [(share(line), noun(line, words)) for line in lines if line.verdict == "bounded"]
     sentences += [f"{limit}: {name}" for limit, name in loose if limit != "not resolved"]
     open_ = [name for limit, name in loose if limit == "not resolved"]
     sentences += [f"not resolved: {joined(open_)}"] if open_ else []
-    small = [noun(line, words) for line in lines if line.verdict == "merged"]
+    few = [line for line in lines if line.verdict == "merged" or line in tiny]
+    small, limit = [noun(line, words) for line in few], _highest(few)
     if len(small) == len(lines) - 1 > 2:
-        sentences.append(f"each of the other {len(small)} sources is under 5 %")
+        sentences.append(f"each of the other {len(small)} sources is {limit}")
     elif small:
-        sentences.append(f"under 5 %{' each' if len(small) > 1 else ''}: {joined(small)}")
+        sentences.append(f"{limit}{' each' if len(small) > 1 else ''}: {joined(small)}")
     refused = [noun(line, words) for line in lines if line.verdict == "refused"]
     if refused:
         sentences.append(f"{joined(refused)} could not be estimated")
