@@ -171,6 +171,8 @@ def load(run: str | os.PathLike[str]) -> xr.DataTree:
     """
     path = Path(run)
     file = path / "results.nc" if path.is_dir() else path
+    if not path.exists():
+        raise StudyError(f"there is no run folder {path}; make it with: uqmsm run STUDY --out {path}")
     if not file.is_file():
         raise StudyError(f"{path} holds no results.nc; finish the run first: uqmsm resume {path}")
     if path.is_dir():

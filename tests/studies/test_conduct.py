@@ -231,7 +231,7 @@ def contents(place):
 
 
 def test_replay_tells_a_failure_of_any_class_and_writes_nothing(study, tmp_path):
-    place = uqmsm.run(study, tmp_path / "run", workers=0).folder
+    place = uqmsm.run(study.path, tmp_path / "run", workers=0).folder  # a study may be named by its file
     fates = uqmsm.open(place)["members"].to_dataset()
     bad = [i for i, state in enumerate(fates["status"].values) if state == "failed"]
     assert bad
@@ -247,6 +247,13 @@ def test_replay_tells_a_failure_of_any_class_and_writes_nothing(study, tmp_path)
     (place / "posterior" / "first.b.nc").unlink()
     with pytest.raises(StudyError, match=r"first\.b\.nc is missing.*resume"):
         replay(place, str(fates["address"].values[good]), lines.append)
+
+
+def test_what_is_not_there_is_said_to_be_absent(tmp_path):
+    with pytest.raises(StudyError, match=r"there is no file .*nothing\.yaml"):
+        uqmsm.run(tmp_path / "nothing.yaml")
+    with pytest.raises(StudyError, match=r"there is no run folder .*uqmsm run"):
+        uqmsm.open(tmp_path / "nothing")
 
 
 def test_refinements_and_learning_are_watched_and_planned(tmp_path):

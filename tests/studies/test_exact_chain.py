@@ -129,7 +129,7 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, finished):
 
 
 def test_a_member_replayed_alone_gives_what_it_gave_in_the_run(tree, finished):
-    from uqmsm.conduct.replaying import replay
+    from uqmsm.conduct.replaying import _short, replay
 
     lines: list[str] = []
     for member in (0, 7):
@@ -137,5 +137,10 @@ def test_a_member_replayed_alone_gives_what_it_gave_in_the_run(tree, finished):
         again = replay(finished.folder, address, lines.append)
         assert float(again["fourth"]["y"]) == float(tree["answers"]["y"].values[member])
     assert any(line.startswith("third: draws c=") for line in lines)
+    long = _short(np.linspace(1e-11, 1.0, 6), "GPa")
+    assert "\n" not in long
+    assert long.endswith("] GPa")
+    assert _short(np.ones((3, 3)), "K") == "[1., 1., 1., ...] K, shape (3, 3)"
+    assert _short(np.array(12345678901), "1") == "12345678901"
     with pytest.raises(StudyError, match="lacks"):
         replay(finished.folder, "first.f=0", lines.append)

@@ -117,8 +117,9 @@ def _step(
     own = {source.name: indices[source.label] for source in chain.own_sources[stage.name]}
     drawn = ", ".join(f"{name}={index}" for name, index in own.items()) or "nothing of its own"
     tell(f"{stage.name}: draws {drawn}")
+    units = {port.name: port.unit for port in stage.operator.inputs}
     for name, value in received.items():
-        tell(f"  takes {name} = {_short(value)}")
+        tell(f"  takes {name} = {_short(value, units[name])}")
     began = perf_counter()
     (outcome,) = evaluate_batch(stage.operator, [received], [Streams(seed).call(stage.name, own)])
     seconds = perf_counter() - began
@@ -127,16 +128,17 @@ def _step(
         raise outcome
     units = {port.name: port.unit for port in stage.operator.outputs}
     for name, value in outcome.items():
-        tell(f"  gives {name} = {_short(value)}{'' if units[name] == '1' else ' ' + units[name]}")
+        tell(f"  gives {name} = {_short(value, units[name])}")
     tell(f"  in {seconds:.3g} s")
     return outcome
 
 
-def _short(value: NDArray[Any]) -> str:
-    """Return a number, or the first few of many."""
+def _short(value: NDArray[Any], unit: str) -> str:
+    """Return a number, or the first few of many, with its unit, on one line."""
+    tail = "" if unit == "1" else f" {unit}"
     if value.ndim == 0:
-        return f"{value.item():.6g}"
+        return (f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())) + tail
     if value.size <= 6:
-        return np.array2string(value, precision=5, separator=", ")
-    flat = np.array2string(value.ravel()[:3], precision=5, separator=", ")[:-1]
-    return f"{flat}, ...], shape {value.shape}"
+        return np.array2string(value, precision=5, separator=", ", max_line_width=1000) + tail
+    flat = np.array2string(value.ravel()[:3], precision=5, separator=", ", max_line_width=1000)[:-1]
+    return f"{flat}, ...]{tail}, shape {value.shape}"

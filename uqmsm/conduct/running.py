@@ -17,7 +17,7 @@ from uqmsm.conduct.lock import Lock, as_run, first_lock, read_lock, recorded, se
 from uqmsm.conduct.searching import searched
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest
-from uqmsm.study import Study, dump
+from uqmsm.study import Study, dump, load
 from uqmsm.trust import never_world_writable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _slug(title: str) -> str:
 
 
 def run(
-    study: Study,
+    study: Study | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
     workers: int | None = None,
@@ -52,7 +52,7 @@ def run(
     Parameters
     ----------
     study
-        A checked study.
+        A checked study, or where one is written: its folder or file.
     out
         The run folder; ``runs/<title>-<fingerprint>`` when left out.
     workers
@@ -62,15 +62,21 @@ def run(
     observer
         Is told how it goes.
 
+    Returns
+    -------
+    Finished
+        Its folder, exit code, answers as plain data and in words; ``uqmsm.open(finished.folder)`` has the ensemble.
+
     Raises
     ------
     StudyError
-        When the folder holds a run already.
+        When the study is wrong, or the folder holds a run already.
     EnvironmentFault
         When the machine fails; what was finished is kept.
     """
     from uqmsm.execution.journal import RunFolder
 
+    study = study if isinstance(study, Study) else load(os.fspath(study))
     place = Path(out) if out is not None else Path("runs") / f"{_slug(study.title)}-{digest(dump(study))[:8]}"
     if (place / "journal.jsonl").exists():
         read_lock(place)  # a run that nobody can go on with is told as such
@@ -105,7 +111,7 @@ def resume(
     code = code_behind(study.chain)
     for words, stages in code_changes(lock, code, study.chain).items():
         which = ", ".join(stages)
-        say(f"{words}: what {which} gave before is not used; as it was again, it would be")
+        say(f"{words}: what {which} gave before is not used; put back as it was, it is used again")
     with place_of(study, workers, cluster, observer) as backend, opened(path, say) as there:
         return conducted(study, there, settled(there, lock, study, code), backend, observer)
 

@@ -75,7 +75,10 @@ class Address(Mapping[str, int]):
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             label, _, index = part.rpartition("=")
             if not label or not index.isdecimal():
-                raise StudyError(f"address {text!r}: {part!r} is not stage.source=index with a whole index >= 0")
+                raise StudyError(
+                    f"address {text!r}: {part!r} is not stage.source=index with a whole index >= 0; "
+                    "write one for every source, with commas between: first.f=3,second.p=0"
+                )
             if label in found:
                 raise StudyError(f"address {text!r}: {label} is given twice; keep one")
             found[label] = int(index)
