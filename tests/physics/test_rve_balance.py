@@ -7,7 +7,7 @@ import pytest
 
 from uqmsm.errors import MemberFailed
 from uqmsm.physics.rve import homogenize, polycrystal
-from uqmsm.physics.rve.arrays import array_balance
+from uqmsm.physics.rve.arrays import array_balance, homogenize_on
 from uqmsm.physics.rve.cell import Medium
 from uqmsm.physics.rve.equilibrium import MeanControl
 from uqmsm.physics.rve.stencils import force_of, strain_of
@@ -90,6 +90,38 @@ def test_it_asks_for_standard_array_operations_only():
     ours = array_balance(SHAPE, MEDIUM).correct(tangent, start, control, tolerance=1e-6)
     theirs = array_balance(SHAPE, MEDIUM, xp).correct(strict, xp.asarray(start), control, tolerance=1e-6)
     assert np.asarray(theirs.strain) == pytest.approx(ours.strain, abs=1e-12)
+
+
+class ElsewhereByDefault:
+    """The strict library whose arrays are made on a device that NumPy cannot read, as those of a GPU."""
+
+    def __init__(self):
+        import array_api_strict
+
+        self.strict, self.device = array_api_strict, array_api_strict.Device("device1")
+
+    def __getattr__(self, name):
+        """All else is the library's."""
+        return getattr(self.strict, name)
+
+    def asarray(self, array, **settings):
+        return self.strict.asarray(array, device=self.device, **settings)
+
+
+def test_a_block_is_homogenized_where_another_library_keeps_its_arrays():
+    """On a device from which no array comes back but by a sum: all of it runs there, and the answer is ours."""
+    xp = ElsewhereByDefault()
+    with pytest.raises(RuntimeError, match="device1"):
+        np.asarray(xp.asarray(np.zeros(3)))  # the stand-in guards what it is meant to guard
+    table, made, _ = material()
+    ours = homogenize(table, made.grain_ids, tolerance=1e-8)
+    theirs = homogenize_on(xp, table, made.grain_ids, tolerance=1e-8)
+    assert theirs.stiffness == pytest.approx(ours.stiffness, rel=1e-10, abs=1e-9)
+    assert theirs.hill_mandel_gap < 1e-13
+    assert theirs.iterations > 6
+    assert homogenize_on(np, table, made.grain_ids).stiffness == pytest.approx(ours.stiffness, rel=1e-9, abs=1e-8)
+    with pytest.raises(MemberFailed, match="Hill-Mandel"):
+        homogenize_on(np, table, made.grain_ids, hill_mandel_tolerance=-1.0)
 
 
 def test_failures():

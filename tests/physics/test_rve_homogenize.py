@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 
 from uqmsm.errors import MemberFailed, StudyError, Unstable
-from uqmsm.physics.rve import homogenize, homogenize_cubic, periodic_cell, polycrystal, random_orientations
+from uqmsm.physics.rve import (
+    homogenize,
+    homogenize_cubic,
+    homogenize_many,
+    periodic_cell,
+    polycrystal,
+    random_orientations,
+)
 from uqmsm.physics.rve.bounds import (
     cubic_hashin_shtrikman_GPa,
     cubic_self_consistent_GPa,
     hill_uniform_shear_GPa,
     voigt_reuss_GPa,
 )
+from uqmsm.physics.rve.effective import six_cases
 from uqmsm.physics.rve.laminate import laminate_GPa
 from uqmsm.physics.rve.loads import share_planes
 from uqmsm.physics.rve.modal import _Work
@@ -234,6 +242,32 @@ def test_the_number_of_threads_leaves_no_trace(workers):
     )
     assert alone.stiffness.tobytes() == together.stiffness.tobytes()
     assert (alone.hill_mandel_gap, alone.residual) == (together.hill_mandel_gap, together.residual)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])
+def test_cells_in_company_have_the_bytes_that_they_have_alone(tolerance):
+    """Load cases searched in turn, side by side, and with those of other cells, some of which fail."""
+    made = [grains_of(shape, 6 + k, seed=k) for k, shape in enumerate([(6, 5, 4), (7, 7, 7), (6, 5, 4), (6, 5, 4)])]
+    tables = [rotate_stiffness(cubic_stiffness(*CANTOR_LIKE), one.orientations) for one in made]
+    tables[0][::2] *= 40.0  # this one takes longer
+    together = homogenize_many(tables, [one.grain_ids for one in made], tolerance=tolerance)
+    for table, one, found in zip(tables, made, together, strict=True):
+        cell = periodic_cell(table, one.grain_ids)
+        in_turn = [cell.solve(unit, tolerance, 500) for unit in np.eye(6)]
+        side_by_side, _ = six_cases(cell, tolerance, 500)
+        for a, b in zip(in_turn, side_by_side, strict=True):
+            assert a.displacement.tobytes() == b.displacement.tobytes()
+            assert a.imbalance.tobytes() == b.imbalance.tobytes()
+            assert (a.mean_stress.tobytes(), a.work, a.residual) == (b.mean_stress.tobytes(), b.work, b.residual)
+        alone = homogenize(table, one.grain_ids, tolerance=tolerance)
+        assert found.stiffness.tobytes() == alone.stiffness.tobytes()
+        assert (found.hill_mandel_gap, found.iterations) == (alone.hill_mandel_gap, alone.iterations)
+    tables[2][0] *= -1.0
+    some = homogenize_many(tables, [one.grain_ids for one in made], tolerance=tolerance, max_iterations=30)
+    assert isinstance(some[2], Unstable)
+    assert isinstance(some[0], MemberFailed) == (together[0].iterations > 6 * 30)
+    for k in (1, 3):
+        assert some[k].stiffness.tobytes() == together[k].stiffness.tobytes()
 
 
 def test_the_schemes_meet_as_the_grid_is_refined():

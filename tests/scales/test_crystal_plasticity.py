@@ -10,6 +10,7 @@ from uqmsm.physics.rve import polycrystal
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.rve import CrystalPlasticity
+from uqmsm.scales.rve.declared import random_taylor, typical_blocks
 from uqmsm.stochastic import evaluate
 
 CRYSTAL = {"C11": np.array(400.0), "C12": np.array(170.0), "C44": np.array(100.0), "crss": np.array(200.0)}
@@ -83,6 +84,57 @@ def test_the_yield_surface_is_that_of_the_same_grains():
     assert found["hill_mandel_gap"] <= 1e-10
 
 
+def test_declared_grains_shrink_what_sets_a_cell_apart_from_many_grains():
+    """By the root of the ratio, in every answer; many grains are the same for all cells."""
+    own, same, four, many = (outcome_of(declared_grains=count) for count in (None, 6, 24, 10**14))
+    other = outcome_of(seed=2, declared_grains=10**14)
+    for name in ("offset_yield", "flow_stress", "taylor_bound", "stiffness", "taylor_factor"):
+        assert same[name] == pytest.approx(own[name], rel=1e-12, abs=1e-9)
+        assert four[name] - many[name] == pytest.approx((own[name] - many[name]) / 2, rel=1e-5, abs=1e-4)
+        assert other[name] == pytest.approx(many[name], rel=1e-5, abs=1e-4)
+        assert np.abs(own[name] - many[name]).max() > 1e-3 * np.abs(many[name]).max()
+    assert many["taylor_bound"] == pytest.approx(random_taylor("bcc_110")[0], rel=1e-6)
+    assert four["taylor_factor"] * 200.0 == pytest.approx(four["offset_yield"], rel=1e-12)
+    assert four["taylor_excess"] == pytest.approx(four["offset_yield_taylor"] / four["offset_yield"] - 1.0, rel=1e-12)
+    p = four["flow_plastic_strain"]
+    rule = four["first_yield"] + four["linear_hardening"] * p - four["voce_rise"] * np.expm1(-four["voce_rate"] * p)
+    assert rule == pytest.approx(four["flow_stress"], abs=5.0 * float(four["rulebook_misfit"]))
+    assert four["fatigue_indicator"] == own["fatigue_indicator"]
+
+
+def test_the_fixed_blocks_are_nearer_to_no_texture_than_others():
+    """Nearest four of 120: their mean distance is below a fifth of that of all."""
+    chosen = typical_blocks(20, 6, "fcc", 4)
+    every = typical_blocks(20, 6, "fcc", 120)
+
+    def away(blocks):
+        turns = np.array([one.orientations[:, 0] ** 2 for one in blocks])
+        quartic = turns[..., 0] * turns[..., 1] + turns[..., 1] * turns[..., 2] + turns[..., 2] * turns[..., 0]
+        return np.abs(np.array([np.sum(b.fractions * q) for b, q in zip(blocks, quartic, strict=True)]) - 0.2).mean()
+
+    assert away(chosen) < 0.3 * away(every)
+    assert typical_blocks(20, 6, "fcc", 4) is chosen
+
+
+@pytest.mark.slow
+def test_cells_of_eight_grains_declared_as_sixty_four_scatter_as_cells_of_sixty_four():
+    """The law of size: the same mean, the same scatter, within what 48 and 24 fixed cells can tell (4 sigma).
+
+    Negative control: undeclared, the eight scatter by more than twice as much.
+    """
+    coarse = {"grains": 8, "voxels": 4, "plastic_strain": 0.003}
+    few = np.array([outcome_of(seed=k, **coarse, declared_grains=64)["offset_yield"] for k in range(48)])
+    bare = np.array([outcome_of(seed=k, **coarse)["offset_yield"] for k in range(48)])
+    fine = {"grains": 64, "voxels": 8, "plastic_strain": 0.003}
+    real = np.array([outcome_of(seed=100 + k, **fine)["offset_yield"] for k in range(24)])
+    sd = real.std(ddof=1)
+    assert 0.5 < few.std(ddof=1) / sd < 2.0
+    assert bare.std(ddof=1) / sd > 2.0
+    # the fixed blocks are four: what they leave of the texture is a bias of about half a cell's scatter, shrunk
+    bias = bare.std(ddof=1) / np.sqrt(4.0) * (1.0 - np.sqrt(8 / 64))
+    assert abs(few.mean() - real.mean()) < 4.0 * np.sqrt(sd**2 / 24 + few.var(ddof=1) / 48 + (0.5 * bias) ** 2)
+
+
 def test_what_contradicts_the_stages_before_is_told():
     class Strength:
         strain_rate = 1.0
@@ -98,6 +150,9 @@ def test_what_contradicts_the_stages_before_is_told():
         ({"offset": 0.02}, "beyond the offset"),
         ({"step": 0.0}, "step = 0 must be positive"),
         ({"yield_directions": -1}, "write 0 for no yield surface"),
+        ({"declared_grains": 0}, "give at least 1"),
+        ({"declared_grains": 9, "reference_blocks": 0}, "give at least 1"),
+        ({"declared_grains": 9, "yield_directions": 2}, "leave one of the two out"),
     ):
         with pytest.raises(StudyError, match=words):
             CrystalPlasticity(**wrong)

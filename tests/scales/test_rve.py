@@ -29,13 +29,14 @@ def block(index=0, **settings):
 @pytest.mark.parametrize(
     "operator",
     [
+        Polycrystal(grains=5, voxels=6),
         Polycrystal(grains=5, voxels=6, boundary="kubc"),
         Polycrystal(grains=5, voxels=6, boundary="subc", keep_grains=True),
         BlockSizes(grains=(2, 4), blocks=(1, 1), voxels_per_grain=8, boundaries=("periodic",)),
         Localized(),
         Localized(driven_by="strain", keep_fields=False),
     ],
-    ids=["kubc", "subc", "sizes", "stress", "strain"],
+    ids=["periodic", "kubc", "subc", "sizes", "stress", "strain"],
 )
 def test_promises_are_kept(operator):
     made = block(keep_grains=True)
@@ -55,6 +56,23 @@ def test_the_same_block_under_three_conditions():
     assert block(boundary="kubc")["taylor_factor"] == block()["taylor_factor"]  # the same grains
     with pytest.raises(StudyError, match="declared_grains with boundary: subc"):
         Polycrystal(declared_grains=10, boundary="subc")
+
+
+def test_members_in_a_batch_have_the_bytes_that_they_have_alone():
+    """Two of them fail, each for a reason of its own."""
+    operator = Polycrystal(grains=8, voxels=8, slip="fcc", declared_grains=1)
+    hard = {"C11": 1e3, "C12": 1.0, "C44": 1.0}  # rescaled from eight grains to one it is not stable
+    givens = [CRYSTAL, CRYSTAL | {"C44": -1.0}, hard, CRYSTAL | {"C44": 60.0}]
+    streams = [Streams(3).call("rve", {"grains": index}) for index in range(4)]
+    together = Polycrystal.batch([operator] * 4, givens, streams)
+    for index in (0, 3):
+        alone = operator(givens[index], Streams(3).call("rve", {"grains": index}))
+        assert all(np.array_equal(together[index][name], value) for name, value in alone.items())
+    assert isinstance(together[1], MemberFailed)
+    assert isinstance(together[2], MemberFailed)
+    assert str(together[1]) != str(together[2])
+    kubc = [Polycrystal(grains=2, voxels=4, slip="fcc", boundary="kubc")]
+    assert len(Polycrystal.batch(kubc, givens[:1], streams[:1])) == 1
 
 
 def test_stress_of_a_point_goes_down_into_the_grains():

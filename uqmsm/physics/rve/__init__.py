@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uqmsm.physics.rve.effective import Homogenized, homogenize, homogenize_cubic, periodic_cell
+from uqmsm.physics.rve.effective import Homogenized, homogenize, homogenize_cubic, homogenize_many, periodic_cell
 from uqmsm.physics.rve.microstructure import Polycrystal, polycrystal, volume_fractions, voronoi
 from uqmsm.physics.rve.rotations import random_orientations
 
@@ -11,6 +11,7 @@ __all__ = [
     "Polycrystal",
     "homogenize",
     "homogenize_cubic",
+    "homogenize_many",
     "periodic_cell",
     "polycrystal",
     "random_orientations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.rve.cell import Cell, LoadCase, Medium
 from uqmsm.physics.rve.fourier import Scheme, waves
 from uqmsm.physics.rve.microstructure import volume_fractions
+from uqmsm.physics.rve.side_by_side import solve_together
 from uqmsm.physics.tensors import (
     cubic_stiffness,
     isotropic_moduli,
@@ -21,10 +23,13 @@ from uqmsm.physics.tensors import (
     voigt_to_mandel,
 )
 
-__all__ = ["Homogenized", "homogenize", "homogenize_cubic", "periodic_cell", "six_cases"]
+__all__ = ["Homogenized", "homogenize", "homogenize_cubic", "homogenize_many", "periodic_cell", "six_cases"]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
+
+# Voxels times load cases that are searched side by side: more would leave the cache (benchmarks/rve.py)
+_TOGETHER = 24_576
 
 
 @dataclass(frozen=True)
@@ -91,17 +96,78 @@ def homogenize(
         When the iteration does not converge or the Hill-Mandel gap is too large.
     """
     cell = periodic_cell(stiffness_GPa, grain_ids, scheme=scheme, workers=workers)
+    _require_tolerance(tolerance)
+    cases, _ = six_cases(cell, tolerance, max_iterations)
+    found = _judged(cases, hill_mandel_tolerance)
+    if isinstance(found, MemberFailed):
+        raise found
+    return found
+
+
+def homogenize_many(
+    stiffness_GPa: Sequence[Array],
+    grain_ids: Sequence[GrainIds],
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 500,
+    hill_mandel_tolerance: float = 1e-10,
+) -> list[Homogenized | MemberFailed]:
+    """Compute the effective stiffness of many periodic cells, each to the bytes that `homogenize` gives it alone.
+
+    Cells of one grid share transforms and loops where that pays: up to 16^3 voxels. Larger ones take turns.
+
+    Parameters
+    ----------
+    stiffness_GPa
+        ``(grains, 6, 6)`` of each cell.
+    grain_ids
+        ``(nx, ny, nz)`` of each cell.
+    tolerance, max_iterations, hill_mandel_tolerance
+        As for `homogenize`; a cell that fails is an entry of the list, its neighbours are not touched.
+
+    Raises
+    ------
+    StudyError
+        When the input of any cell makes no sense.
+    """
+    _require_tolerance(tolerance)
+    found: dict[int, Homogenized | MemberFailed] = {}
+    grids: dict[tuple[int, ...], list[tuple[int, Cell]]] = {}
+    for k, (table, ids) in enumerate(zip(stiffness_GPa, grain_ids, strict=True)):
+        try:
+            grids.setdefault(ids.shape, []).append((k, periodic_cell(table, ids)))
+        except MemberFailed as fault:
+            found[k] = fault
+    for same in grids.values():
+        for group in _bunches(same):
+            solved = _six_of_each([cell for _, cell in group], tolerance, max_iterations)
+            for (k, _), cases in zip(group, solved, strict=True):
+                found[k] = cases if isinstance(cases, MemberFailed) else _judged(cases, hill_mandel_tolerance)
+    return [found[k] for k in range(len(found))]
+
+
+def _bunches(cells: list[tuple[int, Cell]]) -> list[list[tuple[int, Cell]]]:
+    """Cut the cells of one grid into parts that are searched side by side."""
+    size = max(_TOGETHER // (6 * cells[0][1].grain_ids.size), 1) if cells else 1
+    return [cells[first : first + size] for first in range(0, len(cells), size)]
+
+
+def _require_tolerance(tolerance: float) -> None:
     if not 0.0 < tolerance < 1.0:
         raise StudyError(f"homogenize: the tolerance is {tolerance}; choose one between 0 and 1, such as 1e-6")
-    cases, effective = six_cases(cell, tolerance, max_iterations)
+
+
+def _judged(cases: list[LoadCase], hill_mandel_tolerance: float) -> Homogenized | MemberFailed:
+    """Return what six load cases say together, unless work is not conserved between the scales."""
     gap = max(case.hill_mandel_gap for case in cases)
     if not gap <= hill_mandel_tolerance:
-        raise MemberFailed(
+        return MemberFailed(
             f"homogenize: the Hill-Mandel gap is {gap:.2e} and at most {hill_mandel_tolerance:.1e} is accepted; "
             "tighten the tolerance of the solver"
         )
     iterations = sum(case.iterations for case in cases)
-    return Homogenized(mandel_to_voigt(effective), gap, iterations, max(case.residual for case in cases))
+    stiffness = mandel_to_voigt(_mixed_energies(cases))
+    return Homogenized(stiffness, gap, iterations, max(case.residual for case in cases))
 
 
 def homogenize_cubic(
@@ -161,17 +227,48 @@ def periodic_cell(stiffness_GPa: Array, grain_ids: GrainIds, *, scheme: Scheme =
 
 
 def six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[LoadCase], Array]:
-    """Solve six unit strains, side by side on the threads; return them and the Mandel stiffness of mixed energies."""
-    side_by_side = min(cell.workers, 6)
-    one = replace(cell, workers=cell.workers // side_by_side)
-    with ThreadPoolExecutor(side_by_side) as pool:
-        cases = list(pool.map(lambda unit: one.solve(unit, tolerance, max_iterations), np.eye(6)))
+    """Solve six unit strains, side by side on the threads; return them and the Mandel stiffness of mixed energies.
+
+    Raises
+    ------
+    MemberFailed
+        When the iteration does not converge.
+    """
+    (cases,) = _six_of_each([cell], tolerance, max_iterations)
+    if isinstance(cases, MemberFailed):
+        raise cases
+    return cases, _mixed_energies(cases)
+
+
+def _six_of_each(cells: Sequence[Cell], tolerance: float, max_iterations: int) -> list[list[LoadCase] | MemberFailed]:
+    """Solve six unit strains of every cell of one grid: in shared transforms where they are small, else in turn."""
+    first = cells[0]
+    if first.scheme == "rotated" and first.workers == 1 and 6 * first.grain_ids.size <= _TOGETHER:
+        return solve_together(cells, np.eye(6), tolerance, max_iterations)
+    found: list[list[LoadCase] | MemberFailed] = []
+    for cell in cells:
+        try:
+            found.append(_on_threads(cell, tolerance, max_iterations))
+        except MemberFailed as fault:
+            found.append(fault)
+    return found
+
+
+def _on_threads(cell: Cell, tolerance: float, max_iterations: int) -> list[LoadCase]:
+    threads = min(cell.workers, 6)
+    one = replace(cell, workers=cell.workers // threads)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda unit: one.solve(unit, tolerance, max_iterations), np.eye(6)))
+
+
+def _mixed_energies(cases: Sequence[LoadCase]) -> Array:
+    """Return the ``(6, 6)`` Mandel stiffness ``<strain_i : stress_j>`` of six computed fields."""
     effective = np.empty((6, 6))
     for i, case in enumerate(cases):
         for j, other in enumerate(cases[: i + 1]):
             # <strain_j : stress_i> = E_j : <stress_i> + grad u_j : stress_i, and the last one is -u_j . force_i
             effective[i, j] = effective[j, i] = case.mean_stress[j] - case.work_left(other)
-    return cases, effective
+    return effective
 
 
 def _reference_medium(stiffness: Array, fractions: Array) -> Medium:

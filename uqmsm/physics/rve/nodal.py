@@ -24,7 +24,7 @@ from uqmsm.physics.rve.spectrum import take_off, turn_direction
 if TYPE_CHECKING:
     from uqmsm.physics.rve.cell import Cell
 
-__all__ = ["solve_nodal"]
+__all__ = ["case_of", "fallen_enough", "lost", "solve_nodal", "stretch_of"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -63,21 +63,18 @@ class _Search:
         turn, iterations, since = 0.0, 0, 0
         while not rest <= tolerance**2 * scale:  # so that a NaN goes on to the failure below
             if iterations == max_iterations or not np.isfinite(rest):
-                raise MemberFailed(
-                    f"homogenize: the residual is {np.sqrt(rest / scale):.2e} after {iterations} iterations and "
-                    f"{tolerance:.1e} was asked for; allow more iterations, or look at the contrast of the phases"
-                )
+                raise lost(float(np.sqrt(rest / scale)), iterations, tolerance)
             before, rest = rest, self._advanced(rest, turn)
             iterations += 1
-            fallen = _FAST if tolerance >= _FAST and iterations - since < _FEW else _TRUST
-            if rest <= max(fallen**2 * trusted, tolerance**2 * scale):
+            if rest <= max(fallen_enough(tolerance, iterations - since) ** 2 * trusted, tolerance**2 * scale):
                 rest = trusted = self._renewed()
                 since = iterations
             turn = rest / before
         # the last step changes the residual by far less than single precision sees
-        self.displacement *= self._stretch()
+        self.displacement *= stretch_of(self.cell, self.mean, self.sums)
         self._push_exactly()
-        return self._case(iterations, float(np.sqrt(rest / scale)))
+        fields = self.displacement, self.force
+        return case_of(self.cell, self.mean, self.sums, fields, iterations, float(np.sqrt(rest / scale)))
 
     def _begun(self) -> float:
         """Take the force under the mean strain before any displacement: nothing cancels, single precision will do."""
@@ -121,21 +118,46 @@ class _Search:
         self.share_out(lambda planes: take_off(r, q, grid, far, medium, planes, shares))
         return float(self.shares.sum())
 
-    def _stretch(self) -> float:
-        """Return the length of the displacement at which the stress does no mean work on its strain."""
-        size = self.cell.grain_ids.size
-        means = self.sums.sum(axis=0) / size
-        on_itself = means[0]  # <stress : strain of the displacement>, zero in balance
-        uniform = float(self.mean @ self.cell.mean_stiffness @ self.mean)
-        stored = on_itself + uniform - float(self.mean @ (means[7:] / FACTORS))
-        return 1.0 - on_itself / stored if stored > 0.0 else 1.0
 
-    def _case(self, iterations: int, residual: float) -> LoadCase:
-        size = self.cell.grain_ids.size
-        means = self.sums.sum(axis=0) / size
-        strain, stress = self.mean + FACTORS * means[1:7], means[7:] / FACTORS
-        # The averages are taken from the fields themselves, so that the Hill-Mandel gap tests the whole computation.
-        work = float(self.mean @ stress) + float(means[0])
-        weight = np.array(1.0 / size)
-        force = -self.force.astype(np.float32)
-        return LoadCase(stress, strain, work, iterations, residual, self.displacement, force, weight)
+def fallen_enough(tolerance: float, since: int) -> float:
+    """Return how far a residual may fall in single precision, `since` steps after double precision was asked."""
+    return _FAST if tolerance >= _FAST and since < _FEW else _TRUST
+
+
+def lost(residual: float, iterations: int, tolerance: float) -> MemberFailed:
+    """Return the failure of a search that does not converge."""
+    return MemberFailed(
+        f"homogenize: the residual is {residual:.2e} after {iterations} iterations and {tolerance:.1e} was asked for; "
+        "allow more iterations, or look at the contrast of the phases"
+    )
+
+
+def stretch_of(cell: Cell, mean: Array, sums: Array) -> float:
+    """Return the length of the displacement at which the stress does no mean work on its strain.
+
+    Parameters
+    ----------
+    cell, mean
+        The cell and its mean strain ``(6,)``.
+    sums
+        ``(nx, 13)`` of `push` with the displacement as it is.
+    """
+    means = sums.sum(axis=0) / cell.grain_ids.size
+    on_itself = means[0]  # <stress : strain of the displacement>, zero in balance
+    uniform = float(mean @ cell.mean_stiffness @ mean)
+    stored = on_itself + uniform - float(mean @ (means[7:] / FACTORS))
+    return float(1.0 - on_itself / stored) if stored > 0.0 else 1.0
+
+
+def case_of(
+    cell: Cell, mean: Array, sums: Array, fields: tuple[Array, Array], iterations: int, residual: float
+) -> LoadCase:
+    """Return a load case of its displacement and force ``(3, nx, ny, nz)`` and the sums of `push`."""
+    size = cell.grain_ids.size
+    means = sums.sum(axis=0) / size
+    strain, stress = mean + FACTORS * means[1:7], means[7:] / FACTORS
+    # The averages are taken from the fields themselves, so that the Hill-Mandel gap tests the whole computation.
+    work = float(mean @ stress) + float(means[0])
+    displacement, force = fields
+    weight = np.array(1.0 / size)
+    return LoadCase(stress, strain, work, iterations, residual, displacement, -force.astype(np.float32), weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.rve.declared import random_taylor, resized_stiffness, shrink, typical_blocks
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
@@ -71,6 +73,13 @@ class CrystalPlasticity:
         after this one adds it.
     accuracy
         Largest stress out of balance, relative to the stress.
+    declared_grains
+        Grains in the physical volume that the answer speaks of (the hot spot). The scatter of stiffness, flow curve and
+        Taylor factor is rescaled to it by its size law, sd ~ grains^(-1/2), about what many grains have in common; left
+        out, the cell itself is that volume. The indicator of fatigue stays that of the cell.
+    reference_blocks
+        Fixed blocks of the same size that tell the flow curve of many grains, where grains are declared. Their number
+        sets a bias, which a refinement measures; they are tested once for every crystal and law of slip.
     yield_directions
         Directions of stress in the plane of the plate, at equal angles over half a turn from the pull, along which the
         yield surface is found; each is a test of its own. None if 0.
@@ -90,6 +99,8 @@ class CrystalPlasticity:
     grain_diameter: Annotated[Uncertain, Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 0.0
     accuracy: Annotated[float, Unit("1")] = 1e-8
+    declared_grains: int | None = None
+    reference_blocks: int = 4
     yield_directions: int = 0
 
     def __post_init__(self) -> None:
@@ -110,6 +121,15 @@ class CrystalPlasticity:
                 raise StudyError(f"{name} = {getattr(self, name):g} must be positive")
         if self.yield_directions < 0:
             raise StudyError(f"yield_directions = {self.yield_directions}; write 0 for no yield surface, or more")
+        if self.declared_grains is not None and (self.declared_grains < 1 or self.reference_blocks < 1):
+            raise StudyError(
+                f"declared_grains = {self.declared_grains}, reference_blocks = {self.reference_blocks}: give at least 1"
+            )
+        if self.declared_grains is not None and self.yield_directions:
+            raise StudyError(
+                f"declared_grains with yield_directions = {self.yield_directions}: the surface is that of the grains "
+                "of the cell; leave one of the two out"
+            )
 
     @property
     def inputs(self) -> Ports:
@@ -149,7 +169,8 @@ class CrystalPlasticity:
     @property
     def sources(self) -> tuple[Source, ...]:
         """The microstructure, and what is not known of slip."""
-        grains = Source("grains", Kind.ALEATORIC, long_name=f"the {self.grains} grains of the cell")
+        volume, place = (self.grains, "cell") if self.declared_grains is None else (self.declared_grains, "hot spot")
+        grains = Source("grains", Kind.ALEATORIC, long_name=f"the {volume} grains of the {place}")
         return (grains, *law_sources(self))
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
@@ -189,7 +210,8 @@ class CrystalPlasticity:
         """Return seconds per call, roughly, on one core."""
         systems = {"fcc": 12, "bcc_110": 12, "bcc_110_112": 24, "bcc_110_112_123": 48}[self.slip]
         loads = (self.plastic_strain + 0.004) / self.step
-        return (1 + self.yield_directions) * loads * (0.02 + self.voxels**3 * 1.5e-6 * systems)
+        tests = 1 + self.yield_directions + (0 if self.declared_grains is None else self.reference_blocks)
+        return tests * loads * (0.02 + self.voxels**3 * 1.5e-6 * systems)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Test one member."""
@@ -197,7 +219,7 @@ class CrystalPlasticity:
         from uqmsm.physics.rve.grain_share import grain_share
         from uqmsm.physics.rve.microstructure import polycrystal
         from uqmsm.physics.rve.plastic.replay import fatigue_indicator
-        from uqmsm.physics.rve.plastic.rulebook import fit_hardening, offset_yield, taylor_hardening
+        from uqmsm.physics.rve.plastic.rulebook import fit_hardening, taylor_hardening
         from uqmsm.physics.rve.taylor import taylor_factor
 
         rng = streams["grains"]
@@ -206,19 +228,22 @@ class CrystalPlasticity:
         elastic = homogenize_cubic(c11, c12, c44, block.orientations, block.grain_ids)
         law = self.law_of_slip(crss)
         history = self.tested((c11, c12, c44), block, law)
-        strain, stress = history.strain[:, 0], history.stress[:, 0]
-        slope = stress[0] / strain[0]
         boundaries = settled(self.hall_petch) / math.sqrt(settled(self.grain_diameter))
-        level = offset_yield(strain, stress, slope, self.offset)
+        curve = self.flow_of(history)
+        bound = taylor_factor(block.orientations, self.slip, axis=tuple(PULL[:3]), fractions=block.fractions).mean
         surface, gap = self.surface((c11, c12, c44), block, law, boundaries)
-        plastic = np.linspace(0.0, self.plastic_strain, POINTS + 1)[1:]
-        flow = np.interp(plastic, strain - stress / slope, stress) + boundaries
+        if self.declared_grains is not None:
+            less, (many, its_gap) = shrink(self.grains, self.declared_grains), _many_grains(self, (c11, c12, c44), crss)
+            curve, gap = many + (curve - many) * less, max(gap, its_gap)
+            mean = random_taylor(self.slip)[0]
+            bound = mean + (bound - mean) * less
+        level, flow = float(curve[0]), curve[1:] + boundaries
+        plastic = self.plastic_strains()
         rule = fit_hardening(plastic, flow)
-        bound = taylor_factor(block.orientations, self.slip, axis=(1.0, 0.0, 0.0), fractions=block.fractions).mean
         taylor = taylor_hardening(law, bound)
         level_taylor = float(taylor.stress_MPa(np.array(self.offset)))
         return {
-            "stiffness": elastic.stiffness,
+            "stiffness": resized_stiffness(elastic.stiffness, self.grains, self.declared_grains, (c11, c12, c44)),
             "grain_share": grain_share(c11, c12, c44),
             "taylor_factor": level / crss,
             "taylor_bound": bound,
@@ -237,6 +262,19 @@ class CrystalPlasticity:
             **surface,
             "hill_mandel_gap": max(elastic.hill_mandel_gap, float(history.hill_mandel_gap.max()), gap),
         }
+
+    def plastic_strains(self) -> Floats:
+        """Return the plastic strains of the flow curve."""
+        return np.linspace(0.0, self.plastic_strain, POINTS + 1)[1:]
+
+    def flow_of(self, history: History) -> Floats:
+        """Return the stress at the offset, and those along the flow curve, MPa, of a test without boundaries."""
+        from uqmsm.physics.rve.plastic.rulebook import offset_yield
+
+        strain, stress = history.strain[:, 0], history.stress[:, 0]
+        slope = stress[0] / strain[0]
+        flow = np.interp(self.plastic_strains(), strain - stress / slope, stress)
+        return np.concatenate([[offset_yield(strain, stress, slope, self.offset)], flow])
 
     def surface(
         self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip, boundaries_MPa: float
@@ -302,3 +340,15 @@ class CrystalPlasticity:
         strains = np.concatenate([[0.02 * self.step], np.arange(self.step, LIMIT + self.step, self.step)])
         loads: Any = proportional(PULL, strains, self.strain_rate)
         return drive(cell, loads, accuracy=Accuracy(residual=self.accuracy), enough=enough)
+
+
+@lru_cache(maxsize=64)
+def _many_grains(
+    operator: CrystalPlasticity, moduli_GPa: tuple[float, float, float], crss_MPa: float
+) -> tuple[Floats, float]:
+    """Return `flow_of` many grains, as the mean over fixed blocks, and the largest Hill-Mandel gap on the way."""
+    law = operator.law_of_slip(crss_MPa)
+    blocks = typical_blocks(operator.grains, operator.voxels, operator.slip, operator.reference_blocks)
+    tests = [operator.tested(moduli_GPa, grains, law) for grains in blocks]
+    gap = max(float(test.hill_mandel_gap.max()) for test in tests)
+    return np.mean([operator.flow_of(test) for test in tests], axis=0), gap

@@ -5,27 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import MemberFailed, StudyError, Unstable
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
+from uqmsm.scales.rve.declared import PULL, random_taylor, resized_stiffness, shrink
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
 
 if TYPE_CHECKING:
+    from uqmsm.physics.rve.effective import Homogenized
     from uqmsm.physics.rve.microstructure import Polycrystal as Block
 
 __all__ = ["Polycrystal"]
 
 Floats = NDArray[np.float64]
-
-# the hot spot of the plate is pulled along x, as the plate is
-PULL = (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,8 @@ class Polycrystal:
         """Compile the kernels once, on a tiny cell."""
         rotations = np.stack([np.eye(3), np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])])
         ids = (np.arange(64).reshape(4, 4, 4) % 2).astype(np.int32)
-        self._homogenized((2.0, 1.0, 0.8), rotations, ids)
+        crystal = {"C11": np.array(2.0), "C12": np.array(1.0), "C44": np.array(0.8)}
+        self._homogenized(_of_grains(crystal, rotations), ids)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -155,44 +154,90 @@ class Polycrystal:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Homogenize one member."""
+        block = self._block(given, streams)
+        table = _of_grains(given, block.orientations)
+        return self._told(given, block, table, *self._homogenized(table, block.grain_ids))
+
+    @staticmethod
+    def batch(
+        operators: Sequence[Polycrystal], givens: Sequence[Given], streams: Sequence[Mapping[str, Generator]]
+    ) -> list[Outcome | MemberFailed]:
+        """Homogenize many members: periodic blocks of one grid share their transforms, where that pays.
+
+        Blocks under other boundary conditions take turns.
+        """
+        from uqmsm.physics.rve.effective import homogenize_many
+
+        found: list[Outcome | MemberFailed] = []
+        asked: list[tuple[int, Block, Floats]] = []
+        for one, given, own in zip(operators, givens, streams, strict=True):
+            try:
+                if one.boundary != "periodic":
+                    found.append(one(given, own))
+                    continue
+                block = one._block(given, own)  # noqa: SLF001
+            except MemberFailed as fault:
+                found.append(fault)
+                continue
+            asked.append((len(found), block, _of_grains(given, block.orientations)))
+            found.append({})
+        tolerance = operators[0].tolerance if asked else 0.5
+        solved = homogenize_many(
+            [table for *_, table in asked], [one.grain_ids for _, one, _ in asked], tolerance=tolerance
+        )
+        for (k, block, table), answer in zip(asked, solved, strict=True):
+            found[k] = operators[k]._answer(givens[k], block, table, answer)  # noqa: SLF001
+        return found
+
+    def _answer(
+        self, given: Given, block: Block, table: Floats, solved: Homogenized | MemberFailed
+    ) -> Outcome | MemberFailed:
+        """Return what a member of a batch has come to."""
+        if isinstance(solved, MemberFailed):
+            return solved
+        try:
+            return self._told(given, block, table, solved.stiffness, solved.hill_mandel_gap)
+        except MemberFailed as fault:
+            return fault
+
+    def _told(self, given: Given, block: Block, table: Floats, sampled: Floats, gap: float) -> Outcome:
+        """Return the outcome of a block whose stiffness is known."""
         from uqmsm.physics.rve.bounds import universal_anisotropy
         from uqmsm.physics.rve.grain_share import grain_share
         from uqmsm.physics.rve.taylor import taylor_factor
 
-        block = self._block(given, streams)
         grains = int(np.count_nonzero(block.fractions)) if self.microstructure == "given" else self.grains
         c11, c12, c44 = (float(given[name]) for name in ("C11", "C12", "C44"))
-        sampled, gap, table = self._homogenized((c11, c12, c44), block.orientations, block.grain_ids)
         taylor = taylor_factor(block.orientations, self.slip, axis=PULL, fractions=block.fractions).mean
-        stiffness = self._resized(sampled, grains, c11, c12, c44)
+        stiffness = resized_stiffness(sampled, grains, self.declared_grains, (c11, c12, c44))
+        many, scatter = random_taylor(self.slip)
+        if self.declared_grains is not None:
+            taylor = many + (taylor - many) * shrink(grains, self.declared_grains)
         outcome: dict[str, Any] = {
             "stiffness": stiffness,
-            "taylor_factor": self._rescaled(taylor, grains),
+            "taylor_factor": taylor,
             "hill_mandel_gap": gap,
             "anisotropy": universal_anisotropy(stiffness),
             "zener": 2 * c44 / (c11 - c12),
             "grain_share": grain_share(c11, c12, c44),
-            **dict(zip(("taylor_mean", "taylor_scatter"), _random_texture(self.slip), strict=True)),
+            "taylor_mean": many,
+            "taylor_scatter": scatter,
         }
         if self.keep_grains:
             kept = {"block_ids": block.grain_ids, "block_stiffness": table, "block_orientations": block.orientations}
             outcome |= kept
         return outcome
 
-    def _homogenized(
-        self, crystal_GPa: tuple[float, float, float], orientations: Floats, grain_ids: NDArray[np.int32]
-    ) -> tuple[Floats, float, Floats]:
-        """Return the stiffness of the cell, its Hill-Mandel gap and the stiffness of the grains."""
+    def _homogenized(self, table: Floats, grain_ids: NDArray[np.int32]) -> tuple[Floats, float]:
+        """Return the stiffness of the cell and its Hill-Mandel gap."""
         from uqmsm.physics.rve.apparent import apparent_stiffness
         from uqmsm.physics.rve.effective import homogenize
-        from uqmsm.physics.tensors import cubic_stiffness, rotate_stiffness
 
-        table = rotate_stiffness(cubic_stiffness(*crystal_GPa), orientations)
         if self.boundary == "periodic":
             periodic = homogenize(table, grain_ids, tolerance=self.tolerance)
-            return periodic.stiffness, periodic.hill_mandel_gap, table
+            return periodic.stiffness, periodic.hill_mandel_gap
         found = apparent_stiffness(table, grain_ids, self.boundary, tolerance=self.tolerance)
-        return found.stiffness, found.hill_mandel_gap, table
+        return found.stiffness, found.hill_mandel_gap
 
     def _block(self, given: Given, streams: Mapping[str, Generator]) -> Block:
         """Draw the grains, or take those of the stage before at the voxels of this cell."""
@@ -212,44 +257,10 @@ class Polycrystal:
             )
         return Grains(ids, turns, volume_fractions(ids, len(turns)))
 
-    def _resized(self, sampled: Floats, grains: int, c11: float, c12: float, c44: float) -> Floats:
-        """Bring the scatter of the cell's stiffness to the declared volume.
 
-        Its deviation from infinitely many random grains is scaled: their bulk modulus is exactly that of the crystal,
-        their shear modulus the self-consistent one (which real blocks of equiaxed grains meet within a few 0.1 %).
-        """
-        if self.declared_grains is None:
-            return sampled
-        from uqmsm.physics.rve.bounds import cubic_self_consistent_GPa
-        from uqmsm.physics.tensors import isotropic_stiffness
+def _of_grains(given: Given, orientations: Floats) -> Floats:
+    """Return the stiffness of every grain in sample axes."""
+    from uqmsm.physics.tensors import cubic_stiffness, rotate_stiffness
 
-        many = isotropic_stiffness((c11 + 2 * c12) / 3, cubic_self_consistent_GPa(c11, c12, c44))
-        found = many + (sampled - many) * math.sqrt(grains / self.declared_grains)
-        # a declared volume of more grains lies between two stable solids; one of fewer may leave them
-        if not np.linalg.eigvalsh((found + found.T) / 2)[0] > 0:
-            raise Unstable(
-                f"the stiffness rescaled from {grains} to {self.declared_grains} grains is not positive definite; "
-                "compute a cell of as many grains as are declared"
-            )
-        return np.asarray(found)
-
-    def _rescaled(self, sampled: float, grains: int) -> float:
-        """Bring the scatter of the cell's Taylor factor to the declared volume, its mean unchanged."""
-        if self.declared_grains is None:
-            return sampled
-        mean = _random_texture(self.slip)[0]
-        return mean + (sampled - mean) * math.sqrt(grains / self.declared_grains)
-
-
-@lru_cache(maxsize=4)
-def _random_texture(slip: Literal["fcc", "bcc_110", "bcc_110_112"]) -> tuple[float, float]:
-    """Return the Taylor factor of infinitely many random grains and the relative standard deviation of one grain.
-
-    By a fixed set of 20 000, good to 0.002 and to half a per cent of the deviation.
-    """
-    from uqmsm.physics.rve.rotations import random_orientations
-    from uqmsm.physics.rve.taylor import taylor_factor
-
-    orientations = random_orientations(np.random.default_rng(20_000), 20_000)
-    found = taylor_factor(orientations, slip, axis=PULL)
-    return found.mean, float(found.per_grain.std() / found.mean)
+    c11, c12, c44 = (float(given[name]) for name in ("C11", "C12", "C44"))
+    return rotate_stiffness(cubic_stiffness(c11, c12, c44), orientations)
