@@ -101,14 +101,18 @@ def test_what_weights_cannot_carry_is_computed_anew_or_said_to_be_doubtful():
 
     def refit(group):
         anew = (0.05 if group == "b" else 12.0) + 0.07 * rng.standard_normal((500, 1))
-        return y - anew, np.full((500, 3), 0.01)
+        return y - anew, np.full((500, 3), 0.01), 1.01
 
     found = hold_out(miss, variance, ["a", "a", "b"], refit)
     assert found[1].refitted
     assert found[1].trusted
     assert not found[1].covered()[0]
     assert found[1].places[0] == pytest.approx(1.0)
+    assert found[1].r_hat == 1.01
     assert "computed anew" in summary(found)
+    apart = hold_out(miss, variance, ["a", "a", "b"], lambda group: (*refit(group)[:2], 1.2))
+    assert not apart[1].trusted, "chains that have not come together"
+    assert "R-hat" in summary(apart)
 
 
 def test_places_are_uniform_for_data_of_the_model_itself():

@@ -2,7 +2,7 @@
 
 Leaving out is done by weights on the draws that are there, ``1 / likelihood of what is left out``, smoothed; their
 tail shape k-hat tells when that cannot be trusted (0.7 or more), and then the posterior without that quantity is
-computed anew: A. Vehtari, A. Gelman and J. Gabry, Stat. Comput. 27, 1413 (2017).
+computed anew, by chains that are judged in their turn: A. Vehtari, A. Gelman and J. Gabry, Stat. Comput. 27, 1413 (2017).
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from uqmsm.errors import StudyError
 from uqmsm.posterior.conditional import LARGEST_K_HAT
 from uqmsm.posterior.judging import smoothed_weights
 
-__all__ = ["HeldOut", "hold_out", "places", "summary"]
+__all__ = ["LARGEST_R_HAT", "HeldOut", "hold_out", "places", "summary"]
 
 Floats = NDArray[np.float64]
-Refit = Callable[[str], tuple[Floats, Floats]]
+Refit = Callable[[str], tuple[Floats, Floats, float]]
+
+LARGEST_R_HAT = 1.05
+"""Of chains anew: places in a predictive law are asked to a few per cent, which looser chains give."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ class HeldOut:
     refitted
         Whether the posterior without it was computed anew.
     trusted
-        Whether the numbers are to be believed: refitted, or k-hat below 0.7.
+        Whether the numbers are to be believed: k-hat below 0.7, or computed anew with an R-hat below 1.05.
     score
         Logarithm of its joint predictive density (larger is better), in the units of the misses.
     places
         Where in its predictive law each datum lies, between 0 and 1, shape (data,).
+    r_hat
+        The largest of the chains anew; NaN where there are none.
     """
 
     group: str
@@ -52,6 +57,7 @@ class HeldOut:
     trusted: bool
     score: float
     places: Floats
+    r_hat: float = np.nan
 
     def covered(self, level: float = 0.9) -> NDArray[np.bool_]:
         """Tell which data lie in the central predictive interval of this level."""
@@ -70,8 +76,8 @@ def hold_out(
     groups
         The quantity of each datum.
     refit
-        ``refit(group) -> (miss, variance)`` at draws of the posterior without that group, equally likely; without it
-        what the weights cannot carry is returned as not trusted.
+        ``refit(group) -> (miss, variance, R-hat)`` at draws of the posterior without that group, equally likely; NaN
+        where draws are exact. Without it what the weights cannot carry is returned as not trusted.
     most_k_hat
         From here on weights are not trusted.
 
@@ -91,15 +97,16 @@ def hold_out(
         likelihood = _log_normal(miss[:, own], variance[:, own]).sum(axis=1)
         weights, k_hat = smoothed_weights(-likelihood)
         anew = refit is not None and not k_hat < most_k_hat
-        used = (miss, variance)
+        used, r_hat = (miss, variance), np.nan
         if refit is not None and anew:
-            used = refit(group)
+            *used, r_hat = refit(group)
             weights = np.full(len(used[0]), 1.0 / len(used[0]))
         apart = _log_normal(used[0][:, own], used[1][:, own]).sum(axis=1)
         top = apart.max()
         score = float(top + np.log((weights * np.exp(apart - top)).sum()))
         seen = places(used[0][:, own], used[1][:, own], weights)
-        found.append(HeldOut(group, tuple(own), k_hat, anew, anew or k_hat < most_k_hat, score, seen))
+        trusted = not r_hat >= LARGEST_R_HAT if anew else k_hat < most_k_hat
+        found.append(HeldOut(group, tuple(own), k_hat, anew, trusted, score, seen, r_hat))
     return tuple(found)
 
 
@@ -139,7 +146,8 @@ def summary(found: Sequence[HeldOut], level: float = 0.9) -> str:
     words = f"{inside} of {count} data lie in the {level:.0%} interval of a posterior that has not seen their quantity"
     if refitted:
         words += f"; computed anew without {', '.join(refitted)}"
-    return words + (f"; not to be trusted (k-hat >= {LARGEST_K_HAT}): {', '.join(doubtful)}" if doubtful else "")
+    why = f"k-hat >= {LARGEST_K_HAT}, or R-hat >= {LARGEST_R_HAT} of chains anew"
+    return words + (f"; not to be trusted ({why}): {', '.join(doubtful)}" if doubtful else "")
 
 
 def _log_normal(miss: Floats, variance: Floats) -> Floats:

@@ -28,6 +28,8 @@ def foretold(group: xr.Dataset | None, place: int) -> tuple[list[str], list[tupl
         return [], [], []
     quantities, where = group["quantity"].values.tolist(), group["place"].values
     k_hat, anew, trusted = (group[name].values for name in ("k_hat", "refitted", "trusted"))
+    # runs of earlier versions have not kept it
+    r_hat = group["r_hat"].values if "r_hat" in group else np.full(len(where), np.nan)
     inside, sure = np.abs(where - 0.5) <= 0.45, trusted.astype(bool)
     count, expected = int(inside[sure].sum()), number(0.9 * sure.sum(), 2)
     told = f"Of {sure.sum()} data {count} lie in the 90 % interval of a posterior that has not seen their quantity"
@@ -37,6 +39,7 @@ def foretold(group: xr.Dataset | None, place: int) -> tuple[list[str], list[tupl
         own = np.array([one == name for one in quantities])
         first = int(np.flatnonzero(own)[0])
         how = "sampled anew" if anew[first] else f"by weights, k-hat {number(float(k_hat[first]), 2)}"
+        how += f", R-hat {r_hat[first]:.2f}" if np.isfinite(r_hat[first]) else ""
         how += "" if trusted[first] else ", not to be trusted"
         rows.append({
             "quantity": str(name),
@@ -44,7 +47,13 @@ def foretold(group: xr.Dataset | None, place: int) -> tuple[list[str], list[tupl
             "score": number(float(group["score"].values[first]), 3),
             "how": how,
         })  # fmt: skip
-    doubtful = [row["quantity"] for row in rows if "trusted" in row["how"]]
+    unsure = [row["quantity"] for row in rows if "trusted" in row["how"]]
+    late = [name for name in unsure if anew[quantities.index(name)]]
+    doubtful = [name for name in unsure if name not in late]
+    if late:
+        text.append(
+            f"Chains without {joined(late)} have not come together (R-hat of 1.05 or more); give  sampling  more blocks."
+        )
     if doubtful:
         text.append(
             f"Without {joined(doubtful)} the posterior is another than weights on these draws can tell (k-hat of 0.7 "

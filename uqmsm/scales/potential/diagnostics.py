@@ -289,9 +289,9 @@ def held_out(
     def judged(draws: Floats) -> tuple[Floats, Floats]:
         return model.misses(draws, model.predict(draws, with_misfits=False))
 
-    def refit(group: str) -> tuple[Floats, Floats]:
+    def refit(group: str) -> tuple[Floats, Floats, float]:
         rest = tuple(datum for datum, name in zip(model.data, groups, strict=True) if name != group)
-        return judged(fit(replace(model, data=rest))) if fit is not None else judged(points)
+        return *judged(fit(replace(model, data=rest)) if fit is not None else points), np.nan
 
     return hold_out(*judged(points), groups, refit if fit is not None else None)
 

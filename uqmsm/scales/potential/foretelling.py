@@ -1,7 +1,7 @@
 """Would the posterior have foretold each class of quantity that it was learnt from: kept beside its draws.
 
 By weights on the draws where these can carry it; where they cannot, the posterior without that quantity is sampled anew
-if the law says so (a block of steps each), or the page says that the number is not to be trusted.
+if the law says so (until R-hat is below 1.05), or the page says that the number is not to be trusted.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.posterior import Sampling, Whitening, sample
-from uqmsm.posterior.holdout import HeldOut, hold_out, summary
+from uqmsm.posterior.holdout import LARGEST_R_HAT, HeldOut, hold_out, summary
 from uqmsm.scales.potential.joint import JointModel
 from uqmsm.scales.potential.model import CalibrationModel
 
 __all__ = ["foretold", "groups_of", "labels_of", "without"]
 
 Floats = NDArray[np.float64]
+
+_LEAST_ESS, _LENGTHS = 100.0, 10.0
 
 
 def groups_of(model: CalibrationModel) -> tuple[str, ...]:
@@ -70,8 +72,8 @@ def foretold(
     model, points
         Prior, likelihood and data, and draws of the posterior given all of them, shape (draws, d).
     anew
-        Coordinates of a model, how its chains are sampled, and their generators, where weights cannot be trusted; None
-        leaves it at that.
+        Coordinates of a model, how its chains are sampled, and their generators, where weights cannot be trusted: until
+        R-hat is below 1.05, or all blocks are used up. None leaves it at that.
     mapping, tell
         As in `uqmsm.posterior.sampling.sample`.
     """
@@ -83,15 +85,27 @@ def foretold(
     if anew is not None:
         whitening, settings, rngs = anew
 
-        def refit(group: str) -> tuple[Floats, Floats]:
+        def refit(group: str) -> tuple[Floats, Floats, float]:
             fewer = without(model, group)
-            chains = sample(fewer, whitening(fewer), replace(settings, most_blocks=1), rngs(group), mapping)
+            chains = sample(fewer, whitening(fewer), _loose(settings), rngs(group), mapping)
             draws = chains.points.reshape(-1, chains.points.shape[-1])
-            return judged(draws[:: max(1, len(draws) // 2000)])
+            r_hat = float(np.nanmax(chains.diagnostics.rhat))
+            tell(f"posterior without {group}: {chains.diagnostics.length} steps kept, R-hat up to {r_hat:.3f}")
+            return *judged(draws[:: max(1, len(draws) // 2000)]), r_hat
 
     found = hold_out(*judged(points), groups_of(model), refit)
     tell(f"held out, quantity by quantity: {summary(found)}")
     return _group(found, labels_of(model), groups_of(model))
+
+
+def _loose(settings: Sampling) -> Sampling:
+    """Return conditions for chains of which only places in a predictive law are asked."""
+    return replace(
+        settings,
+        largest_rhat=LARGEST_R_HAT,
+        least_ess=min(settings.least_ess, _LEAST_ESS),
+        lengths=min(settings.lengths, _LENGTHS),
+    )
 
 
 def _group(found: tuple[HeldOut, ...], labels: tuple[str, ...], groups: tuple[str, ...]) -> xr.Dataset:
@@ -111,6 +125,7 @@ def _group(found: tuple[HeldOut, ...], labels: tuple[str, ...], groups: tuple[st
             "quantity": (("datum",), list(groups), {"units": "1", "long_name": "what was held out", "sources": ""}),
             "k_hat": each([one.k_hat for one in mine], "tail shape of the weights, trusted < 0.7"),
             "refitted": each([int(one.refitted) for one in mine], "1 where the posterior was sampled anew"),
+            "r_hat": each([one.r_hat for one in mine], "largest R-hat of the chains anew, trusted < 1.05"),
             "trusted": each([int(one.trusted) for one in mine], "1 where the number is to be believed"),
             "score": each([one.score for one in mine], "log predictive density of the whole quantity"),
         },

@@ -112,7 +112,7 @@ class ZhouPosterior:
         teach, or ``tempered``, a likelihood flattened by how badly the best fit does (Frederiksen et al. 2004).
     held_out
         How the posterior is asked to foretell each class of quantity that it has not seen: by ``weights`` on its draws,
-        which costs nothing and cannot always be trusted, or ``anew``, sampling a block of steps without it where not.
+        which costs nothing and cannot always be trusted, or ``anew``, by chains that have not seen it, where not.
     relaxation
         How the likelihood gets from the average atom to relaxed cells: by one ``constant`` ratio with its scatter over
         draws, or by a ``surrogate`` of it over the parameters, which takes more cells (`relaxed_draws`).
