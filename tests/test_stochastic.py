@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from uqmsm.errors import EnvironmentFault, MemberFailed
 from uqmsm.promises import check
 from uqmsm.quantity import Port
-from uqmsm.stochastic import changed, evaluate, evaluate_batch, law_sources, laws_in, settle
+from uqmsm.stochastic import Kind, Source, changed, evaluate, evaluate_batch, law_sources, laws_in, settle
 from uqmsm.streams import Streams
 from uqmsm.uncertainty import Aleatoric, Epistemic, Normal, Uniform
 
@@ -101,6 +102,30 @@ def test_check_knows_them_and_refuses_a_law_where_it_would_never_be_drawn():
     hidden = check(Homogenised(more=(Phase(),)))
     assert not hidden.ok
     assert "in a list or dict" in str(hidden)
+
+
+@dataclass(frozen=True)
+class OnALattice:
+    """Takes a cell that has to fit its lattice; draws once, or as often as the load says."""
+
+    draws_by_load: bool
+    inputs = (Port("cell", "1"), Port("load", "1"))
+    outputs = (Port("x", "1"),)
+    sources = (Source("noise", Kind.ALEATORIC, ("all",)),)
+
+    def __call__(self, given, streams):
+        if float(given["cell"]) % 1.0:
+            raise MemberFailed("no lattice in such a cell")
+        count = int(np.ceil(given["load"])) if self.draws_by_load else 1
+        return {"x": streams["noise"].random(count).sum()}
+
+
+def test_an_input_that_cannot_move_does_not_hide_the_others():
+    given = {"cell": 2.0, "load": 2.0}
+    report = check(OnALattice(draws_by_load=False), given)
+    assert report.ok, str(report)
+    assert "whatever comes from upstream (cell cannot be moved alone)" in str(report)
+    assert "draw first, then transform" in str(check(OnALattice(draws_by_load=True), given)), "negative control"
 
 
 @dataclass(frozen=True)

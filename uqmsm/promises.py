@@ -184,16 +184,31 @@ def _moved(given: Given, relative: float) -> dict[str, NDArray[Any]]:
 
 
 def _draw_count(operator: Operator, given: Given, seed: int) -> tuple[bool, str]:
-    states = []
-    for relative in (0.0, 1e-3):
-        (stream,) = _calls(operator, seed, 1)
-        (outcome,) = evaluate_batch(operator, [_moved(given, relative)], [stream])
-        if isinstance(outcome, MemberFailed):
-            return True, "draw count not tried: the moved example fails"
-        states.append([digest(str(stream[name].bit_generator.state)) for name in stream])
-    good = states[0] == states[1]
+    """Move all inputs together; where the example does not bear that (a cell that fits no lattice), one at a time."""
+    at_rest, together = (_drawn(operator, example, seed) for example in (given, _moved(given, 1e-3)))
+    tried, still = [together], []
+    if together is None:
+        each = {
+            name: _drawn(operator, {**given, **_moved({name: value}, 1e-3)}, seed)
+            for name, value in given.items()
+            if value.dtype.kind == "f"
+        }
+        tried, still = [one for one in each.values() if one is not None], [k for k, v in each.items() if v is None]
+    if not tried:
+        return True, f"draw count not tried: the example fails when any of {', '.join(still)} moves by a thousandth"
     words = "draws the same number of times whatever comes from upstream"
-    return good, words if good else f"does not: {words}; draw first, then transform"
+    if any(one != at_rest for one in tried):
+        return False, f"does not: {words}; draw first, then transform"
+    return True, words + (f" ({', '.join(still)} cannot be moved alone)" if still else "")
+
+
+def _drawn(operator: Operator, given: Given, seed: int) -> list[str] | None:
+    """Return where one call leaves its streams; None where it fails."""
+    (stream,) = _calls(operator, seed, 1)
+    (outcome,) = evaluate_batch(operator, [given], [stream])
+    if isinstance(outcome, MemberFailed):
+        return None
+    return [digest(str(stream[name].bit_generator.state)) for name in stream]
 
 
 def _rerolled(operator: Operator, given: Given, seed: int) -> tuple[str, ...]:

@@ -15,10 +15,11 @@ from ladder_specimens import ALLOY, ELEMENTS, step, upto
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.potential.effective_fcc import effective_fcc
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.physics.potential.zhou import published
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
-from uqmsm.scales.atomistic import MisfitSpread, StackingFault, Statics, Surface, Vacancy
+from uqmsm.scales.atomistic import FormStatics, MisfitSpread, StackingFault, Statics, Surface, Vacancy
 from uqmsm.scales.potential import Potential
 
 CANTOR = ("Co", "Cr", "Fe", "Mn", "Ni")
@@ -102,6 +103,26 @@ def test_faults_are_told_with_their_area_and_the_barrier_lies_above():
     assert found["stacking_fault_area"] > (2 * 3.4) ** 2
     assert found["unstable_stacking_fault_energy"] > found["stacking_fault_energy"] + 50
     assert found["stacking_fault_curve"][0, 0] == pytest.approx(0.0, abs=0.5)
+
+
+def test_misfits_scatter_in_the_form_that_a_member_has_drawn():
+    """Swaps that statics averages over the whole crystal and single sites tell the same elements large and small."""
+    rivals, given = (Rival("finnis_sinclair_1984"),), upto("service")
+    several = MisfitSpread(environments=3, **COARSE, rivals=rivals)
+    learnt = step(SPREAD, given, "spread")
+    same, other = (step(several, given | {"potential_form": form}, "spread") for form in (0, 1))
+    assert np.array_equal(same["local_misfit_volumes"], learnt["local_misfit_volumes"])
+    assert not np.allclose(other["misfit_spreads"], learnt["misfit_spreads"], rtol=0.02)
+    known = given | {"potential_form": 1}
+    mean = step(FormStatics(families=4, **COARSE, rivals=rivals), known, "statics")["static_misfit_volumes"]
+    found = other["local_misfit_volumes"].mean(axis=0)
+    error = np.hypot(other["misfit_spreads"] / np.sqrt(3), 0.03)
+    assert (abs(found - mean) < 4 * error).all()
+    assert np.corrcoef(found, mean)[0, 1] > 0.95
+    learnt_mean = learnt["local_misfit_volumes"].mean(axis=0)
+    assert (abs(learnt_mean - mean) > abs(found - mean)).any(), "negative control: the other form's are not these"
+    words = MisfitSpread(rivals=(Rival("choi_2018"),)).consistent({"alloy": ALLOY})
+    assert any("its own engine" in one for one in words)
 
 
 def test_refusals_say_what_to_write():

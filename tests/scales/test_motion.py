@@ -13,7 +13,7 @@ from uqmsm.physics.potential.effective_fcc import effective_fcc
 from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
-from uqmsm.scales.atomistic import Curves, MolecularDynamics, Statics
+from uqmsm.scales.atomistic import Curves, Diffusion, MolecularDynamics, Statics
 from uqmsm.scales.potential import Learnt, Potential
 from uqmsm.scales.strength.curve import StrengthCurve
 from uqmsm.stochastic import Kind, evaluate
@@ -68,6 +68,15 @@ def test_operators_keep_their_promises(known):
     for operator in (Curves(), StrengthCurve()):
         report = check(operator, {port.name: known[port.name] for port in operator.inputs})
         assert report.ok, report
+
+
+def test_motion_keeps_its_promises_all_of_them(known):
+    """Cell vectors have to fit the lattice, so they stay where every other input moves; none is left untried."""
+    wanders = Diffusion((3000.0,), steps=200, frames=20, points=500, cutoff=6.6)
+    for operator in (wanders, MolecularDynamics((200.0,), steps=500, points=500, cutoff=6.6)):
+        report = check(operator, {port.name: known[port.name] for port in operator.inputs}, members=2)
+        assert report.ok, report
+        assert "whatever comes from upstream" in str(report)
 
 
 def test_a_curve_through_a_known_parabola_is_read_exactly(known):

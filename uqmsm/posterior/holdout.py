@@ -2,7 +2,8 @@
 
 Leaving out is done by weights on the draws that are there, ``1 / likelihood of what is left out``, smoothed; their
 tail shape k-hat tells when that cannot be trusted (0.7 or more), and then the posterior without that quantity is
-computed anew, by chains that are judged in their turn: A. Vehtari, A. Gelman and J. Gabry, Stat. Comput. 27, 1413 (2017).
+computed anew, by chains that are judged in their turn: A. Vehtari, A. Gelman and J. Gabry, Stat. Comput. 27, 1413
+(2017).
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def foretold(group: xr.Dataset | None, place: int) -> tuple[list[str], list[tupl
     doubtful = [name for name in unsure if name not in late]
     if late:
         text.append(
-            f"Chains without {joined(late)} have not come together (R-hat of 1.05 or more); give  sampling  more blocks."
+            f"Chains without {joined(late)} have not come together (R-hat of 1.05 or more); give  sampling  more "
+            "blocks."
         )
     if doubtful:
         text.append(

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import require_tables, resting_specimen
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, require_tables, resting_specimen
 from uqmsm.scales.upstream import SPECIMEN_PORTS, atoms_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
@@ -30,11 +31,15 @@ class MisfitSpread:
         Points of the tables that each draw of the potential is written on.
     cutoff
         Of the potential; that of its published parameters when left out.
+    rivals
+        Other forms of the potential that a member may have drawn: those of its law ``forms_posterior``, in the same
+        order, and of our own kernel, such as ``finnis_sinclair_1984``.
     """
 
     environments: int = 12
     points: int = 10_000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
+    rivals: tuple[Rival, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what gives no scatter."""
@@ -44,8 +49,8 @@ class MisfitSpread:
 
     @property
     def inputs(self) -> Ports:
-        """The specimen and the potential's parameters."""
-        return SPECIMEN_PORTS
+        """The specimen, the potential's parameters and, with rivals, which form was drawn."""
+        return (*SPECIMEN_PORTS, *form_port(self.rivals))
 
     @property
     def outputs(self) -> Ports:
@@ -63,8 +68,9 @@ class MisfitSpread:
         return (*law_sources(self), Source("environment", Kind.NUMERICAL, long_name=words))
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
-        """Say which elements of the alloy the potential does not name."""
+        """Say which elements of the alloy the potential does not name, and which forms are not its own."""
         yield from missing_elements(upstream)
+        yield from foreign_forms(self.rivals, upstream)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -79,7 +85,7 @@ class MisfitSpread:
         """Visit the sites of one specimen."""
         from uqmsm.physics.atomistic.spread import misfit_spread
 
-        potential, rest = resting_specimen(given, self.points, self.cutoff)
+        potential, rest = resting_specimen(given, self.points, self.cutoff, self.rivals)
         where = (streams["environment"].random(self.environments) * len(rest.crystal.species)).astype(np.int64)
         found = misfit_spread(potential, rest, given["composition"], where)
         return {"local_misfit_volumes": found.local, "misfit_spreads": found.spread}
