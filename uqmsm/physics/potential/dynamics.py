@@ -28,9 +28,11 @@ Floats = NDArray[np.float64]
 Species = NDArray[np.int64]
 
 _BAR_PER_GPA = 1.0e4
+_VECTOR = 2  # LAMMPS's number for variables of vector style
 _FIRST, _SECOND = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
-_RECORDED = {"potential": "c_thermo_pe", "kinetic": "c_kinetic", "along_x": "lx", "along_y": "ly", "along_z": "lz"}
-_RECORDED |= {f"pressed{k}": f"c_pressed[{k}]" for k in range(1, 7)}
+_ENERGIES = {"potential": "c_thermo_pe", "kinetic": "c_kinetic"}
+_CELL = {"along_x": "lx", "along_y": "ly", "along_z": "lz"} | {f"pressed{k}": f"c_pressed[{k}]" for k in range(1, 7)}
+_RECORDED = _ENERGIES | _CELL
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Recording:
     Attributes
     ----------
     potential_energy, kinetic_energy
-        (m,) eV.
+        (m,) eV; (0,) where no energies were asked for.
     lengths
         (m, 3) edges of LAMMPS's cell along x, y and z (A).
     stress
@@ -147,6 +149,9 @@ class Dynamics:
                 "compute kinetic all ke",
                 # as variables, all of one mind whether they grow with the system: ``fix vector`` asks for that
                 *(f"variable {name} equal {what}" for name, what in _RECORDED.items()),
+                # out of a fix LAMMPS's library hands one number at a time, out of a vector variable all of a column;
+                # made once, since LAMMPS writes past its memory where such a variable is deleted and made again
+                *(f"variable seen{k} vector f_record[{k + 1}]" for k in range(len(_RECORDED))),
                 "thermo 0",
                 "thermo_modify norm no",
             ]
@@ -170,6 +175,7 @@ class Dynamics:
         every: int = 10,
         visit: Callable[[Floats, Floats], None] | None = None,
         visit_every: int = 100,
+        energies: bool = True,
     ) -> Recording:
         """Run at a temperature in the cell as it is.
 
@@ -180,9 +186,11 @@ class Dynamics:
         visit
             Called with positions (n, 3, unwrapped) and cell (A) in the orientation that was given, every `visit_every`
             steps.
+        energies
+            Record them too; LAMMPS sums the stress for next to nothing, and energies pair by pair.
         """
         fixes = ["fix move all nve", self._thermostat(temperature_K, seed)]
-        return self._recorded(fixes, ["bath", "move"], steps, every, visit, visit_every)
+        return self._recorded(fixes, ["bath", "move"], steps, every, visit, visit_every, energies=energies)
 
     def undisturbed(
         self,
@@ -192,7 +200,7 @@ class Dynamics:
         visit: Callable[[Floats, Floats], None] | None = None,
         visit_every: int = 100,
     ) -> Recording:
-        """Run at constant energy: Newton's equations alone; arguments as in `in_fixed_cell`."""
+        """Run at constant energy: Newton's equations alone; arguments as in `in_fixed_cell`, energies recorded."""
         return self._recorded(["fix move all nve"], ["move"], steps, every, visit, visit_every)
 
     def resize(self, lengths: Floats) -> None:
@@ -245,36 +253,38 @@ class Dynamics:
         every: int,
         visit: Callable[[Floats, Floats], None] | None,
         visit_every: int,
+        *,
+        energies: bool = True,
     ) -> Recording:
-        steps = every * -(-steps // every)
-        collect = f"fix record all vector {every} {' '.join(f'v_{name}' for name in _RECORDED)}"
-        self._do(*fixes, collect)
+        steps, wanted = every * -(-steps // every), tuple(_RECORDED if energies else _CELL)
+        collect = f"fix record all vector {every} {' '.join(f'v_{name}' for name in wanted)}"
+        # steps count from the start of a run: `_seen` may ask for columns only at a step that was recorded
+        self._do("reset_timestep 0", *fixes, collect)
         if visit is None:
             self._do(f"run {steps} post no")
         else:
-            now = int(self._run.extract_global("ntimestep"))
-            span = f"start {now} stop {now + steps}"  # the whole of it, for what is collected
+            span = f"start 0 stop {steps}"  # the whole of it, for what is collected
             for start in range(0, steps, visit_every):
                 pre = "yes" if start == 0 else "no"
                 self._do(f"run {min(visit_every, steps - start)} {span} pre {pre} post no")
                 visit(self.positions(), self.cell())
         try:
-            seen = self._seen()
+            seen = self._seen(wanted)
         finally:
             self._do("unfix record", *(f"unfix {name}" for name in names))
         return seen
 
-    def _seen(self) -> Recording:
+    def _seen(self, names: tuple[str, ...]) -> Recording:
         run = self._run
-        rows = int(run.extract_fix("record", 0, 4))  # size of a global array: one row per value kept
-        # one number at a time is what LAMMPS's library hands out of a fix
-        table = np.array([[run.extract_fix("record", 0, 2, i, j) for j in range(len(_RECORDED))] for i in range(rows)])
-        if not np.isfinite(table).all():
+        columns = {name: np.array(run.extract_variable(f"seen{k}", None, _VECTOR)) for k, name in enumerate(names)}
+        if not all(np.isfinite(column).all() for column in columns.values()):
             raise MemberFailed(f"LAMMPS {self.potential.pair_style}: energy or pressure is no number; shorten the step")
-        xx, yy, zz, xy, xz, yz = (-table[:, 5 + k] / _BAR_PER_GPA for k in range(6))
+        xx, yy, zz, xy, xz, yz = (-columns[f"pressed{k}"] / _BAR_PER_GPA for k in range(1, 7))
         theirs = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=1).reshape(-1, 3, 3)
         ours = np.einsum("ia,tij,jb->tab", self._turn, theirs, self._turn)
-        return Recording(table[:, 0], table[:, 1], table[:, 2:5], ours[:, _FIRST, _SECOND])
+        lengths = np.stack([columns[f"along_{axis}"] for axis in "xyz"], axis=1)
+        potential, kinetic = (columns.get(name, np.empty(0)) for name in _ENERGIES)
+        return Recording(potential, kinetic, lengths, ours[:, _FIRST, _SECOND])
 
     def _do(self, *commands: str) -> None:
         try:

@@ -156,6 +156,6 @@ class Diffusion:
             paths.append(positions)
 
         moving.in_fixed_cell(
-            temperature, every * self.frames, int(seeds[1]), every=every, visit=look, visit_every=every
+            temperature, every * self.frames, int(seeds[1]), every=every, visit=look, visit_every=every, energies=False
         )
         return np.array(paths)

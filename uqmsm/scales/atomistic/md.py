@@ -159,7 +159,7 @@ class MolecularDynamics:
         # the shape stays, so lengths tell volumes also of a skewed cell
         size = average(np.cbrt(volumes / volumes[-1]) * _length(moving.cell(), vectors), start=first)
         moving.resize(free.lengths[first:].mean(axis=0))
-        moving.in_fixed_cell(temperature, settle, int(seeds[1]), every=every)
+        moving.in_fixed_cell(temperature, settle, int(seeds[1]), every=every, energies=False)
         born, paths, term = [], [], BornTerm(interpolate(tables), species)
 
         def visit(positions: Floats, cell: Floats) -> None:
@@ -167,7 +167,7 @@ class MolecularDynamics:
             paths.append(positions - positions.mean(axis=0))
 
         held = moving.in_fixed_cell(
-            temperature, self.steps, int(seeds[2]), every=every, visit=visit, visit_every=visit_every
+            temperature, self.steps, int(seeds[2]), every=every, visit=visit, visit_every=visit_every, energies=False
         )
         wander = np.array(paths) - np.mean(paths, axis=0)
         if np.sqrt((wander**2).sum(axis=2)).max() > _LOST_A:
