@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.posterior.judging import Sampling
-from uqmsm.posterior.sampling import Density, Whitening, _advance, _start
+from uqmsm.posterior.sampling import Density, Whitening, _start, advance
 
 __all__ = ["Calibration", "Problem", "calibrate", "short_chain", "uniformity"]
 
@@ -169,6 +169,6 @@ def short_chain(density: Density, whitening: Whitening, settings: Sampling, rng:
     NotConverged
         When no starting points can be found.
     """
-    block = _advance(_start(density, whitening, replace(settings, most_blocks=1), rng))
+    block = advance(_start(density, whitening, replace(settings, most_blocks=1), rng))
     kept = block.points[len(block.points) // 3 :]
     return np.asarray(kept.reshape(-1, kept.shape[-1]))

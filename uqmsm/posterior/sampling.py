@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import EnvironmentFault, NotConverged
 from uqmsm.posterior.judging import Diagnostics, Sampling, autocorrelation_times, diagnose
 
-__all__ = ["FAULTS", "Chains", "Density", "Whitening", "sample"]
+__all__ = ["FAULTS", "Block", "Chains", "Density", "Leg", "Whitening", "advance", "sample"]
 
 Floats = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ class Chains:
 
 
 @dataclass(frozen=True)
-class _Leg:
+class Leg:
     """One ensemble between two blocks: where it stands, and its generator."""
 
     density: Density
@@ -135,10 +135,10 @@ class _Leg:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """What one ensemble did in one block, and from where it goes on."""
 
-    leg: _Leg
+    leg: Leg
     points: Floats
     values: Floats
     properties: Floats
@@ -194,7 +194,7 @@ def _guarded(density: Density, points: Floats) -> tuple[Floats, NDArray[np.int64
     return np.where(strange, -np.inf, values), np.where(strange, len(density.reasons), reasons.astype(np.int64))
 
 
-def _advance(leg: _Leg) -> _Block:
+def advance(leg: Leg) -> Block:
     """Run one ensemble for one block; a pure function of the leg, on whatever process."""
     from emcee import EnsembleSampler
 
@@ -214,7 +214,7 @@ def _advance(leg: _Leg) -> _Block:
     sampler.run_mcmc(leg.z, steps // leg.settings.thin, thin_by=leg.settings.thin, skip_initial_state_check=True)
     generator.set_state(sampler.random_state)
     points = leg.whitening.points(sampler.get_chain())
-    return _Block(
+    return Block(
         replace(leg, z=sampler.get_last_sample().coords, state=generator.get_state(legacy=False)),
         points,
         sampler.get_log_prob(),
@@ -224,7 +224,7 @@ def _advance(leg: _Leg) -> _Block:
     )
 
 
-def _start(density: Density, whitening: Whitening, settings: Sampling, rng: Generator) -> _Leg:
+def _start(density: Density, whitening: Whitening, settings: Sampling, rng: Generator) -> Leg:
     """Scatter the walkers of one ensemble too widely, among the points that have a density."""
     d = len(density.names)
     walkers = max(settings.walkers_per_parameter * d, _FEWEST_WALKERS)
@@ -235,7 +235,7 @@ def _start(density: Density, whitening: Whitening, settings: Sampling, rng: Gene
         found = np.concatenate([found, z[np.isfinite(_guarded(density, whitening.points(z))[0])]])
         if len(found) >= walkers:
             state = RandomState(MT19937(int(rng.integers(2**63)))).get_state(legacy=False)
-            return _Leg(density, whitening, settings, found[:walkers], state)
+            return Leg(density, whitening, settings, found[:walkers], state)
     raise NotConverged(
         f"only {len(found)} of {200 * walkers} scattered starts have a posterior density; the whitening does not fit "
         "the posterior; check prior and data"
@@ -273,9 +273,9 @@ def sample(
         When no starting points can be found. A run that ends before it has converged is returned and says so.
     """
     legs = [_start(density, whitening, settings, rng) for rng, _ in zip(rngs, range(settings.ensembles), strict=True)]
-    history: list[list[_Block]] = []
+    history: list[list[Block]] = []
     for number in range(1, settings.most_blocks + 1):
-        history.append(list(mapping(_advance, legs)))
+        history.append(list(mapping(advance, legs)))
         legs = [block.leg for block in history[-1]]
         steps = f"posterior: {number * settings.block} steps of {settings.ensembles} ensembles"
         longest = autocorrelation_times(_join(history, "points"), settings.thin).max()
@@ -291,7 +291,7 @@ def sample(
     return chains
 
 
-def _join(history: list[list[_Block]], what: str) -> Floats:
+def _join(history: list[list[Block]], what: str) -> Floats:
     """Return one array (ensembles, kept steps, ...) without the first fifth, the warm-up."""
     joined = np.stack([
         np.concatenate([getattr(blocks[e], what) for blocks in history]) for e in range(len(history[0]))
@@ -299,7 +299,7 @@ def _join(history: list[list[_Block]], what: str) -> Floats:
     return joined[:, joined.shape[1] // 5 :]
 
 
-def _collect(density: Density, settings: Sampling, history: list[list[_Block]]) -> Chains:
+def _collect(density: Density, settings: Sampling, history: list[list[Block]]) -> Chains:
     """Join the blocks and judge them."""
     points, properties = _join(history, "points"), _join(history, "properties")
     names = (*density.names, *density.properties)

@@ -21,6 +21,7 @@ from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.fingerprint import digest
 from uqmsm.posterior import Chains, Observed, Posterior, Sampling, Whitening, keep, sample
+from uqmsm.posterior.remembering import Remembering
 from uqmsm.scales.potential.identity import of_run, of_shipped
 from uqmsm.scales.potential.model import ALLOY_QUANTITIES, CalibrationModel, StatedPrior
 from uqmsm.scales.potential.relaxed_ratio import fewest_cells, ratio_from
@@ -186,6 +187,8 @@ class ZhouPosterior:
     def learn(self, mapping: Map, seed: int, stored: Path, tell: Callable[[str], None]) -> Any:
         """Return the law learnt; see `uqmsm.uncertainty.LearnableLaw`.
 
+        Chains that were broken off go on where they stood, if prior, likelihood, data, code and seed are the same.
+
         Raises
         ------
         StudyError
@@ -195,8 +198,10 @@ class ZhouPosterior:
         """
         posterior = self._found(seed, stored)
         if posterior is None:
-            posterior, beside = self.gathered(mapping, seed, tell)
-            posterior.save(stored, {**beside, "held_out": self._foretold(posterior, mapping, seed, tell)})
+            kept = Remembering(mapping, stored.with_suffix(".blocks"), digest(self.fingerprint, seed), tell)
+            posterior, beside = self.gathered(kept, seed, tell)
+            posterior.save(stored, {**beside, "held_out": self._foretold(posterior, kept, seed, tell)})
+            kept.forget()
         return self.law_in(posterior, stored)
 
     def _foretold(self, posterior: Posterior, mapping: Map, seed: int, tell: Callable[[str], None]) -> xr.Dataset:
