@@ -100,7 +100,8 @@ def hold_out(
         anew = refit is not None and not k_hat < most_k_hat
         used, r_hat = (miss, variance), np.nan
         if refit is not None and anew:
-            *used, r_hat = refit(group)
+            away, around, r_hat = refit(group)
+            used = away, around
             weights = np.full(len(used[0]), 1.0 / len(used[0]))
         apart = _log_normal(used[0][:, own], used[1][:, own]).sum(axis=1)
         top = apart.max()
