@@ -46,6 +46,11 @@ def test_coverage_of_unseen_quantities_stands_on_the_page(tmp_path):
     none = page(tmp_path, {"held_out/potential": held((0, 0, 0))})
     assert "has not seen their quantity" not in none
     assert "held_out: anew" in none
+    r_hat = xr.DataArray([np.nan, np.nan, 1.31, np.nan], dims="datum")
+    late = page(tmp_path, {"held_out/potential": held((1, 0, 1)).assign(r_hat=r_hat)})
+    assert "Chains without C44 have not come together (R-hat of 1.05 or more)" in late
+    assert "sampled anew, R-hat 1.31, not to be trusted" in late
+    assert "held_out: anew" not in late
 
 
 def test_the_picture_names_who_lies_outside():
