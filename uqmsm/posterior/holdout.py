@@ -139,17 +139,17 @@ def summary(found: Sequence[HeldOut], level: float = 0.9) -> str:
     inside = sum(int(one.covered(level).sum()) for one in trusted)
     count = sum(len(one.data) for one in trusted)
     refitted = [one.group for one in found if one.refitted]
-    doubtful = [one.group for one in found if not one.trusted]
-    if not trusted:
+    late = [f"{one.group} (R-hat {one.r_hat:.2f} of chains anew)" for one in found if one.refitted and not one.trusted]
+    doubtful = [one.group for one in found if not one.trusted and not one.refitted]
+    if not trusted and doubtful:
         return (
             f"weights on these draws can leave out none of {', '.join(doubtful)} (k-hat >= {LARGEST_K_HAT}); "
             "held_out: anew  in the law samples without each"
         )
     words = f"{inside} of {count} data lie in the {level:.0%} interval of a posterior that has not seen their quantity"
-    if refitted:
-        words += f"; computed anew without {', '.join(refitted)}"
-    why = f"k-hat >= {LARGEST_K_HAT}, or R-hat >= {LARGEST_R_HAT} of chains anew"
-    return words + (f"; not to be trusted ({why}): {', '.join(doubtful)}" if doubtful else "")
+    words += f"; computed anew without {', '.join(refitted)}" if refitted else ""
+    words += f"; not converged without {', '.join(late)}" if late else ""
+    return words + (f"; not to be trusted (k-hat >= {LARGEST_K_HAT}): {', '.join(doubtful)}" if doubtful else "")
 
 
 def _log_normal(miss: Floats, variance: Floats) -> Floats:
