@@ -35,6 +35,7 @@ MODELS: dict[str, dict[str, str]] = {
         "size_law": "uqmsm.scales.phasefield.size_law:SizeLaw",
         "grain_growth": "uqmsm.scales.phasefield.grain_growth:GrainGrowth",
         "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
+        "assessed": "uqmsm.scales.phasefield.assessed:AssessedInteractions",
         "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
     },
     "rve": {
