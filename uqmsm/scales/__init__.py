@@ -49,6 +49,7 @@ MODELS: dict[str, dict[str, str]] = {
         "plate": "uqmsm.scales.fe:PlateWithHole",
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
         "disc": "uqmsm.scales.fe:RotatingDisc",
+        "notched_bar": "uqmsm.scales.fe:NotchedBar",
     },
     "coupling": {"vacancy": "uqmsm.scales.coupling:CoupledVacancy"},
 }
