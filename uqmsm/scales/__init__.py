@@ -50,6 +50,7 @@ MODELS: dict[str, dict[str, str]] = {
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
         "disc": "uqmsm.scales.fe:RotatingDisc",
         "notched_bar": "uqmsm.scales.fe:NotchedBar",
+        "switching_plate": "uqmsm.scales.fe:SwitchingPlate",
     },
     "coupling": {"vacancy": "uqmsm.scales.coupling:CoupledVacancy"},
 }
