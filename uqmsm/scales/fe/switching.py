@@ -241,7 +241,7 @@ class SwitchingPlate:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Carry one member through its loads."""
-        unit = self._unit()
+        unit = self.unit_pull()
         try:
             problem = self.two_way(given, streams)
             at = np.zeros_like(self.mesh().nodes_mm)
@@ -301,7 +301,7 @@ class SwitchingPlate:
     def _changed(self, problem: TwoWay, step: LoadStep, peak: int) -> dict[str, float]:
         """Return what atoms have changed at the largest load."""
         laws = problem.component
-        loads = self.loads[peak] * self._unit()
+        loads = self.loads[peak] * self.unit_pull()
         alone, _ = laws.corrected(np.zeros_like(step.displacement_mm), loads, [], np.zeros((0, 3)), np.zeros((0, 3, 3)))
         rise = float(np.abs(step.strain).max() / np.abs(laws.mean_strain(alone)).max())
         if not step.zone:
@@ -310,7 +310,7 @@ class SwitchingPlate:
         least = np.linalg.norm(step.stress_GPa, axis=1) / np.linalg.norm(linear, axis=1)
         return {"rise_of_strain": rise, "softening": float(least.min())}
 
-    def _unit(self) -> Floats:
+    def unit_pull(self) -> Floats:
         """Return the nodal forces of a pull of 1 MPa."""
         from uqmsm.physics.fe.plate import prepared
 
