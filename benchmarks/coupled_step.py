@@ -1,7 +1,8 @@
 """What coupling costs beside its atoms: CPU seconds of coupled steps over those of the atoms inside them.
 
 ``python benchmarks/coupled_step.py`` prints two ratios, each in one run, asked to be at most 1.5: a load of the
-switching plate (what is not blocks of atoms is finite elements; the jury is told apart), and what a Newton step evaluates for a vacancy of MoNbTaW in its continuum (``bgfc``) over the same of its atoms alone.
+switching plate (what is not blocks of atoms is finite elements; the jury is told apart), and what a Newton step
+evaluates for a vacancy of MoNbTaW in its continuum (``bgfc``) over the same of its atoms alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The component with its doubt: plates with a hole, a turning disc, a notched bar; linear, or atoms or grains inside."""
+"""The component with its doubt: plates with a hole, a turning disc, a notched bar; atoms or grains inside."""
 
 from __future__ import annotations
 
