@@ -13,7 +13,7 @@ from uqmsm.physics.dft.calculations import Calculation, Settings, bcc_cell
 from uqmsm.physics.dft.campaign import ALLOY_DIVISIONS, alloy_shears, alloys
 from uqmsm.physics.dft.engine import GPA_A3_PER_EV, TETRAHEDRA, Cell, Engine, answer, plane_waves
 from uqmsm.physics.dft.moduli import FOURTH_ORDER, moduli, secants
-from uqmsm.physics.dft.orientations import operations, orientations
+from uqmsm.physics.dft.orientations import keeps_mesh, operations, orientations
 from uqmsm.physics.dft.strains import PLANES, STRAINS, gradient
 from uqmsm.physics.dft.table import Row
 
@@ -48,6 +48,35 @@ def test_a_cubic_crystal_needs_one_strain_of_each_kind():
             weights = orientations(cell, strain)
             assert list(weights) == [(strain, 1.0)]
             assert sum(weights.values()) == pytest.approx(1.0)
+
+
+def orbit(cell, divisions, reciprocal):
+    """Return whether all operations bring all points of a mesh onto points of it, point by point."""
+    n = np.asarray(divisions)
+    points = np.stack(np.meshgrid(*(np.arange(k) for k in n), indexing="ij"), axis=-1).reshape(-1, 3) / n
+    for turned in operations(cell):
+        vectors = np.linalg.inv(cell.vectors).T if reciprocal else cell.vectors
+        moved = points @ vectors @ turned.T @ np.linalg.inv(vectors)
+        if np.abs(moved * n - np.round(moved * n)).max() > 1e-6:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["MoNbTaW-4", "MoNbTaVW-5", "MoTa-B2"])
+@pytest.mark.parametrize("divisions", [(4, 4, 4), (3, 5, 5), (7, 5, 3), (14, 24, 36), (14, 36, 36), (16, 24, 28)])
+def test_a_mesh_is_kept_when_every_point_falls_on_a_point(name, divisions):
+    cell = alloys()[name]
+    for reciprocal in (False, True):
+        assert keeps_mesh(cell, divisions, reciprocal=reciprocal) == orbit(cell, divisions, reciprocal)
+
+
+def test_a_mesh_that_symmetry_does_not_keep_is_computed_without_symmetry():
+    """A density folded by an operation that its grid does not know is another crystal's."""
+    for one in alloy_shears("MoNbTaVW-5", ALLOY_DIVISIONS):
+        without = one.engine.options.get("symmetry") == {"point_group": False}
+        assert without == (len(operations(one.cell)) > 1), one.role
+    for one in alloy_shears("MoNbTaW-4", ALLOY_DIVISIONS):
+        assert "symmetry" not in one.engine.options
 
 
 def test_images_under_the_symmetry_of_a_cell_cost_the_same():

@@ -12,7 +12,7 @@ from uqmsm import tables
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.calculations import run
 from uqmsm.physics.dft.campaign import CENTRAL_VOLUME_A3, alloys, element_settings, everything
-from uqmsm.physics.dft.crystal import energies, equilibrium
+from uqmsm.physics.dft.crystal import by_settings, energies, equilibrium
 from uqmsm.physics.dft.engine import GPA_A3_PER_EV
 from uqmsm.physics.dft.equation_of_state import birch_murnaghan, fit_birch_murnaghan
 from uqmsm.physics.dft.functionals import coefficients
@@ -177,20 +177,40 @@ def test_cells_of_alloys_are_lattice_sites_with_the_volume_asked_for():
         assert ((twice % 2).sum(axis=1) % 3 == 0).all(), name  # all even or all odd: bcc
 
 
-def alloy_rows():
+QUASIRANDOM = ("MoNbTaW-4", "MoNbTaVW-5")
+
+
+def alloy_rows(name):
     """Return the rows of the cell at rest: forces and stress were asked of these."""
-    return [r for r in shipped().rows if r.calculation.material == "MoNbTaW-4" and r.calculation.role == "volume"]
+    return [r for r in shipped().rows if r.calculation.material == name and r.calculation.role == "volume"]
 
 
-def test_forces_on_a_cell_add_up_to_nothing():
-    for row in alloy_rows():
+@pytest.mark.parametrize("name", QUASIRANDOM)
+def test_forces_on_a_cell_add_up_to_nothing(name):
+    for row in alloy_rows(name):
         assert np.abs(row.forces.sum(axis=0)).max() < 1e-3
-        assert np.abs(row.forces).max() > 0.1  # and are not nothing by themselves: sites are not equal
+        # and are not nothing by themselves: sites are not equal; nor are they of an atom that is somewhere else
+        assert 0.1 < np.abs(row.forces).max() < 2.5
 
 
-def test_stress_is_the_slope_of_the_equation_of_state():
+def test_no_cell_of_an_alloy_is_far_from_the_mean_of_its_elements():
+    """Solid solutions of neighbours in the table bind by tenths of an eV an atom, and no strain of 5 % costs more."""
+    rest = {element: min(r.energy_eV for r in elements_at_rest(element)) for element in ELEMENTS}
+    cells = [row for row in shipped().rows if len(row.calculation.cell.symbols) > 1]
+    assert len(cells) > 30
+    for row in cells:
+        mean = np.mean([rest[symbol] for symbol in row.calculation.cell.symbols])
+        assert abs(row.energy_eV - mean) < 0.5, (row.calculation.material, row.calculation.role)
+
+
+def elements_at_rest(element):
+    return [r for r in shipped().rows if r.calculation.material == element and r.calculation.role == "volume"]
+
+
+@pytest.mark.parametrize("name", QUASIRANDOM)
+def test_stress_is_the_slope_of_the_equation_of_state(name):
     """Another derivative of the same energy; the basis of plane waves misses some 1 GPa of it, at all volumes alike."""
-    rows = [row for row in alloy_rows() if row.calculation.settings == alloy_rows()[0].calculation.settings]
+    rows = max(by_settings(alloy_rows(name)).values(), key=len)
     volumes = np.array([row.calculation.cell.volume for row in rows])
     state = fit_birch_murnaghan(volumes, np.array([row.free_energy_eV for row in rows]))
     numbers = [float(x) for x in (state.energy_eV, state.volume_A3, state.bulk_modulus_GPa, state.bulk_derivative)]
@@ -217,7 +237,7 @@ def test_differences_within_a_functional_are_surer_than_the_functional():
     column = said.column("MoNbTaW-4.formation_energy")
     # all named functionals bind the alloy by 0.05 to 0.12 eV an atom; numerical errors are a small part of that
     assert ((said.named[:, column] < -0.05) & (said.named[:, column] > -0.12)).all()
-    assert said.numerical_sd[column] < 0.01
+    assert said.numerical_sd[column] < 0.25 * np.abs(said.named[:, column]).min()
 
 
 @pytest.mark.parametrize("element", ELEMENTS)

@@ -199,10 +199,11 @@ def _binary(one: str, other: str) -> list[Calculation]:
 
 
 def _alloy_check() -> list[Calculation]:
-    """Return one volume of two alloys with other k-points."""
-    quasi, ordered = alloy_equation("MoNbTaW-4", ALLOY_DIVISIONS)[:1], _binary("Mo", "Ta")[:1]
-    others = [one for n in ((5, 3, 3), (10, 6, 6)) for one in refined(quasi, kpoints=n)]
-    return [*others, *refined(ordered, kpoints=(14, 14, 14))]
+    """Return one volume of three alloys with other k-points."""
+    four, five = (alloy_equation(name, ALLOY_DIVISIONS)[:1] for name in ("MoNbTaW-4", "MoNbTaVW-5"))
+    others = [one for n in ((5, 3, 3), (10, 6, 6)) for one in refined(four, kpoints=n)]
+    others += [one for n in ((5, 4, 2), (10, 7, 4)) for one in refined(five, kpoints=n)]
+    return [*others, *refined(_binary("Mo", "Ta")[:1], kpoints=(14, 14, 14))]
 
 
 def curve_checks(element: str) -> list[Calculation]:

@@ -63,10 +63,23 @@ class Secants:
         rows, weights = zip(*self.strained[size], strict=True)
         return np.asarray((energies(rows, shifts) - energies([self.rest], shifts)) @ np.array(weights))
 
-    def fitted(self, shifts: Floats) -> tuple[Floats, Floats]:
-        """Return modulus and fourth-order coefficient in every functional, see `shear_modulus`."""
-        risen = np.stack([self.risen(size, shifts) for size in self.strained], axis=-1)
-        return shear_modulus(list(self.strained), risen, self.rest.calculation.cell.volume)
+    def modulus(self, shifts: Floats) -> Floats:
+        """Return the secant at the smallest strain in every functional, GPa, shape (3 + functionals,).
+
+        The fourth order is not taken out: a fit of 3 and 4.5 % makes twice as much of the k-points' noise.
+        """
+        size = min(self.strained)
+        return shear_modulus([size], self.risen(size, shifts)[:, None], self.rest.calculation.cell.volume)[0]
+
+    def fourth_order(self) -> float:
+        """Return what the fourth order may add to the secant, GPa: by a fit of all sizes, else `FOURTH_ORDER` of it."""
+        none = np.empty((0, 32))
+        secant = float(self.modulus(none)[0])
+        if len(self.strained) == 1:
+            return FOURTH_ORDER * abs(secant)
+        risen = np.stack([self.risen(size, none) for size in self.strained], axis=-1)
+        volume = self.rest.calculation.cell.volume
+        return abs(float(shear_modulus(list(self.strained), risen, volume)[0][0]) - secant)
 
 
 def secants(group: Sequence[Row], strain: str) -> dict[float, Secants]:
@@ -119,7 +132,7 @@ def moduli(rows: Sequence[Row], shifts: Floats, volume_A3: Floats, like: Sequenc
     values, errors = [], []
     for strain in STRAINS:
         ours = secants(groups[chosen], strain)
-        best = _at_volumes(ours, shifts)
+        best = {volume: one.modulus(shifts) for volume, one in ours.items()}
         if len(best) > 1:
             values.append(_line(best, volume_A3))
         else:
@@ -127,20 +140,8 @@ def moduli(rows: Sequence[Row], shifts: Floats, volume_A3: Floats, like: Sequenc
             pairs = [_followed(by_settings(one), strain, shifts, at, volume_A3) for one in (like or [rows])]
             there, here = (np.mean(several, axis=0) for several in zip(*pairs, strict=True))
             values.append(value * there / here)  # a ratio of means: single moduli may pass through nothing
-        errors.append(_error(groups, chosen, strain, shifts))
+        errors.append(_error(groups, chosen, strain))
     return Moduli(values[0], values[1], errors[0], errors[1])
-
-
-def _at_volumes(known: Mapping[float, Secants], shifts: Floats) -> dict[float, Floats]:
-    """Return by volume the modulus in each functional, the fourth-order term taken from where it was computed."""
-    most = max(known, key=lambda volume: len(known[volume].strained))
-    quartic = known[most].fitted(shifts)[1]
-    found = {}
-    for volume, one in known.items():
-        modulus, own = one.fitted(shifts)
-        several = len(one.strained) > 1
-        found[volume] = modulus if several else modulus - (quartic - own) * next(iter(one.strained)) ** 2
-    return found
 
 
 def _line(values: Mapping[float, Floats], volume_A3: Floats) -> Floats:
@@ -166,12 +167,13 @@ def _followed(
     able = [s for s, group in groups.items() if len(secants(group, strain)) > 1]
     if not able:
         return np.ones_like(volume_A3), np.ones_like(volume_A3)
-    values = _at_volumes(secants(groups[max(able, key=lambda s: (s.kpoints, s.cutoff_eV))], strain), shifts)
+    ours = secants(groups[max(able, key=lambda s: (s.kpoints, s.cutoff_eV))], strain)
+    values = {volume: one.modulus(shifts) for volume, one in ours.items()}
     own = at_A3 if at_A3 in values else next(iter(values))
     return _line(values, own / at_A3 * volume_A3), values[own]
 
 
-def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str, shifts: Floats) -> float:
+def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: str) -> float:
     """Return the numerical error (GPa): root sum of squares over kinds of settings, and of the fourth order.
 
     Of each kind the largest change and not that to the finest: k-points scatter moduli of metals without order, and two
@@ -199,9 +201,9 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
         return float("nan")
     least = max(_of_energy(one, LEAST_RISE_EV) for one in ours.values())
     found["integration"] = max(found.get("integration", 0.0), least)
-    one_size = all(len(one.strained) == 1 for one in ours.values())
-    value = max(float(np.abs(one.fitted(shifts[:0])[0][0])) for one in ours.values())
-    return float(np.sqrt(sum(change**2 for change in found.values()) + (FOURTH_ORDER * value * one_size) ** 2))
+    several = [one for one in ours.values() if len(one.strained) > 1] or list(ours.values())
+    fourth = max(one.fourth_order() for one in several)
+    return float(np.sqrt(sum(change**2 for change in found.values()) + fourth**2))
 
 
 def _what_changed(chosen: Settings, other: Settings) -> str | None:
@@ -220,7 +222,7 @@ def _change(ours: Secants, theirs: Secants) -> float:
     if not sizes:
         return 0.0
     size = min(sizes)
-    a, b = (Secants(one.rest, {size: one.strained[size]}).fitted(none)[0][0] for one in (ours, theirs))
+    a, b = (Secants(one.rest, {size: one.strained[size]}).modulus(none)[0] for one in (ours, theirs))
     return abs(float(a - b))
 
 

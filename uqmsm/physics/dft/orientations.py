@@ -12,6 +12,7 @@ the cell maps strains to one another, so that a cubic crystal needs one of each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import permutations, product
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from uqmsm.physics.dft.engine import Cell
 from uqmsm.physics.dft.strains import PLANES, gradient
 
-__all__ = ["operations", "orientations"]
+__all__ = ["keeps_mesh", "operations", "orientations"]
 
 Floats = NDArray[np.float64]
 
@@ -38,10 +39,38 @@ def operations(cell: Cell) -> list[Floats]:
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=3)):
         turned = np.zeros((3, 3))
         turned[range(3), order] = signs
-        fractional = cell.vectors @ turned.T @ np.linalg.inv(cell.vectors)
+        fractional = _fractional(cell, turned)
         if np.abs(fractional - np.round(fractional)).max() < _NEAR and _maps(cell, fractional):
             found.append(turned)
     return found
+
+
+def keeps_mesh(cell: Cell, divisions: Sequence[int], *, reciprocal: bool = False) -> bool:
+    """Return whether every operation of a crystal maps a mesh of points onto itself.
+
+    A code that folds a density by symmetry on a mesh that the symmetry does not keep computes another crystal.
+
+    Parameters
+    ----------
+    cell
+        The crystal.
+    divisions
+        Of the cell vectors, or of the reciprocal vectors, shape (3,); the origin is a point of the mesh.
+    reciprocal
+        Whether the mesh divides the reciprocal vectors.
+    """
+    n = np.asarray(divisions)
+    for turned in operations(cell):
+        fractional = _fractional(cell, turned)
+        matrix = np.round(np.linalg.inv(fractional).T if reciprocal else fractional).astype(np.int64)
+        if (matrix * n[None, :] % n[:, None]).any():
+            return False
+    return True
+
+
+def _fractional(cell: Cell, turned: Floats) -> Floats:
+    """Return what a rotation does to fractional positions, rows times matrix, shape (3, 3)."""
+    return np.asarray(cell.vectors @ turned.T @ np.linalg.inv(cell.vectors))
 
 
 def _maps(cell: Cell, fractional: Floats) -> bool:
