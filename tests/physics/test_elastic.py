@@ -12,7 +12,7 @@ from uqmsm.errors import Unstable
 from uqmsm.physics.alloy import configuration, sites
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, evaluate
 from uqmsm.physics.atomistic.elastic import cubic_projection, elasticity, require_stable
-from uqmsm.physics.atomistic.relax import Crystal, relax
+from uqmsm.physics.atomistic.relax import Crystal, relax, strain_matrix
 from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.atomistic.statics import statics
 from uqmsm.physics.potential import tabulated, zhou
@@ -72,6 +72,35 @@ def test_random_alloy_equals_relaxed_finite_strains():
         assert column == pytest.approx(found.relaxed[:, a], abs=0.05)
     # negative control: without the atoms' own answer the difference is far larger than that
     assert np.abs(np.diag(found.born - found.relaxed)).min() > 0.5
+
+
+def test_the_virial_of_a_relaxed_cell_does_the_work_of_its_energy():
+    """Hill and Mandel for atoms: along finite strains the mean stress does the work that all bonds store.
+
+    The work is integrated by Gauss at five points of the path, atoms at rest at each. Negative control: atoms that only
+    follow the strain store another energy, and their stress does another work.
+    """
+    rest = at_rest((3, 3, 3), 1)
+    strain = 8e-3 * np.array([1.0, -0.4, 0.2, 0.6, -0.3, 0.5])
+    still = np.zeros_like(rest.crystal.positions)
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    work, affine = 0.0, 0.0
+    for share, weight in zip((nodes + 1.0) / 2.0, weights / 2.0, strict=True):
+        there = rest.crystal.deformed(still, share * strain)
+        # the strain goes on by  E dt (1 + t E)^-1  of the deformed cell
+        rate = strain_matrix(strain) @ np.linalg.inv(np.eye(3) + share * strain_matrix(strain))
+        speed = np.array([rate[0, 0], rate[1, 1], rate[2, 2], 2 * rate[1, 2], 2 * rate[0, 2], 2 * rate[0, 1]])
+        end = relax(POTENTIAL, there, cell_freedom="fixed", force_tolerance_eV_per_A=1e-9)
+        work += weight * float(end.stress @ speed) * there.volume / GPA_A3_PER_EV
+        seen = evaluate(POTENTIAL, there.species, there.positions, there.cell, rest.neighbours)
+        affine += weight * float(seen.virial @ speed)
+    there = rest.crystal.deformed(still, strain)
+    end = relax(POTENTIAL, there, cell_freedom="fixed", force_tolerance_eV_per_A=1e-9)
+    stored = end.energy - rest.energy
+    assert abs(work - stored) < 1e-4 * stored  # bonds that leave the cutoff on the way take a little with them
+    unrelaxed = evaluate(POTENTIAL, there.species, there.positions, there.cell, rest.neighbours).energy - rest.energy
+    assert abs(affine - unrelaxed) < 1e-4 * unrelaxed
+    assert affine > 1.01 * stored
 
 
 def test_born_part_equals_finite_strains_without_relaxation():
