@@ -4,6 +4,9 @@ The yardstick: as many rounds as there were iterations, each of six real transfo
 precision with nothing in between, which is what a solver for the strain needs at least. Aim: at most 1.0. Solve and
 yardstick alternate in one process; processor seconds are compared, because they bear other work on the machine, and the
 median ratio is printed. Every size runs in a process of its own, whose peak memory is that of the solve.
+
+``--members N`` compares, for small grids, load cases searched in turn with six side by side (`homogenize`) and with
+those of N members side by side (`homogenize_many`); all three have the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import time
 import numpy as np
 import scipy.fft
 
-from uqmsm.physics.rve import homogenize, polycrystal
+from uqmsm.physics.rve import homogenize, homogenize_many, periodic_cell, polycrystal
 from uqmsm.physics.tensors import cubic_stiffness, rotate_stiffness
 
 CANTOR_LIKE_GPa = (196.0, 118.0, 129.0)
@@ -61,12 +64,46 @@ def one_size(edge, repeats, workers, crystal_GPa=CANTOR_LIKE_GPa):
     )
 
 
+def many_members(edge, count, repeats):
+    """Print processor milliseconds of a member: load cases in turn, six side by side, those of all members."""
+    grains = max(edge**3 // 40, 2)
+    made = [
+        polycrystal(np.random.default_rng(k), np.random.default_rng(k + 99), grains, (edge,) * 3) for k in range(count)
+    ]
+    tables = [rotate_stiffness(cubic_stiffness(*CANTOR_LIKE_GPa), one.orientations) for one in made]
+    ids = [one.grain_ids for one in made]
+    cells = [periodic_cell(table, one) for table, one in zip(tables, ids, strict=True)]
+    ways = (
+        lambda: [cell.solve(unit, 1e-6, 500) for cell in cells for unit in np.eye(6)],
+        lambda: [homogenize(table, one) for table, one in zip(tables, ids, strict=True)],
+        lambda: homogenize_many(tables, ids),
+    )
+    seconds = [[], [], []]
+    for repeat in range(repeats + 1):
+        for way, taken in zip(ways, seconds, strict=True):
+            start = time.process_time()
+            way()
+            if repeat:  # the first round compiles
+                taken.append((time.process_time() - start) / count)
+    turn, six, many = (statistics.median(one) * 1e3 for one in seconds)
+    print(
+        f"{edge}^3, {count} members: {turn:.2f} ms a member with load cases in turn, {six:.2f} with six side by side, "
+        f"{many:.2f} with those of all members: {turn / six:.2f} and {turn / many:.2f} times as fast",
+        flush=True,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edges", type=int, nargs="+", default=[32, 64, 128], help="voxels along an edge")
     parser.add_argument("--repeats", type=int, default=5, help="interleaved rounds")
     parser.add_argument("--workers", type=int, default=0, help="threads; one size in this process")
+    parser.add_argument("--members", type=int, default=0, help="members side by side; small grids, one thread")
     chosen = parser.parse_args()
+    if chosen.members:
+        for edge in chosen.edges:
+            many_members(edge, chosen.members, chosen.repeats)
+        return
     if chosen.workers:
         one_size(chosen.edges[0], chosen.repeats, chosen.workers)
         return
