@@ -4,8 +4,8 @@ Uniaxial stress, 2 % in 40 steps, the constants of a nickel alloy (IN625: n = 40
 a Hill-Mandel gap below 1e-10. Seconds of processor time over both threads are printed beside those of the clock: half
 of the former is the time on two free cores, were the work shared out evenly; on a busy machine the clock says little.
 
-``--blocks N`` takes one step of N blocks of a few grains, with the tangent of each block, as a component's points ask for
-it: one after the other (`advance`, `macro_tangent`) and together (`advance_many`).
+``--blocks N`` takes one step of N blocks of a few grains, with the tangent of each block, as the points of a component
+ask for it: one after the other (`advance`, `macro_tangent`) and together (`advance_many`).
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ def many_blocks(edge, count, grains, repeats):
         rows.append(np.array([steps, tangents, bare, both - bare, usual, near]) / count * 1e3)
     steps, tangents, bare, more, usual, near = (statistics.median(column) for column in zip(*rows, strict=True))
     print(
-        f"{count} blocks of {edge}^3: {steps:.1f} ms a step and {tangents:.1f} a tangent (1e-6) one by one; {bare:.1f} and "
-        f"{more:.1f} together: {steps / bare:.2f} and {tangents / more:.2f} times as fast; step and tangent of 1e-3 in "
-        f"{usual:.1f} ms, from a start nearby in {near:.1f}: {(steps + tangents) / usual:.2f} and "
+        f"{count} blocks of {edge}^3: {steps:.1f} ms a step and {tangents:.1f} a tangent (1e-6) one by one; {bare:.1f} "
+        f"and {more:.1f} together: {steps / bare:.2f} and {tangents / more:.2f} times as fast; step and tangent of "
+        f"1e-3 in {usual:.1f} ms, from a start nearby in {near:.1f}: {(steps + tangents) / usual:.2f} and "
         f"{(steps + tangents) / near:.2f} times as fast as one by one",
         flush=True,
     )
