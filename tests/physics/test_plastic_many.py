@@ -18,6 +18,8 @@ from uqmsm.physics.rve.plastic import (
     advance_many,
     block,
     crystals,
+    drive,
+    drive_many,
     equilibrate,
     macro_tangent,
     many,
@@ -151,6 +153,34 @@ def test_a_start_nearby_saves_newton_steps_and_changes_nothing_else():
         np.testing.assert_allclose(one.mean_stress, other.mean_stress, atol=1e-5)
         np.testing.assert_allclose(one.state.memory, other.state.memory, rtol=1e-6, atol=1e-9)
     assert bytes_of(advance_many(blocks, states, near, 1.0)[0]) == bytes_of(fresh[0])  # states were not changed
+
+
+def test_histories_led_together_are_those_led_alone():
+    """Each with loads, ends and cut-backs of its own; one ends in a failure that tells its place."""
+    blocks = cells()
+    strains = [np.linspace(0.0, 6e-3, 4)[1:], np.linspace(0.0, 2e-2, 3)[1:], np.array([1e-3, 8e-3]), np.array([2e-3])]
+    tight = Accuracy(newton=5)
+    loads = [list(proportional(np.eye(6)[0], one, 1e-3)) for one in strains]
+
+    def strong(_, stress):
+        return stress[-1, 0] > 100.0
+
+    stops = [None, None, None, strong]
+    together = drive_many(blocks, loads, accuracy=tight, enough=stops)
+    assert any(len(one.taken) > len(own) for one, own in zip(together, strains, strict=True))  # cut back
+    for cell, own, stop, found in zip(blocks, loads, stops, together, strict=True):
+        alone = drive(cell, own, accuracy=tight, enough=stop)
+        assert [one.step_s for one in found.taken] == [one.step_s for one in alone.taken]
+        np.testing.assert_allclose(found.stress, alone.stress, rtol=1e-8, atol=1e-6)
+        np.testing.assert_allclose(found.strain, alone.strain, atol=1e-12)
+        np.testing.assert_allclose(found.slip, alone.slip, rtol=1e-8, atol=1e-12)
+        assert found.hill_mandel_gap.max() <= 1e-10
+        (by_itself,) = drive_many([cell], [own], accuracy=tight, enough=[stop])
+        assert found.stress.tobytes() == by_itself.stress.tobytes()
+    lost = drive_many(blocks[:2], loads[:2], accuracy=Accuracy(newton=1))
+    assert all(isinstance(one, MemberFailed) and "of it done" in str(one) for one in lost)
+    with pytest.raises(StudyError, match="there is no load"):
+        drive_many(blocks[:1], [[]])
 
 
 def test_what_makes_no_sense_is_refused():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uqmsm.errors import StudyError
-from uqmsm.physics.rve import polycrystal
+from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.physics.rve.plastic import Accuracy, drive
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.rve import CrystalPlasticity
@@ -47,13 +47,25 @@ def test_yield_flow_and_rulebook_belong_together():
 
 def test_the_stiffness_is_that_of_the_same_grains_pulled():
     operator = CrystalPlasticity(**(SMALL | SETTLED))
-    rng = np.random.default_rng(1)
-    grains = polycrystal(rng, rng, 6, (4, 4, 4))
-    history = operator.tested((400.0, 170.0, 100.0), grains, operator.law_of_slip(200.0))
+    specimen = operator.specimen(CRYSTAL, np.random.default_rng(1))
+    history = drive(specimen.cell(), operator.loads(), accuracy=Accuracy(residual=1e-8), enough=operator.enough)
     # Young's modulus along the pull
     young = 1e3 / np.linalg.inv(outcome_of()["stiffness"])[0, 0]
     assert history.stress[0, 0] / history.strain[0, 0] == pytest.approx(young, rel=1e-6)
     assert history.stress[-1, 0] / history.strain[-1, 0] < 0.5 * young
+
+
+def test_members_tested_together_answer_as_each_alone():
+    """Laws and crystals of their own; the crystal of one is not stable."""
+    operators = [CrystalPlasticity(**(SMALL | SETTLED | {"hardening": h})) for h in (400.0, 900.0, 1600.0)]
+    givens = [CRYSTAL, CRYSTAL | {"C44": np.array(-1.0)}, CRYSTAL | {"crss": np.array(150.0)}]
+    together = CrystalPlasticity.batch(operators, givens, [{"grains": np.random.default_rng(k)} for k in range(3)])
+    for k in (0, 2):
+        alone = operators[k](givens[k], {"grains": np.random.default_rng(k)})
+        assert all(np.array_equal(together[k][name], value) for name, value in alone.items())
+    assert isinstance(together[1], MemberFailed)
+    with pytest.raises(MemberFailed, match=str(together[1])[:40]):
+        operators[1](givens[1], {"grains": np.random.default_rng(1)})
 
 
 def test_every_stress_scales_with_every_modulus():

@@ -5,25 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.rve.declared import random_taylor, resized_stiffness, shrink, typical_blocks
+from uqmsm.scales.rve.declared import random_taylor, resized_stiffness, shrink
+from uqmsm.scales.rve.specimen import Specimen, flow_of_many_grains, pulled_together
 from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
 
 if TYPE_CHECKING:
-    from uqmsm.physics.rve.microstructure import Polycrystal as Grains
-    from uqmsm.physics.rve.plastic.block import Block as PlasticBlock
     from uqmsm.physics.rve.plastic.laws import Slip
-    from uqmsm.physics.rve.plastic.loading import History
+    from uqmsm.physics.rve.plastic.loading import History, Load
 
 __all__ = ["CrystalPlasticity"]
 
@@ -215,25 +213,51 @@ class CrystalPlasticity:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Test one member."""
+        (answer,) = self.batch([self], [given], [streams])
+        if isinstance(answer, MemberFailed):
+            raise answer
+        return answer
+
+    @staticmethod
+    def batch(
+        operators: Sequence[CrystalPlasticity], givens: Sequence[Given], streams: Sequence[Mapping[str, Generator]]
+    ) -> list[Outcome | MemberFailed]:
+        """Test many members, their blocks step by step together."""
+        specimens = [
+            one.specimen(given, own["grains"]) for one, given, own in zip(operators, givens, streams, strict=True)
+        ]
+        found: list[Outcome | MemberFailed] = []
+        for one, specimen, history in zip(operators, specimens, pulled_together(operators, specimens), strict=True):
+            try:
+                found.append(history if isinstance(history, MemberFailed) else one.told(specimen, history))
+            except MemberFailed as fault:
+                found.append(fault)
+        return found
+
+    def specimen(self, given: Given, rng: Generator) -> Specimen:
+        """Draw the grains of one member."""
+        from uqmsm.physics.rve.microstructure import polycrystal
+
+        c11, c12, c44, crss = (float(given[name]) for name in ("C11", "C12", "C44", "crss"))
+        return Specimen((c11, c12, c44), polycrystal(rng, rng, self.grains, (self.voxels,) * 3), self.law_of_slip(crss))
+
+    def told(self, specimen: Specimen, history: History) -> Outcome:
+        """Return the outcome of a member whose test is done."""
         from uqmsm.physics.rve.effective import homogenize_cubic
         from uqmsm.physics.rve.grain_share import grain_share
-        from uqmsm.physics.rve.microstructure import polycrystal
         from uqmsm.physics.rve.plastic.replay import fatigue_indicator
         from uqmsm.physics.rve.plastic.rulebook import fit_hardening, taylor_hardening
         from uqmsm.physics.rve.taylor import taylor_factor
 
-        rng = streams["grains"]
-        block = polycrystal(rng, rng, self.grains, (self.voxels,) * 3)
-        c11, c12, c44, crss = (float(given[name]) for name in ("C11", "C12", "C44", "crss"))
-        elastic = homogenize_cubic(c11, c12, c44, block.orientations, block.grain_ids)
-        law = self.law_of_slip(crss)
-        history = self.tested((c11, c12, c44), block, law)
+        moduli, block, law = specimen.moduli_GPa, specimen.grains, specimen.law
+        crss = law.resistance_MPa
+        elastic = homogenize_cubic(*moduli, block.orientations, block.grain_ids)
         boundaries = settled(self.hall_petch) / math.sqrt(settled(self.grain_diameter))
         curve = self.flow_of(history)
         bound = taylor_factor(block.orientations, self.slip, axis=tuple(PULL[:3]), fractions=block.fractions).mean
-        surface, gap = self.surface((c11, c12, c44), block, law, boundaries)
+        surface, gap = self.surface(specimen, boundaries)
         if self.declared_grains is not None:
-            less, (many, its_gap) = shrink(self.grains, self.declared_grains), _many_grains(self, (c11, c12, c44), crss)
+            less, (many, its_gap) = shrink(self.grains, self.declared_grains), flow_of_many_grains(self, moduli, crss)
             curve, gap = many + (curve - many) * less, max(gap, its_gap)
             mean = random_taylor(self.slip)[0]
             bound = mean + (bound - mean) * less
@@ -243,8 +267,8 @@ class CrystalPlasticity:
         taylor = taylor_hardening(law, bound)
         level_taylor = float(taylor.stress_MPa(np.array(self.offset)))
         return {
-            "stiffness": resized_stiffness(elastic.stiffness, self.grains, self.declared_grains, (c11, c12, c44)),
-            "grain_share": grain_share(c11, c12, c44),
+            "stiffness": resized_stiffness(elastic.stiffness, self.grains, self.declared_grains, moduli),
+            "grain_share": grain_share(*moduli),
             "taylor_factor": level / crss,
             "taylor_bound": bound,
             "offset_yield": level + boundaries,
@@ -276,9 +300,7 @@ class CrystalPlasticity:
         flow = np.interp(self.plastic_strains(), strain - stress / slope, stress)
         return np.concatenate([[offset_yield(strain, stress, slope, self.offset)], flow])
 
-    def surface(
-        self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip, boundaries_MPa: float
-    ) -> tuple[dict[str, Any], float]:
+    def surface(self, specimen: Specimen, boundaries_MPa: float) -> tuple[dict[str, Any], float]:
         """Return the yield surface of a block, and the largest Hill-Mandel gap on the way; nothing if none is asked."""
         from uqmsm.physics.rve.plastic.block import Accuracy
         from uqmsm.physics.rve.plastic.rulebook import yield_surface
@@ -287,7 +309,7 @@ class CrystalPlasticity:
             return {}, 0.0
         angles = np.pi * np.arange(self.yield_directions) / self.yield_directions
         points = yield_surface(
-            self.cell(moduli_GPa, grains, law),
+            specimen.cell(),
             [np.array([np.cos(angle), np.sin(angle), 0.0, 0.0, 0.0, 0.0]) for angle in angles],
             offset=self.offset,
             rate_per_s=self.strain_rate,
@@ -318,37 +340,13 @@ class CrystalPlasticity:
             interaction=Interaction(1.0, 1.0, latent, latent, latent, latent),
         )
 
-    def cell(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> PlasticBlock:
-        """Return the block, never strained."""
-        from uqmsm.physics.rve.plastic.block import block
-        from uqmsm.physics.rve.plastic.laws import crystals
-        from uqmsm.physics.tensors import cubic_stiffness
+    def loads(self) -> Iterable[Load]:
+        """Return the loads of a test: uniaxial tension along x; the first is small, so that its slope is elastic."""
+        from uqmsm.physics.rve.plastic.loading import proportional
 
-        return block(grains.grain_ids, crystals(cubic_stiffness(*moduli_GPa), grains.orientations, law))
-
-    def tested(self, moduli_GPa: tuple[float, float, float], grains: Grains, law: Slip) -> History:
-        """Pull a block along x until its plastic strain is that of the end."""
-        from uqmsm.physics.rve.plastic.block import Accuracy
-        from uqmsm.physics.rve.plastic.loading import drive, proportional
-
-        cell = self.cell(moduli_GPa, grains, law)
-
-        def enough(strain: Floats, stress: Floats) -> bool:
-            return bool(strain[-1, 0] - stress[-1, 0] * strain[0, 0] / stress[0, 0] > self.plastic_strain)
-
-        # the first load is small, so that its slope is elastic
         strains = np.concatenate([[0.02 * self.step], np.arange(self.step, LIMIT + self.step, self.step)])
-        loads: Any = proportional(PULL, strains, self.strain_rate)
-        return drive(cell, loads, accuracy=Accuracy(residual=self.accuracy), enough=enough)
+        return proportional(PULL, strains, self.strain_rate)
 
-
-@lru_cache(maxsize=64)
-def _many_grains(
-    operator: CrystalPlasticity, moduli_GPa: tuple[float, float, float], crss_MPa: float
-) -> tuple[Floats, float]:
-    """Return `flow_of` many grains, as the mean over fixed blocks, and the largest Hill-Mandel gap on the way."""
-    law = operator.law_of_slip(crss_MPa)
-    blocks = typical_blocks(operator.grains, operator.voxels, operator.slip, operator.reference_blocks)
-    tests = [operator.tested(moduli_GPa, grains, law) for grains in blocks]
-    gap = max(float(test.hill_mandel_gap.max()) for test in tests)
-    return np.mean([operator.flow_of(test) for test in tests], axis=0), gap
+    def enough(self, strain: Floats, stress: Floats) -> bool:
+        """Tell whether the plastic strain is that of the end of the test."""
+        return bool(strain[-1, 0] - stress[-1, 0] * strain[0, 0] / stress[0, 0] > self.plastic_strain)

@@ -13,6 +13,7 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.rve.crystal_plasticity import CrystalPlasticity
+from uqmsm.scales.rve.specimen import Specimen
 from uqmsm.stochastic import Given, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain
 
@@ -125,7 +126,7 @@ class LocalizedFlow:
         moduli = (float(given["C11"]), float(given["C12"]), float(given["C44"]))
         ids = np.ascontiguousarray(given["block_ids"], dtype=np.int32)
         grains: Any = SimpleNamespace(grain_ids=ids, orientations=np.asarray(given["block_orientations"], np.float64))
-        cell = rule.cell(moduli, grains, rule.law_of_slip(float(given["crss"])))
+        cell = Specimen(moduli, grains, rule.law_of_slip(float(given["crss"]))).cell()
         aim = 1e3 * self.load * np.asarray(given["mean_stress"], dtype=np.float64) * MANDEL
         shares = np.arange(1, self.loads + 1) / self.loads
         # a step lasts as long as its elastic strain takes at the rate of the test

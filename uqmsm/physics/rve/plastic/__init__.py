@@ -12,7 +12,7 @@ from uqmsm.physics.rve.plastic.block import (
     block,
 )
 from uqmsm.physics.rve.plastic.laws import Law, Slip, crystals, von_mises
-from uqmsm.physics.rve.plastic.loading import History, Load, drive, proportional
+from uqmsm.physics.rve.plastic.loading import History, Load, drive, drive_many, proportional
 from uqmsm.physics.rve.plastic.many import advance_many
 from uqmsm.physics.rve.plastic.newton import advance, equilibrate, macro_tangent
 
@@ -32,6 +32,7 @@ __all__ = [
     "block",
     "crystals",
     "drive",
+    "drive_many",
     "equilibrate",
     "macro_tangent",
     "proportional",

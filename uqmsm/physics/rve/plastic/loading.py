@@ -6,19 +6,22 @@ does not converge is halved, and the parts that were taken are kept, so that a h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
-from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Control, State
+from uqmsm.physics.rve.plastic.block import Accuracy, Advanced, Block, Condensed, Control, State
+from uqmsm.physics.rve.plastic.many import advance_many
 from uqmsm.physics.rve.plastic.newton import equilibrate
 
-__all__ = ["History", "Load", "drive", "proportional", "unit_direction"]
+__all__ = ["History", "Load", "drive", "drive_many", "proportional", "unit_direction"]
 
 Array = NDArray[np.float64]
+Answer: TypeAlias = Advanced | Condensed | MemberFailed
 
 _LEAST = 2**-6  # share of a step below which it is given up
 
@@ -68,7 +71,7 @@ class History:
     hill_mandel_gap: Array
     newton: NDArray[np.int64]
     taken: tuple[Load, ...] = field(repr=False)
-    last: Advanced = field(repr=False)
+    last: Advanced | Condensed = field(repr=False)
 
 
 def unit_direction(direction: Array) -> Array:
@@ -147,45 +150,127 @@ def drive(
         When there is no load.
     """
     accuracy = accuracy or Accuracy()
+    leader = _lead(cell, loads, state, enough)
+    asked = next(leader)
+    while True:
+        now, part = asked
+        answer: Answer
+        try:
+            answer = equilibrate(cell, now, part.strain_increment, part.step_s, control=part.control, accuracy=accuracy)
+        except MemberFailed as fault:
+            answer = fault
+        try:
+            asked = leader.send(answer)
+        except StopIteration as ended:
+            return _history(ended)
+
+
+def drive_many(
+    cells: Sequence[Block],
+    loads: Sequence[Iterable[Load]],
+    *,
+    accuracy: Accuracy | None = None,
+    enough: Sequence[Callable[[Array, Array], bool] | None] | None = None,
+    workers: int = 1,
+) -> list[History | MemberFailed]:
+    """Lead many blocks, each through loads of its own and at its own pace, their steps taken together; see `drive`.
+
+    Parameters
+    ----------
+    cells
+        Blocks on one grid; see `advance_many`.
+    loads, enough
+        For each block, as for `drive`.
+    accuracy
+        When a step is accepted.
+    workers
+        Threads.
+
+    Returns
+    -------
+    list
+        What each answered, or why it did not come to its end; nothing in it depends on the company.
+
+    Raises
+    ------
+    StudyError
+        When a block has no load.
+    """
+    stops = enough or [None] * len(cells)
+    leaders = [_lead(cell, own, None, stop) for cell, own, stop in zip(cells, loads, stops, strict=True)]
+    found: dict[int, History | MemberFailed] = {}
+    asked = {k: next(leader) for k, leader in enumerate(leaders)}
+    while asked:
+        states, parts = zip(*asked.values(), strict=True)
+        answers = advance_many(
+            [cells[k] for k in asked],
+            states,
+            np.array([part.strain_increment for part in parts]),
+            np.array([part.step_s for part in parts]),
+            controls=[part.control for part in parts],
+            accuracy=accuracy,
+            tangent_tolerance=None,
+            workers=workers,
+        )
+        for k, answer in zip(list(asked), answers, strict=True):
+            del asked[k]
+            try:
+                asked[k] = leaders[k].send(answer)
+            except StopIteration as ended:
+                found[k] = _history(ended)
+            except MemberFailed as fault:
+                found[k] = fault
+    return [found[k] for k in range(len(cells))]
+
+
+def _history(ended: StopIteration) -> History:
+    value: History = ended.value
+    return value
+
+
+def _lead(
+    cell: Block,
+    loads: Iterable[Load],
+    state: State | None,
+    enough: Callable[[Array, Array], bool] | None,
+) -> Generator[tuple[State, Load], Answer, History]:
+    """Ask for one step after the other, each from a state; what comes back says how to go on."""
     now, mean_stress = state or cell.virgin(), np.zeros(6)
     if state is not None:
         mean_stress = state.stress.mean(axis=(1, 2, 3))
     rows: list[tuple[Array, Array, float, float, int]] = []
     taken: list[Load] = []
-    ends: list[Advanced] = []
+    end: Advanced | Condensed | None = None
     for number, load in enumerate(loads):
         gap, newton = 0.0, 0
-        for part, end in _in_parts(cell, load, now, mean_stress, accuracy, number):
-            now, mean_stress, ends = end.state, end.mean_stress, [end]
+        done, share, start = 0.0, 1.0, mean_stress
+        while done < 1.0:
+            share = min(share, 1.0 - done)
+            part = _part(load, done, share, start)
+            answer = yield now, part
+            if isinstance(answer, MemberFailed):
+                share *= 0.5
+                if share < _LEAST:
+                    raise MemberFailed(f"load {number}, {done:.3f} of it done: {answer}") from answer
+                continue
+            end, now, mean_stress = answer, answer.state, answer.mean_stress
             taken.append(part)
             gap, newton = max(gap, end.hill_mandel_gap), newton + len(end.residuals) - 1
-        rows.append((ends[0].mean_strain, mean_stress, float(now.memory[..., -1].mean()), gap, newton))
+            done += share
+            share *= 2.0
+        if end is not None:
+            rows.append((end.mean_strain, mean_stress, float(now.memory[..., -1].mean()), gap, newton))
         if enough is not None and enough(np.array([row[0] for row in rows]), np.array([row[1] for row in rows])):
             break
-    if not ends:
+    if end is None:
         raise StudyError("drive: there is no load; give at least one")
     strain, stress, slip, gaps, newtons = (np.array(column) for column in zip(*rows, strict=True))
-    return History(strain, stress, slip, gaps, newtons, tuple(taken), ends[0])
+    return History(strain, stress, slip, gaps, newtons, tuple(taken), end)
 
 
-def _in_parts(
-    cell: Block, load: Load, state: State, mean_stress: Array, accuracy: Accuracy, number: int
-) -> Iterator[tuple[Load, Advanced]]:
-    """Take a load whole or, where that fails, in halves of halves; grow again after success."""
-    done, share, start = 0.0, 1.0, mean_stress
-    while done < 1.0:
-        share = min(share, 1.0 - done)
-        aim = load.control.stress_MPa
-        if done + share < 1.0:
-            aim = start + (done + share) * (aim - start)
-        part = Load(share * load.strain_increment, share * load.step_s, Control(load.control.free, aim))
-        try:
-            end = equilibrate(cell, state, part.strain_increment, part.step_s, control=part.control, accuracy=accuracy)
-        except MemberFailed as fault:
-            share *= 0.5
-            if share < _LEAST:
-                raise MemberFailed(f"load {number}, {done:.3f} of it done: {fault}") from fault
-            continue
-        yield part, end
-        state, done = end.state, done + share
-        share *= 2.0
+def _part(load: Load, done: float, share: float, start: Array) -> Load:
+    """Return a part of a load, so much of it done, whose mean stress was `start` before."""
+    aim = load.control.stress_MPa
+    if done + share < 1.0:
+        aim = start + (done + share) * (aim - start)
+    return Load(share * load.strain_increment, share * load.step_s, Control(load.control.free, aim))

@@ -31,7 +31,7 @@ def advance_many(
     cells: Sequence[Block],
     states: Sequence[State],
     strain_increments: Array,
-    step_s: float,
+    step_s: float | Array,
     *,
     controls: Sequence[Control] | None = None,
     starts: Sequence[State | None] | None = None,
@@ -60,7 +60,7 @@ def advance_many(
     strain_increments
         ``(questions, 6)`` Mandel, from these states.
     step_s
-        Duration in seconds.
+        Duration in seconds, of all or ``(questions,)`` of each.
     controls
         Which mean stresses are prescribed instead, for each; none if left out.
     starts
@@ -93,13 +93,14 @@ def advance_many(
         )
     _require_one_grid(cells)
     held = controls or [Control()] * count
+    seconds = np.broadcast_to(np.asarray(step_s, dtype=np.float64), (count,))
     first = starts or [None] * count
     accuracy = accuracy or Accuracy()
     size = max(_VOXELS // cells[0].grain_ids.size, 1) if cells else 1
 
     def answered(begin: int) -> list[Condensed | MemberFailed]:
         span = slice(begin, begin + size)
-        step = Together(cells[span], states[span], held[span], accuracy, step_s)
+        step = Together(cells[span], states[span], held[span], accuracy, seconds[span])
         step.run(increments[span], first[span])
         return _told(step, cells[span], tangent_tolerance)
 

@@ -30,7 +30,7 @@ class Together:
         states: Sequence[State],
         controls: Sequence[Control],
         accuracy: Accuracy,
-        step_s: float,
+        step_s: Array,
     ) -> None:
         self.cells, self.states, self.controls = cells, states, controls
         self.accuracy, self.step_s = accuracy, step_s
@@ -49,7 +49,11 @@ class Together:
     def run(self, increments: Array, starts: Sequence[State | None]) -> None:
         """Iterate from the states on, or from where another question was answered."""
         for k, (state, increment, start) in enumerate(zip(self.states, increments, starts, strict=True)):
-            guess = first_guess(state, increment, self.controls[k], self.step_s) if start is None else start.strain
+            guess = (
+                first_guess(state, increment, self.controls[k], float(self.step_s[k]))
+                if start is None
+                else start.strain
+            )
             self.strain[k] = guess
             if start is not None:
                 wanted = state.strain.mean(axis=(1, 2, 3)) + increment - guess.mean(axis=(1, 2, 3))
@@ -118,7 +122,7 @@ class Together:
         for k in going:
             cell, memory, answer = self.cells[k], self.memory[k], (self.stress[k], self.tangent[k])
             remembered = (self.states[k].memory, memory)
-            cell.law.update(self.strain[k], cell.grain_ids, self.step_s, remembered, answer, planes, failed)
+            cell.law.update(self.strain[k], cell.grain_ids, float(self.step_s[k]), remembered, answer, planes, failed)
             lost[k] = failed.any()
         force, steer = self.bunch.answers(self.stress[going], going)
         self._lack(going, force, steer)
@@ -161,7 +165,7 @@ class Together:
     def end(self, k: int, tangent: Array, iterations: int) -> Condensed:
         """Return the end of the step of one block."""
         strain, stress = self.strain[k].copy(), self.stress[k].copy()
-        state = State(strain, stress, self.memory[k], (strain - self.states[k].strain) / self.step_s)
+        state = State(strain, stress, self.memory[k], (strain - self.states[k].strain) / self.step_s[k])
         mean_stress, mean_strain = (one.reshape(6, -1).mean(axis=1) for one in (stress, strain))
         residuals = tuple(self.residuals[k])
         return Condensed(state, mean_stress, mean_strain, tangent, float(self.gap[k]), residuals, iterations)
