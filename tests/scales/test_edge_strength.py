@@ -41,6 +41,8 @@ def crystal_ports(composition, deviate=0.0, stiffer=1.0, wider=1.0, elements=ELE
         "cold_moduli": stiffer * np.array([found.C11[0], found.C12[0], found.C44[0]]),
         "cold_lattice_parameter": np.array(found.lattice_parameter[0]),
         "softening_deviate": np.array(deviate),
+        "softening_offset": np.zeros(3),
+        "expansion_offset": np.array(0.0),
         "potential_elements": np.array([atomic_numbers[symbol] for symbol in elements]),
         "potential_parameters": values,
     }

@@ -20,6 +20,8 @@ MODELS: dict[str, dict[str, str]] = {
         "statics": "uqmsm.scales.atomistic.statics:Statics",
         "form_statics": "uqmsm.scales.atomistic.forms:FormStatics",
         "service": "uqmsm.scales.atomistic.service:Service",
+        "softening": "uqmsm.scales.atomistic.softening:Softening",
+        "computed_service": "uqmsm.scales.atomistic.computed_service:ComputedService",
         "md": "uqmsm.scales.atomistic.md:MolecularDynamics",
         "curves": "uqmsm.scales.atomistic.curves:Curves",
         "vacancy": "uqmsm.scales.atomistic.vacancy:Vacancy",

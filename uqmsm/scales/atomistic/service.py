@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
@@ -16,25 +16,44 @@ from uqmsm.scales.inadequacy import inadequacy
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, Normal, Uncertain, settled
 
-__all__ = ["Service"]
+__all__ = ["AtService", "MemberSoftening", "Service", "elements_of"]
 
 
 @dataclass(frozen=True)
-class Service:
-    """The crystal at service temperature: thermal softening by a stated law, and the potential's inadequacy.
+class MemberSoftening:
+    """How a member's softening differs from the handbook's, at whatever composition.
+
+    Attributes
+    ----------
+    deviate
+        Standard deviations of the handbook's slopes.
+    offset, expansion_offset
+        Added to the slopes of C11, C12, C44, and to the thermal expansion (1/K).
+    """
+
+    deviate: float
+    offset: NDArray[np.float64]
+    expansion_offset: float
+
+    def hot(self, elements: tuple[str, ...], composition: NDArray[np.float64]) -> tuple[Any, Any, Any]:
+        """Return characteristic temperature (K), slopes and expansion (1/K) of an alloy."""
+        from uqmsm.physics.softening import alloy_softening, element_softening
+
+        law = alloy_softening(element_softening(elements), composition).deviated(self.deviate)
+        return law.einstein_K, law.slope_per_K + self.offset, law.expansion_per_K + self.expansion_offset
+
+
+@dataclass(frozen=True)
+class AtService:
+    """The crystal at service temperature, but for the law that softens it: that is for its kinds to say.
 
     Parameters
     ----------
     temperature
         Service temperature.
-    softening
-        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the
-        thermal expansion, within their stated standard deviations: both are anharmonicity, and what is wrong with
-        handbook slopes and their mixing rule is wrong for all constants alike.
     """
 
     temperature: Annotated[Uncertain, Unit("K")] = 1073.0
-    softening: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(0.0, 1.0))
 
     def __post_init__(self) -> None:
         """Refuse temperatures below absolute zero."""
@@ -74,6 +93,10 @@ class Service:
             Port("cold_moduli", "GPa", ("constant",), "C11, C12, C44 at 0 K, the potential's inadequacy included"),
             Port("cold_lattice_parameter", "angstrom", meaning="lattice parameter at 0 K, likewise"),
             Port("softening_deviate", "1", meaning="how many standard deviations softening and expansion lie off"),
+            Port(
+                "softening_offset", "1/K", ("constant",), "what is added to handbook slopes of C11, C12, C44 when hot"
+            ),
+            Port("expansion_offset", "1/K", meaning="what is added to the handbook's thermal expansion when hot"),
         )
 
     @property
@@ -90,25 +113,25 @@ class Service:
         """Return seconds per call, roughly, on one core."""
         return 0.001
 
+    def law(self, given: Given, streams: Mapping[str, Generator]) -> MemberSoftening:
+        """Return the member's law of softening."""
+        raise NotImplementedError
+
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Bring one specimen to temperature."""
-        from ase.data import chemical_symbols
-
-        from uqmsm.physics.softening import alloy_softening, element_softening, lattice_at, moduli_at
+        from uqmsm.physics.softening import lattice_at, moduli_at
 
         z = streams["discrepancy"].standard_normal(5)
         mean, sd = inadequacy(given)
         a, C11, C12, C44, misfit = np.exp(mean + sd * z)
         cold = np.array([given["static_C11"] * C11, given["static_C12"] * C12, given["static_C44"] * C44])
-        symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
-        deviate = settled(self.softening)
-        law = alloy_softening(element_softening(symbols), given["composition"]).deviated(deviate)
-        temperature = settled(self.temperature)
-        warm = moduli_at(cold, temperature, law.einstein_K, law.slope_per_K)
+        law, temperature = self.law(given, streams), settled(self.temperature)
+        einstein, slope, expansion = law.hot(elements_of(given), given["composition"])
+        warm = moduli_at(cold, temperature, einstein, slope)
         _require_stable(warm)
         cold_length = given["static_lattice_parameter"] * a
         return {
-            "lattice_parameter": lattice_at(cold_length, temperature, law.einstein_K, law.expansion_per_K),
+            "lattice_parameter": lattice_at(cold_length, temperature, einstein, expansion),
             "C11": warm[0],
             "C12": warm[1],
             "C44": warm[2],
@@ -116,8 +139,38 @@ class Service:
             "temperature": temperature,
             "cold_moduli": cold,
             "cold_lattice_parameter": cold_length,
-            "softening_deviate": deviate,
+            "softening_deviate": law.deviate,
+            "softening_offset": law.offset,
+            "expansion_offset": law.expansion_offset,
         }
+
+
+@dataclass(frozen=True)
+class Service(AtService):
+    """The crystal at service temperature: thermal softening by a stated law, and the potential's inadequacy.
+
+    Parameters
+    ----------
+    temperature
+        Service temperature.
+    softening
+        Thermal softening of the moduli. One standard-normal number that moves all slopes of the moduli, and the
+        thermal expansion, within their stated standard deviations: both are anharmonicity, and what is wrong with
+        handbook slopes and their mixing rule is wrong for all constants alike.
+    """
+
+    softening: Annotated[Uncertain, Unit("1")] = Epistemic(Normal(0.0, 1.0))
+
+    def law(self, given: Given, streams: Mapping[str, Generator]) -> MemberSoftening:
+        """Return the handbook's law, so many standard deviations off."""
+        return MemberSoftening(settled(self.softening), np.zeros(3), 0.0)
+
+
+def elements_of(given: Given) -> tuple[str, ...]:
+    """Return the symbols of the alloy's elements."""
+    from ase.data import chemical_symbols
+
+    return tuple(chemical_symbols[int(number)] for number in given["elements"])
 
 
 def _require_stable(warm: NDArray[np.float64]) -> None:

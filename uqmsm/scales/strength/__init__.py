@@ -96,6 +96,8 @@ class EdgeStrength:
             Port("cold_moduli", "GPa", ("constant",)),
             Port("cold_lattice_parameter", "angstrom"),
             Port("softening_deviate", "1"),
+            Port("softening_offset", "1/K", ("constant",)),
+            Port("expansion_offset", "1/K"),
             Port("potential_elements", "1", ("element",)),
             Port("potential_parameters", "1", ("element", "column")),
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, Unstable
-from uqmsm.physics.softening import alloy_softening, element_softening
+from uqmsm.physics.softening import Softening, alloy_softening, element_softening
 from uqmsm.scales.strength.recipe import TRAINABLE, Crystal
 from uqmsm.scales.upstream import potential_rows
 
@@ -23,14 +24,23 @@ def member(given: Mapping[str, Any]) -> Crystal:
     from ase.data import chemical_symbols
 
     symbols = tuple(chemical_symbols[int(number)] for number in given["elements"])
-    law = alloy_softening(element_softening(symbols), given["composition"]).deviated(given["softening_deviate"])
     return Crystal(
         symbols,
         given["composition"],
         given["misfit_volumes"],
         given["cold_moduli"],
         float(given["cold_lattice_parameter"]),
+        _softening(symbols, given["composition"], given),
+    )
+
+
+def _softening(symbols: tuple[str, ...], fractions: Floats, given: Mapping[str, Any]) -> Softening:
+    """Return the law at some fractions: the handbook's there, and what the member's differs by."""
+    law = alloy_softening(element_softening(symbols), fractions).deviated(given["softening_deviate"])
+    return replace(
         law,
+        slope_per_K=law.slope_per_K + given["softening_offset"],
+        expansion_per_K=law.expansion_per_K + given["expansion_offset"],
     )
 
 
@@ -82,12 +92,11 @@ def at_training_composition(own: Crystal, given: Mapping[str, Any], alloy: str, 
         raise MemberFailed(
             "this heat has no misfit between its atoms, so no solute strength to compare; give two elements or more"
         )
-    nominal_law = alloy_softening(element_softening(own.symbols), nominal).deviated(given["softening_deviate"])
     return Crystal(
         own.symbols,
         nominal,
         both.misfit_volumes[0] * np.sqrt(mine / squares),
         own.moduli * moduli[:, 0] / moduli[:, 1],
         own.lattice_parameter * float(both.lattice_parameter[0] / both.lattice_parameter[1]),
-        nominal_law,
+        _softening(own.symbols, nominal, given),
     )
