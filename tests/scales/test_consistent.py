@@ -18,6 +18,7 @@ FIRST = (folder("studies") / "first_steps" / "study.yaml").read_text(encoding="u
 NICKEL = (folder("studies") / "first_steps_fcc" / "study.yaml").read_text(encoding="utf-8")
 LEARN = "strength_form: {epistemic: measured_elsewhere, alloy: MoNbTaW, service_temperature: 1073 K, window: 150 K}"
 STATED = "strength_form: {epistemic: normal, mean: 0.9, sd: 0.1}"
+WARMED = "    model: softening\n    composition: [{}]"
 EQUAL = "composition: {aleatoric: dirichlet, mean: [0.25, 0.25, 0.25, 0.25], sd: 0.5, unit: at_percent}"
 OTHER = "composition: {aleatoric: dirichlet, mean: [0.7, 0.1, 0.1, 0.1], sd: 0.5, unit: at_percent}"
 
@@ -61,7 +62,10 @@ def test_one_posterior_serves_every_composition_of_its_elements():
     loads(FIRST.replace(EQUAL, ternary))
     assert FIRST.count(EQUAL) == 1
     # forms that are weighed too; only the theory's error, learnt for one alloy by its name, objects
-    loads(SOUND.replace(EQUAL, OTHER).replace(LEARN, STATED))
+    mended = SOUND.replace(EQUAL, OTHER).replace(LEARN, STATED)
+    with pytest.raises(Faulty, match="not of the alloy's composition"):  # the crystal that was warmed is the old one
+        loads(mended)
+    loads(mended.replace(WARMED.format("0.25, 0.25, 0.25, 0.25"), WARMED.format("0.7, 0.1, 0.1, 0.1")))
 
 
 def test_a_posterior_of_another_crystal_or_fewer_elements_is_refused():
@@ -99,5 +103,8 @@ def test_a_judgement_that_fails_is_a_problem_of_its_stage(monkeypatch):
 
     monkeypatch.setattr(Polycrystal, "consistent", fails)
     (found,) = problems(SOUND)
-    assert "Polycrystal.consistent fails (KeyError: ['alloy', 'dft', 'potential', 'service', 'statics'])" in found.what
+    assert (
+        "Polycrystal.consistent fails (KeyError: ['alloy', 'dft', 'motion', 'potential', 'service', 'statics'])"
+        in found.what
+    )
     assert "scale: rve" in SOUND.splitlines()[found.place.line - 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from uqmsm.errors import StudyError, Unstable
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.physics.potential.zhou import published
 from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
+from uqmsm.quantity import Port
 from uqmsm.scales.atomistic import ComputedService, Service, Softening
 from uqmsm.scales.atomistic.kin import foretold_miss
 from uqmsm.stochastic import evaluate
@@ -137,6 +139,27 @@ def test_handbook_and_motion_hand_on_the_same_words():
     names = [port.name for port in ComputedService().outputs]
     assert names == [port.name for port in Service().outputs]
     assert {source.name for source in ComputedService().sources} == {"discrepancy", "softening"}
+
+
+def test_a_crystal_of_another_alloy_is_told():
+    ports = {"potential": "potential_elements", "alloy": "composition", "motion": "computed_slopes"}
+    fields = {
+        "potential": {"elements": TWO},
+        "alloy": {"elements": TWO, "composition": (0.5, 0.5), "lattice": "bcc"},
+        "motion": {"composition": (), "lattice": "bcc"},
+    }
+
+    def objections(**motion):
+        told = fields | {"motion": fields["motion"] | motion}
+        return list(
+            ComputedService().consistent(
+                {name: SimpleNamespace(outputs=(Port(port, "1"),), **told[name]) for name, port in ports.items()}
+            )
+        )
+
+    assert objections() == []
+    assert "not of the alloy's composition" in objections(composition=(0.2, 0.8))[0]
+    assert "lattice: bcc" in objections(lattice="fcc")[0]
 
 
 def test_misses_are_foretold_as_the_closed_forms_say():

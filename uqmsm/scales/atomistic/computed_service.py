@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,7 +12,9 @@ from numpy.random import Generator
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.kin import foretold_miss
 from uqmsm.scales.atomistic.service import AtService, MemberSoftening, elements_of
-from uqmsm.stochastic import Given, Kind, Source
+from uqmsm.scales.inadequacy import NEAR
+from uqmsm.scales.upstream import field_of, location
+from uqmsm.stochastic import Given, Kind, Operator, Source
 
 __all__ = ["ComputedService"]
 
@@ -56,6 +58,23 @@ class ComputedService(AtService):
         """Temperature, the discrepancy of the potential, and what its motion misses."""
         words = "what motion misses of softening and expansion, learnt from the elements"
         return (*super().sources, Source("softening", Kind.EPISTEMIC, long_name=words))
+
+    def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
+        """Say where the crystal that was warmed is not that of the alloy."""
+        lattice, warmed = (field_of(upstream, port, "lattice") for port in ("composition", "computed_slopes"))
+        if None not in {lattice, warmed} and lattice != warmed:
+            yield f"the alloy is {lattice}, and the crystal that was warmed {warmed}; write  lattice: {lattice}  there"
+        alloy, known = (field_of(upstream, port, "elements") for port in ("composition", "potential_elements"))
+        theirs = location(field_of(upstream, "composition", "composition"))
+        if alloy is None or known is None or theirs is None:
+            return
+        own = field_of(upstream, "computed_slopes", "composition") or (1.0 / len(known),) * len(known)
+        named, there = dict(zip(alloy, theirs, strict=True)), dict(zip(known, own, strict=True))
+        if any(abs(named.get(one, 0.0) - there.get(one, 0.0)) > NEAR for one in {*named, *there}):
+            yield (
+                "the crystal that was warmed is not of the alloy's composition; write the alloy's in the stage "
+                "softening, in the order of the potential's elements"
+            )
 
     def law(self, given: Given, streams: Mapping[str, Generator]) -> MemberSoftening:
         """Return what motion computed and the miss drawn for this member, as its distance from the handbook."""

@@ -14,8 +14,7 @@ from uqmsm.errors import StudyError, Unstable
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, member_potential, require_tables
-from uqmsm.scales.inadequacy import NEAR
-from uqmsm.scales.upstream import field_of, location
+from uqmsm.scales.upstream import field_of
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -121,25 +120,11 @@ class Softening:
         return (*law_sources(self), Source("noise", Kind.NUMERICAL, long_name=words))
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
-        """Say where potential, alloy and forms disagree."""
+        """Say where potential, composition and forms disagree."""
         yield from foreign_forms(self.rivals, upstream)
         known = field_of(upstream, "potential_elements", "elements")
-        if known is None:
-            return
-        if self.composition and len(self.composition) != len(known):
+        if known is not None and self.composition and len(self.composition) != len(known):
             yield f"composition has {len(self.composition)} numbers, and the potential {', '.join(known)}; one for each"
-            return
-        lattice = field_of(upstream, "composition", "lattice")
-        if lattice is not None and lattice != self.lattice:
-            yield f"the alloy is {lattice}; write  lattice: {lattice}  here too"
-        alloy = field_of(upstream, "composition", "elements")
-        fractions = location(field_of(upstream, "composition", "composition"))
-        if alloy is None or fractions is None:
-            return
-        theirs = dict(zip(alloy, fractions, strict=True))
-        own = dict(zip(known, self._fractions(len(known)), strict=True))
-        if any(abs(own.get(one, 0.0) - theirs.get(one, 0.0)) > NEAR for one in {*own, *theirs}):
-            yield "composition is not that of the alloy; write the alloy's, in the order of the potential's elements"
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -166,7 +151,8 @@ class Softening:
         atoms = {"bcc": 2, "fcc": 4}[self.lattice] * (int(np.prod(self.cells)) + 4 * _CELLS**3)
         return 9e-7 * atoms * (5 * self.steps + 5 * self.settle)
 
-    def _fractions(self, elements: int) -> Floats:
+    def fractions(self, elements: int) -> Floats:
+        """Return the atomic fractions of so many elements."""
         return np.array(self.composition) if self.composition else np.full(elements, 1.0 / elements)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
@@ -177,7 +163,7 @@ class Softening:
 
         numbers = given["potential_elements"]
         symbols = tuple(chemical_symbols[int(number)] for number in numbers)
-        fractions = self._fractions(len(symbols))
+        fractions = self.fractions(len(symbols))
         seeds = streams["noise"].integers(2**63, size=2 + len(symbols))
         einstein = alloy_softening(element_softening(symbols), fractions).einstein_K
         asked = float(warmth_K(self.temperature, einstein))
