@@ -93,6 +93,18 @@ class Stroh:
         k = np.asarray(intensity_GPa_sqrtA, dtype=np.float64)
         return 0.5 * float(k @ np.linalg.solve(self.line_tensor, k))
 
+    def griffith(self, surface_energy_GPa_A: float) -> float:
+        """Return the K_I (GPa sqrt(A)) whose growth frees the energy of two surfaces.
+
+        A. A. Griffith, Phil. Trans. Roy. Soc. A 221, 163 (1921).
+
+        Parameters
+        ----------
+        surface_energy_GPa_A
+            Of one surface; 1 J/m^2 = 10 GPa A.
+        """
+        return float(np.sqrt(2.0 * surface_energy_GPa_A / self.release_rate([0.0, 1.0, 0.0])))
+
     def _places(self, x_A: ArrayLike, y_A: ArrayLike) -> Complex:
         x, y = np.asarray(x_A, dtype=np.float64)[..., None], np.asarray(y_A, dtype=np.float64)[..., None]
         return np.asarray(x + self.eigenvalues * (y + 0.0))  # -0.0 would lie on the other side of the cut

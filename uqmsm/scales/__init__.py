@@ -51,5 +51,8 @@ MODELS: dict[str, dict[str, str]] = {
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
         "disc": "uqmsm.scales.fe:RotatingDisc",
     },
-    "coupling": {"vacancy": "uqmsm.scales.coupling:CoupledVacancy"},
+    "coupling": {
+        "vacancy": "uqmsm.scales.coupling:CoupledVacancy",
+        "crack_tip": "uqmsm.scales.coupling:CrackTip",
+    },
 }

@@ -1,4 +1,4 @@
-"""Defects of an alloy in a continuum: a vacancy whose atoms end in the Cauchy-Born solid of their average atom."""
+"""A vacancy of an alloy whose atoms end in the Cauchy-Born solid of their average atom."""
 
 from __future__ import annotations
 

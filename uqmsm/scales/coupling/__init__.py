@@ -1,0 +1,6 @@
+"""Defects of an alloy in a continuum: atoms near by, elasticity or the Cauchy-Born solid of their average from afar."""
+
+from uqmsm.scales.coupling.crack_tip import CrackTip
+from uqmsm.scales.coupling.vacancy import CoupledVacancy
+
+__all__ = ["CoupledVacancy", "CrackTip"]
