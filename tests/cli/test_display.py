@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
-from uqmsm.cli.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline
+from uqmsm.cli.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline, planned_in_words
 from uqmsm.cli.refusals import Told
 from uqmsm.reading import Faulty, Place, Problem
 
@@ -215,6 +215,18 @@ def test_an_outline_fits_the_terminal_and_loses_no_word(monkeypatch, columns):
     assert text.split().count("story") == 20
     assert all(text.count(f"{name},") + text.count(f"{name}\n") == 2 for name in names)
     assert "nothing" not in text
+
+
+def test_a_plan_in_words_says_what_its_cost_leaves_out():
+    planned = {"core_seconds": 4833.04, "seconds_not_stated": ["dft"], "memory_without": ["a.x", "a.y"], "rows": 8}
+    text = outline(planned_in_words(planned))
+    assert "core seconds" in text
+    assert "4833 (1 h 20 min), without dft (no cost stated)" in text
+    assert "2 arrays" in text
+    assert "a.x" not in text
+    assert "not stated" not in text
+    plain = outline(planned_in_words(planned | {"seconds_not_stated": None, "memory_without": [], "core_seconds": 3.0}))
+    assert plain.split() == ["core", "seconds", "3", "rows", "8"]
 
 
 def test_a_line_that_fits_is_left_alone():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from uqmsm.physics.fe.discretise import discretise
@@ -13,6 +15,7 @@ from uqmsm.physics.fe.newton import Accuracy, Load, follow
 from uqmsm.physics.rve.plastic import block, von_mises
 from uqmsm.physics.rve.plastic.block import Accuracy as Inside
 from uqmsm.physics.rve.plastic.newton import advance, macro_tangent
+from uqmsm.physics.tensors import isotropic_stiffness, voigt_to_mandel
 
 BULK, SHEAR, YIELD, HARD = 160.0, 80.0, 250.0, 2000.0
 
@@ -87,3 +90,35 @@ def test_equal_questions_are_asked_once():
     assert len(counted) == 2
     alone = one_solid(BULK, SHEAR, YIELD, hardening_MPa=HARD)
     np.testing.assert_allclose(answer.stress, alone.respond(strain, alone.virgin(16), 1.0).stress, rtol=1e-9, atol=1e-8)
+
+
+class Below:
+    """Holds every strain whose largest entry is less than a limit."""
+
+    def __init__(self, stiffness, limit):
+        self.stiffness_MPa, self.limit, self.asked = stiffness[None], limit, 0
+
+    def holds(self, cell, strain, step_s):
+        self.asked += len(strain)
+        return np.abs(strain).max(axis=1) < self.limit
+
+
+def test_a_gate_spares_elastic_blocks_and_nothing_else():
+    """A gate below yield changes no answer; points that it holds ask no block, and once open stay open."""
+    equations, loads = bent()
+    cell = block(np.zeros((3, 3, 3), dtype=np.int32), von_mises(BULK, SHEAR, YIELD, hardening_MPa=HARD))
+    counted: list[np.ndarray] = []
+    stiffness = voigt_to_mandel(isotropic_stiffness(1e3 * BULK, 1e3 * SHEAR))
+    # the strain deviator at yield is sqrt(2/3) * 250 / (2 * 80000) = 1.3e-3
+    gated = replace(owned([cell], [0], counted=counted), gate=Below(stiffness, 8e-4))
+    accuracy = Accuracy(residual=1e-11)
+    ours = follow(equations, gated, loads, accuracy=accuracy)
+    spared = len(counted)
+    counted.clear()
+    theirs = follow(equations, owned([cell], [0], counted=counted), loads, accuracy=accuracy)
+    assert spared < len(counted)
+    opened = [step.state.memory.open for step in ours]
+    assert 0 < opened[-1].sum() < len(opened[-1])
+    assert np.all(opened[-1] >= opened[0])
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.state.stress_MPa, b.state.stress_MPa, atol=1e-6)

@@ -9,9 +9,11 @@ import pytest
 from scipy import stats
 
 from uqmsm import tables
+from uqmsm.bookmarks import marked
 from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.dft.chosen import cells_of
+from uqmsm.physics.phasefield import GrainGrowth as Growing
 from uqmsm.physics.phasefield.self_similar import Coarsening, compact
 from uqmsm.physics.phasefield.tessellation import voronoi_ids
 from uqmsm.promises import check
@@ -320,3 +322,27 @@ def test_first_fluctuations_are_those_of_counted_atoms():
         replace(fine, composition=(0.5, 0.6, -0.1))
     with pytest.raises(MemberFailed, match="deeper"):
         replace(fine, points=1024, edge=64.0)._fluctuating(np.random.default_rng(4), np.full(3, 1 / 3), 6e-11, 1e-5)
+
+
+def test_an_anneal_that_was_interrupted_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    full = GrainGrowth(**ANNEAL | {"time": 0.01}, grains=16, voxels=24, width=3.0, handed=12)
+    whole = full.grown(np.random.default_rng(4))
+    monkeypatch.setattr("uqmsm.bookmarks._EVERY", 0.0)
+    asked, run = [], Growing.run
+
+    def stopped(growth, until):
+        if len(asked) == 7:
+            raise KeyboardInterrupt
+        asked.append(until)
+        run(growth, until)
+
+    with marked(tmp_path, "anneal", b"k" * 32) as mark:
+        monkeypatch.setattr(Growing, "run", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            full.grown(np.random.default_rng(4))
+        assert mark.read()[1] == 7 / 20
+        monkeypatch.setattr(Growing, "run", lambda growth, until: (asked.append(until), run(growth, until)))
+        again = full.grown(np.random.default_rng(4))
+    assert len(asked) == 20, "no piece twice"
+    for port, value in whole.items():
+        np.testing.assert_array_equal(value, again[port])

@@ -300,3 +300,44 @@ class Finer(First):
     (tmp_path / "study.yaml").write_text(REFINED)
     well = uqmsm.run(uqmsm.load(tmp_path / "study.yaml"), tmp_path / "fine", workers=0)
     assert not any("refined by" in one for one in well.lines), "negative control"
+
+
+LONG = '''
+from uqmsm.bookmarks import bookmark
+
+@dataclass(frozen=True)
+class Long(First):
+    """Ten steps, kept one by one; interrupted once after the fourth."""
+    a: float = 1.0
+    b: float = 1.0
+    def __call__(self, given, streams):
+        from pathlib import Path
+        place, done = bookmark(), 0
+        if (kept := place.read()) is not None:
+            done = int(kept[0])
+        log = Path(__file__).with_name("steps")
+        for step in range(done + 1, 11):
+            with log.open("a") as file:
+                file.write(f"{self.lot} {step}\\\\n")
+            place.keep(str(step).encode(), step / 10)
+            if step == 4 and not log.with_name("stopped").exists():
+                log.with_name("stopped").touch()
+                raise KeyboardInterrupt
+        return {"y": self.lot, "grains": np.ones(2)}
+'''
+
+
+def test_a_long_call_that_was_interrupted_is_gone_on_with_not_begun_anew(tmp_path):
+    (tmp_path / "mishaps.py").write_text(OPERATORS + LONG.replace("\\\\n", "\\n"))
+    (tmp_path / "study.yaml").write_text(STUDY.replace("mishaps:First", "mishaps:Long"))
+    place = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        uqmsm.run(uqmsm.load(tmp_path / "study.yaml"), place, workers=0)
+    (told,) = status(place)["unfinished"]
+    assert (told["stage"], told["reached"]) == ("first", "40 %")
+    assert conduct.resume(place, workers=0).exit_code == 0
+    steps = [line.split() for line in (tmp_path / "steps").read_text().splitlines()]
+    first = [int(step) for lot, step in steps if lot == steps[0][0]]
+    assert first == list(range(1, 11)), "no step twice"
+    assert status(place)["unfinished"] is None
+    assert not (place / "unfinished").exists()

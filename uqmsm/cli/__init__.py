@@ -222,12 +222,10 @@ def validate(study: str, settings: tuple[str, ...], json: bool) -> None:
 def plan(study: str, settings: tuple[str, ...], json: bool) -> None:
     """Show chain, sources, calls and cost; run nothing."""
     from uqmsm import conduct
-    from uqmsm.cli.display import outline
+    from uqmsm.cli.display import outline, planned_in_words
 
     planned = conduct.plan(_load(study, settings))
-    arrays = len(planned["memory_without"])
-    words = f"{arrays} arrays, sized by the first call (--json lists them)" if arrays else None
-    _json(planned) if json else click.echo(outline(planned | {"memory_without": words}))
+    _json(planned) if json else click.echo(outline(planned_in_words(planned)))
     _next("uqmsm run", shlex.quote(study))
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Bars", "Lines", "Observer", "coloured", "fitted", "observer", "outline"]
+__all__ = ["Bars", "Lines", "Observer", "coloured", "fitted", "observer", "outline", "planned_in_words"]
 
 PERIOD = 10.0  # seconds between two plain lines
 PIPED = 100  # columns of what is no terminal
@@ -121,6 +121,16 @@ def outline(value: Any, depth: int = 0) -> str:
     if isinstance(value, (list, tuple)):
         return "\n".join(fitted(f"{pad}{_one(item)}") for item in value)
     return "\n".join(fitted(f"{pad}{line}") for line in _one(value).splitlines())
+
+
+def planned_in_words(planned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan for people: what its cost leaves out stands beside the cost, arrays are counted."""
+    arrays, silent = len(planned["memory_without"]), planned["seconds_not_stated"] or []
+    cost = f"{planned['core_seconds']:.4g}"
+    cost += f" ({duration(planned['core_seconds'])})" if planned["core_seconds"] >= 60.0 else ""
+    cost += f", without {', '.join(silent)} (no cost stated)" if silent else ""
+    words = f"{arrays} arrays, sized by the first call (--json lists them)" if arrays else None
+    return {**planned, "seconds_not_stated": None, "core_seconds": cost, "memory_without": words}
 
 
 def _empty(value: Any) -> bool:

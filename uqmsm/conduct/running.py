@@ -99,6 +99,13 @@ def resume(
     What was finished is used as it is, unless the code, a table or an engine behind it has changed since: that is said,
     and those stages are computed again.
 
+    Parameters
+    ----------
+    folder
+        The run folder.
+    workers, cluster, observer
+        As for `run`; the study's own settings when left out, whatever the run was begun with.
+
     Raises
     ------
     StudyError

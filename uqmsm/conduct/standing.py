@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from uqmsm.bookmarks import unfinished
 from uqmsm.conduct.lock import read_lock, sizes_of
 from uqmsm.conduct.overview import words_of
 from uqmsm.errors import StudyError
@@ -68,6 +69,11 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "stages": {name: dict(zip(("done", "failed", "calls"), stages[name], strict=True)) for name in stages},
         "refinements": _refinements(path, entries),
         "failures": _failures(path, entries),
+        "unfinished": [
+            {**one, "reached": f"{100 * one['reached']:.0f} %", "seconds_ago": round(one["seconds_ago"])}
+            for one in unfinished(path)
+        ]
+        or None,
         "members": str(sizes[-1]),
         "grown": [str(size) for size in sizes] if len(sizes) > 1 else None,
         "until": said["until"] or None,

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from uqmsm.bookmarks import FOLDER
 from uqmsm.errors import EnvironmentFault, StudyError
 from uqmsm.execution.entries import believable, line_of
 from uqmsm.execution.formats import JOURNAL
@@ -334,6 +336,8 @@ class RunFolder:
     def tidy(self) -> None:
         """Remove what workers left that were killed while they wrote; only when no task is under way."""
         clear_leftovers(self.members)
+        if (self.path / FOLDER).exists():  # states of code that has changed since: nobody asks for them
+            rmtree(self.path / FOLDER, ignore_errors=True)
 
     def close(self) -> None:
         """Release the folder."""

@@ -42,7 +42,7 @@ def _demand(holds: object, message: str) -> None:
 def _seconds(name: str, text: str) -> int:
     found = _TIME.fullmatch(text)
     _demand(found, f"{name} = {text!r} is no time; write hours:minutes:seconds such as 00:30:00, or 2-00:00:00")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())  # type: ignore[union-attr]
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())  # type: ignore[union-attr]  # demanded
     total = ((24 * days + hours) * 60 + minutes) * 60 + seconds
     _demand(total > 0, f"{name} = {text!r} is no time at all; write for example 00:30:00")
     return total

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from uqmsm.bookmarks import marked
 from uqmsm.errors import EnvironmentFault, MemberFailed, StudyError, Unstable, UqmsmError
 from uqmsm.execution.limits import is_transient
 from uqmsm.execution.notes import overtime, read_notes
@@ -194,7 +195,11 @@ def _ended(operator: Operator, task: Task, watching: Watching) -> list[Ended]:
         given, own = task.received(row), task.streams(row, streams)
         if batch:
             return _alone(lambda: evaluate_batch(operator, [given], [own])[0], row, watching)
-        return _alone(lambda: evaluate(operator, given, own), row, watching)
+        with marked(Path(task.members).parent, task.stage, task.keys[row].tobytes()) as mark:
+            one = _alone(lambda: evaluate(operator, given, own), row, watching)
+            if one.status not in {Status.TIMED_OUT, Status.LOST}:
+                mark.clear()  # else `resume` goes on from there
+        return one
 
     return [known[row] if row in known else alone(row) for row in range(len(task.indices))]
 

@@ -140,8 +140,19 @@ def autocorrelation_times(chains: Floats, thin: int) -> Floats:
 
 
 def diagnose(names: tuple[str, ...], chains: Floats, thin: int) -> Diagnostics:
-    """Judge chains of shape (ensembles, kept steps, walkers, names).
+    """Judge the chains of a posterior.
 
+    Parameters
+    ----------
+    names
+        Of the parameters.
+    chains
+        Kept steps, shape (ensembles, kept steps, walkers, names).
+    thin
+        Steps from one kept step to the next.
+
+    Notes
+    -----
     R-hat compares the *ensembles*, the only chains that are independent: each is one chain of all its walkers, in the
     order of time, so that splitting it compares early with late. Effective sizes take the walkers as chains, which
     share one law but not their noise; the autocorrelation time of the slowest ensemble is kept beside them.

@@ -189,7 +189,7 @@ def _guarded(density: Density, points: Floats) -> tuple[Floats, NDArray[np.int64
         if len(points) == 1:
             return np.array([-np.inf]), np.array([len(density.reasons) + 1])
         alone = [_guarded(density, point[None]) for point in points]
-        return tuple(np.concatenate(parts) for parts in zip(*alone, strict=True))  # type: ignore[return-value]
+        return tuple(np.concatenate(parts) for parts in zip(*alone, strict=True))  # type: ignore[return-value]  # two
     strange = np.isnan(values) | np.isposinf(values)
     return np.where(strange, -np.inf, values), np.where(strange, len(density.reasons), reasons.astype(np.int64))
 

@@ -86,7 +86,17 @@ def highest(
 ) -> xr.Dataset:
     """Return the probability that each alloy is the highest of all, over the members that all have.
 
-    Equal highest alloys share a member. The probabilities sum to 1. Arguments and errors as for `differences`.
+    Equal highest alloys share a member. The probabilities sum to 1.
+
+    Parameters
+    ----------
+    values, row_of_member, sources, level
+        As for `differences`, errors included.
+
+    Returns
+    -------
+    xarray.Dataset
+        `highest` over the dimension `alloy`, with `_se`, `_lo`, `_hi`.
     """
     names = _refuse(values, row_of_member)
     table = np.stack([values[name] for name in names], axis=-1)

@@ -15,8 +15,22 @@ __all__ = ["bounds_dataset"]
 def bounds_dataset(found: Bounds, near: Estimate, units: str, sources: Sequence[str] = ()) -> xr.Dataset:
     """Return worst cases as `mean_least`, `mean_most`, likewise sd and quantile, with the outer `_lo`, `_hi`.
 
-    Scalars, but the quantiles over the dimension `quantile`; and `missing_low`, `missing_high`, `missing_assumed`,
-    `missing_share`, and `neighbours`, what `at_random.neighbours` found (`near`), with its error.
+    Parameters
+    ----------
+    found
+        Worst cases of one answer.
+    near
+        What `uqmsm.questions.at_random.neighbours` found.
+    units
+        Of the answer.
+    sources
+        Labels of the sources that it depends on.
+
+    Returns
+    -------
+    xarray.Dataset
+        Scalars, but the quantiles over the dimension `quantile`; and `missing_low`, `missing_high`, `missing_assumed`,
+        `missing_share`, and `neighbours`, what `at_random.neighbours` found (`near`), with its error.
     """
     variables: dict[str, tuple[tuple[str, ...], object, dict[str, str]]] = {}
 

@@ -37,6 +37,7 @@ MODELS: dict[str, dict[str, str]] = {
         "size_law": "uqmsm.scales.phasefield.size_law:SizeLaw",
         "grain_growth": "uqmsm.scales.phasefield.grain_growth:GrainGrowth",
         "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
+        "assessed": "uqmsm.scales.phasefield.assessed:AssessedInteractions",
         "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
     },
     "rve": {
@@ -50,6 +51,8 @@ MODELS: dict[str, dict[str, str]] = {
         "plate": "uqmsm.scales.fe:PlateWithHole",
         "elastic_plate": "uqmsm.scales.fe:ElasticPlate",
         "disc": "uqmsm.scales.fe:RotatingDisc",
+        "notched_bar": "uqmsm.scales.fe:NotchedBar",
+        "switching_plate": "uqmsm.scales.fe:SwitchingPlate",
     },
     "coupling": {
         "vacancy": "uqmsm.scales.coupling:CoupledVacancy",

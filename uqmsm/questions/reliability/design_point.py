@@ -84,6 +84,19 @@ def design_points(
 ) -> Generator[Points, Floats, tuple[DesignPoint, ...]]:
     """Return the design points, the nearest first; the first alone where the search did not converge.
 
+    Further ones are sought with the known ones bulged away, and in directions where probes beyond the nearest fail.
+
+    Parameters
+    ----------
+    tally
+        Counts the members that the search asks for.
+    placed, rolled
+        Number of sources with a place (standard normal coordinates), and of those that are rolled anew.
+    most
+        Design points at most.
+    most_steps
+        Steps of each search at most.
+
     Raises
     ------
     Unevaluated

@@ -51,7 +51,17 @@ Limit = Callable[[Points], Floats]
 
 
 def points_at(normal: Floats, rolled: Ints | None = None, kinds: int = 0) -> Points:
-    """Return points; without `rolled` every one has the first draw of all `kinds` of rolled sources."""
+    """Return points.
+
+    Parameters
+    ----------
+    normal
+        Standard normal coordinates, shape (points, placed) or (placed,) for one point.
+    rolled
+        Draw of every rolled source, shape (points, kinds); the first of each if None.
+    kinds
+        Number of rolled sources, where `rolled` is None.
+    """
     normal = np.atleast_2d(np.asarray(normal, dtype=np.float64))
     return Points(normal, np.zeros((len(normal), kinds), np.int64) if rolled is None else rolled)
 

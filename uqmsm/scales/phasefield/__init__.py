@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uqmsm.scales.phasefield.assessed import AssessedInteractions
 from uqmsm.scales.phasefield.grain_growth import GrainGrowth
 from uqmsm.scales.phasefield.interactions import PairInteractions
 from uqmsm.scales.phasefield.self_similar import GrowthDraw, LearntGrowth, SelfSimilar
@@ -10,6 +11,7 @@ from uqmsm.scales.phasefield.spinodal import Spinodal
 
 __all__ = [
     "LAWS",
+    "AssessedInteractions",
     "GrainGrowth",
     "GrowthDraw",
     "LearntGrowth",

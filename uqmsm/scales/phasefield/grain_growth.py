@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from numpy.random import Generator
 
+from uqmsm.bookmarks import bookmark
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.phasefield import (
     BoundaryUnits,
@@ -197,10 +198,19 @@ class GrainGrowth(Annealing):
         return outcome | {"grain_diameter": 2.0 * after * edge_um / self.voxels}
 
     def _anneal(self, growth: Growing, reduced_time: float) -> None:
-        """Run as long as boundaries that are thin would take: diffuse ones move too fast."""
-        for _ in range(_PIECES):
+        """Run as long as boundaries that are thin would take: diffuse ones move too fast.
+
+        A run that was interrupted is gone on with after the last piece that was kept, bit for bit.
+        """
+        place, done = bookmark(), 0
+        if (kept := place.read()) is not None:
+            growth.resume(kept[0])
+            done = round(kept[1] * _PIECES)
+        for piece in range(done + 1, _PIECES + 1):
             fast = 1.0 + self.thickness * (self.width / self._mean_voxels(growth.grains)) ** 2
             growth.run(growth.time + reduced_time / _PIECES / fast)
+            if place.due:
+                place.keep(growth.checkpoint(), piece / _PIECES)
 
     def _mean_voxels(self, field: GrainField) -> float:
         """Return the mean radius of the living grains in voxels."""

@@ -58,10 +58,14 @@ class Potential:
         ``zhou_posterior`` learns them from data of elements and alloy, ``effective_fcc_posterior`` from fcc alloys,
         ``joint_posterior`` once for every functional of an ensemble, which a stage of scale dft has to hand on, and
         ``forms_posterior`` weighs a form that is learnt against others that are not, a source of doubt of its own.
+    committee
+        So many draws of the posterior are handed on beside the member's own, the same for every member: for stages
+        that ask what the posterior as a whole says (fe model ``switching_plate``).
     """
 
     elements: tuple[str, ...]
     parameters: Literal["published", "effective_fcc"] | Epistemic = "published"
+    committee: int = 0
 
     def __post_init__(self) -> None:
         """Refuse elements without parameters, and a law of other elements."""
@@ -83,6 +87,11 @@ class Potential:
                 f"the potential has the elements {list(self.elements)}, its posterior {list(law.elements)}; name the "
                 "same in the same order"
             )
+        if self.committee < 0 or (self.committee and isinstance(law, (JointPosterior, FormsPosterior))):
+            raise StudyError(
+                f"committee = {self.committee}: a committee is some draws, 2 or more, of one posterior; write 0, or "
+                "take zhou_posterior"
+            )
 
     @property
     def inputs(self) -> Ports:
@@ -97,8 +106,10 @@ class Potential:
         """The parameters, told with atomic numbers, and the inadequacy of the form."""
         words = "of log(true / predicted) of " + ", ".join(DISCREPANCIES)
         form = Port("potential_form", "1", meaning="0 the form that is learnt, then its rivals in their order")
+        committee = Port("committee_parameters", "1", ("committee", "element", "column"), "draws of the posterior")
         return (
             *((form,) if self._has_forms else ()),
+            *((committee,) if self.committee else ()),
             Port("potential_elements", "1", ("element",), "atomic numbers of the potential's elements"),
             Port("potential_parameters", "1", ("element", "column"), "parameters in angstrom and eV, see the columns"),
             Port("discrepancy_mean", "1", ("quantity",), "mean " + words),
@@ -171,12 +182,14 @@ class Potential:
         functional = int(given["functional"]) if "functional" in given else None
         if isinstance(draw, JointDraw) and functional is not None:
             draw = draw.of(functional)
-        form: dict[str, Any] = {}
+        more: dict[str, Any] = {}
         if isinstance(draw, FormsDraw):
-            form["potential_form"], draw = draw.of(float(streams["form"].random()), functional)
+            more["potential_form"], draw = draw.of(float(streams["form"].random()), functional)
         if not isinstance(draw, PotentialDraw):
             raise TypeError(f"{draw!r} is not settled; call operators through uqmsm.stochastic.evaluate")
-        return form | {
+        if self.committee:
+            more["committee_parameters"] = self._committee(draw)
+        return more | {
             "potential_elements": [atomic_numbers[symbol] for symbol in self.elements],
             "potential_parameters": draw.values,
             "discrepancy_mean": draw.discrepancy_mean,
@@ -184,6 +197,13 @@ class Potential:
             "inadequacy_widths": np.zeros(4) if draw.widths is None else draw.widths,
             "learnt_at": draw.learnt_at or np.zeros(len(self.elements)),
         }
+
+    def _committee(self, draw: PotentialDraw) -> np.ndarray:
+        """Return draws (committee, elements, columns) spread evenly over the stored ones; published numbers repeat."""
+        if draw.stored is None:
+            return np.repeat(draw.values[None], self.committee, axis=0)
+        count = len(draw.stored)
+        return draw.stored[((np.arange(self.committee) + 0.5) * count / self.committee).astype(np.int64)]
 
 
 def _ports(operator: Operator) -> set[str]:

@@ -45,7 +45,8 @@ class PotentialDraw:
 
     `discrepancy_mean` and `discrepancy_sd`, shape (5,), are the normal law of log(true / predicted) for the alloy's
     lattice parameter, C11, C12, C44 and misfit volumes, given this draw and the alloy's data. `widths`, shape (4,), are
-    those of an alloy of other composition, which has no data and so no mean; None where the law does not say.
+    those of an alloy of other composition, which has no data and so no mean; None where the law does not say. `stored`,
+    shape (draws, n_elements, columns), are all draws that this one was chosen from; None where it was not.
     """
 
     values: Floats
@@ -53,6 +54,7 @@ class PotentialDraw:
     discrepancy_sd: Floats
     widths: Floats | None = None
     learnt_at: tuple[float, ...] = ()
+    stored: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Learnt:
         """Return one stored draw."""
         i = int(rng.random() * len(self.values))
         widths = None if self.widths is None else self.widths[i]
-        return PotentialDraw(self.values[i], self.discrepancy_mean[i], self.discrepancy_sd[i], widths, self.learnt_at)
+        mean, sd = self.discrepancy_mean[i], self.discrepancy_sd[i]
+        return PotentialDraw(self.values[i], mean, sd, widths, self.learnt_at, self.values)
 
 
 @dataclass(frozen=True)
