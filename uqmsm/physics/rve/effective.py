@@ -28,8 +28,9 @@ __all__ = ["Homogenized", "homogenize", "homogenize_cubic", "homogenize_many", "
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
 
-# Voxels times load cases that are searched side by side: more would leave the cache (benchmarks/rve.py)
-_TOGETHER = 24_576
+# Voxels of a block up to which load cases are searched side by side, and voxels times load cases that are: beyond, the
+# work in a transform costs more than its call, and the arrays leave the cache (benchmarks/rve.py --members)
+_SMALL, _TOGETHER = 12**3, 24_576
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def homogenize_many(
 ) -> list[Homogenized | MemberFailed]:
     """Compute the effective stiffness of many periodic cells, each to the bytes that `homogenize` gives it alone.
 
-    Cells of one grid share transforms and loops where that pays: up to 16^3 voxels. Larger ones take turns.
+    Cells of one grid share transforms and loops where that pays: up to 12^3 voxels. Larger ones take turns.
 
     Parameters
     ----------
@@ -243,7 +244,7 @@ def six_cases(cell: Cell, tolerance: float, max_iterations: int) -> tuple[list[L
 def _six_of_each(cells: Sequence[Cell], tolerance: float, max_iterations: int) -> list[list[LoadCase] | MemberFailed]:
     """Solve six unit strains of every cell of one grid: in shared transforms where they are small, else in turn."""
     first = cells[0]
-    if first.scheme == "rotated" and first.workers == 1 and 6 * first.grain_ids.size <= _TOGETHER:
+    if first.scheme == "rotated" and first.workers == 1 and first.grain_ids.size <= _SMALL:
         return solve_together(cells, np.eye(6), tolerance, max_iterations)
     found: list[list[LoadCase] | MemberFailed] = []
     for cell in cells:
