@@ -129,7 +129,8 @@ class Faulty(StudyError):
     def shown(self, longest: int) -> str:
         """Return the same with at most `longest` characters of each source line."""
         number = len(self.problems)
-        verdict = f"{number} error{'s' if number > 1 else ''} in {self.file}. Nothing was run. {self.later}".rstrip()
+        where = " and ".join(dict.fromkeys(one.place.file for one in self.problems)) or self.file
+        verdict = f"{number} error{'s' if number > 1 else ''} in {where}. Nothing was run. {self.later}".rstrip()
         return "\n\n".join([*(one.shown(longest) for one in self.problems), verdict])
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -132,7 +132,7 @@ def test_a_faulty_study_is_exit_2_with_every_place():
     assert result.exit_code == 2
     assert "--set:1:6" in result.stderr
     assert "--set:1:14" in result.stderr
-    assert "2 errors in study.yaml. Nothing was run." in result.stderr
+    assert "2 errors in --set. Nothing was run." in result.stderr
     assert last_line(result) == "next: uqmsm validate small"
     assert result.stdout == ""
     document = json.loads(call("validate", "small", "--set", "seed=x", "--json").stdout)
