@@ -19,8 +19,11 @@ PACKED = 8000
 KEPT = ("answers", "summary", "ledger", "checks")
 
 
-def keep(run: str, stages: list[str]) -> xr.DataTree:
-    """Return the groups that are kept, numbers in single precision where that is all they need."""
+def keep(run: str, study: str, stages: list[str]) -> xr.DataTree:
+    """Return the groups that are kept, numbers in single precision where that is all they need.
+
+    The command that made the run names the study's folder, not where it lay on some machine.
+    """
     whole = uqmsm.open(run)
     names = [*(name for name in KEPT if name in whole), *(f"outcomes/{stage}" for stage in stages)]
     groups = {name: whole[name].to_dataset() for name in names}
@@ -30,8 +33,9 @@ def keep(run: str, stages: list[str]) -> xr.DataTree:
     for one in [variable for table in groups.values() for variable in table.variables.values()]:
         if one.nbytes > PACKED and one.dtype.kind in "if":
             one.encoding = {"zlib": True, "shuffle": True}
-    return tree(groups, whole.attrs)
+    return tree(groups, whole.attrs | {"command": f"uqmsm run studies/{study}"})
 
 
 if __name__ == "__main__":
-    save(keep(sys.argv[1], sys.argv[3:]), Path(sys.argv[2]))
+    target = Path(sys.argv[2])
+    save(keep(sys.argv[1], target.resolve().parent.name, sys.argv[3:]), target)
