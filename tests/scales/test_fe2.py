@@ -12,7 +12,7 @@ from uqmsm.physics.fe.materials.nested import Nested
 from uqmsm.physics.fe.materials.von_mises import von_mises as one_solid
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.newton import Accuracy, Load, follow
-from uqmsm.physics.rve.plastic import block, von_mises
+from uqmsm.physics.rve.plastic import advance_many, block, von_mises
 from uqmsm.physics.rve.plastic.block import Accuracy as Inside
 from uqmsm.physics.rve.plastic.newton import advance, macro_tangent
 from uqmsm.physics.tensors import isotropic_stiffness, voigt_to_mandel
@@ -78,6 +78,34 @@ def test_blocks_of_two_solids_work_as_hard_as_the_component():
         inner += volume[k] * float((b.stress * (b.strain - a.strain)).sum(axis=0).mean())
     np.testing.assert_allclose(inner, outer, rtol=1e-7)
     assert len(steps[-1].residuals) < 8
+
+
+def test_all_points_may_be_asked_in_one_call():
+    """`advance_many` in the place of one block after the other: the same component, in as many Newton steps."""
+    equations, loads = bent()
+    ids = np.zeros((3, 3, 3), dtype=np.int32)
+    ids[1] = 1
+    two = von_mises(np.array([160.0, 120.0]), np.array([80.0, 50.0]), np.array([250.0, 400.0]), hardening_MPa=HARD)
+    cell = block(ids, two)
+    calls = []
+
+    def together(_, questions):
+        numbers, states, increments, seconds = zip(*questions, strict=True)
+        calls.append(len(numbers))
+        inside = Inside(residual=1e-12)
+        found = advance_many(
+            [cell] * len(numbers), states, np.array(increments), seconds[0], accuracy=inside, tangent_tolerance=1e-6
+        )
+        return [(one.mean_stress, one.tangent, one.state) for one in found]
+
+    accuracy = Accuracy(residual=1e-11)
+    one_call = follow(equations, owned([cell], [0], mapped=together), loads, accuracy=accuracy)
+    one_by_one = follow(equations, owned([cell], [0]), loads, accuracy=accuracy)
+    assert max(calls) > 4
+    for ours, theirs in zip(one_call, one_by_one, strict=True):
+        np.testing.assert_allclose(ours.state.stress_MPa, theirs.state.stress_MPa, atol=1e-6)
+        np.testing.assert_allclose(ours.reaction_N, theirs.reaction_N, atol=1e-6)
+        assert len(ours.residuals) == len(theirs.residuals)
 
 
 def test_equal_questions_are_asked_once():

@@ -124,8 +124,11 @@ class Bunch:
         squares, taken = np.empty((every, longest)), np.zeros(every, dtype=np.int64)
         start = self.sizes(force, steer)
         rests, iterations = start.copy(), np.zeros(every, dtype=np.int64)
+        enough = np.full(every, np.inf)
+        asked = np.isfinite(tolerance)
+        enough[asked] = tolerance[asked] ** 2 * start[asked]
         while True:
-            rows = np.flatnonzero((rests > tolerance**2 * start) & (taken >= 0) & (taken < most))
+            rows = np.flatnonzero((rests > enough) & (taken >= 0) & (taken < most))
             if rows.size == 0:
                 break
             answer, soft = self.answers(self.stressed(self.fields(push, rows), tangent, rows), rows)
