@@ -44,7 +44,7 @@ def test_a_small_wave_grows_or_decays_as_linear_theory_says(conserved):
     for number in (1, 2, 5):
         k = 2 * np.pi * number / 40.0
         rate = -5.0 * (float(WELL(0.5, 2)) + 2.0 * k**2) * (k**2 if conserved else 1.0)
-        run = ImplicitSteps(flow_on(box, conserved), 0.5 + 1e-4 * np.cos(k * x)[None], Accuracy(error=1e-9))
+        run = ImplicitSteps(flow_on(box, conserved), 0.5 + 1e-4 * np.cos(k * x)[None], Accuracy(error=1e-5))
         until = 1.0 / abs(rate)
         run.advance(until)
         grown = 2.0 * np.mean((run.fields[0] - 0.5) * np.cos(k * x)) / 1e-4
@@ -55,7 +55,7 @@ def test_the_order_is_two_and_the_error_follows_the_accuracy():
     box = Box.of((40.0,), (32,), "periodic")
     begin = 0.5 + 0.1 * np.cos(2 * np.pi * box.points()[0] / 20.0)[None]
     found = []
-    for step in (0.16, 0.08, 0.04, 0.02):
+    for step in (0.08, 0.04, 0.02, 0.01):
         run = ImplicitSteps(flow_on(box), begin, Accuracy(error=1e-4, first=1e-4, longest=step))
         run.advance(4.0)
         found.append(run.fields)
@@ -71,7 +71,7 @@ def test_the_order_is_two_and_the_error_follows_the_accuracy():
 
 @pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
 def test_energy_falls_and_mass_stays_on_every_domain(basis):
-    run = ImplicitSteps(flow_on(basis), start(basis), Accuracy(error=1e-3))
+    run = ImplicitSteps(flow_on(basis), start(basis), Accuracy(error=1e-2))
     mass, energies = run.means()[0], [run.energy]
     for until in np.geomspace(0.01, 1e4, 25):
         run.advance(until)

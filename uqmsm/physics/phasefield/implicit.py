@@ -53,7 +53,8 @@ class Accuracy:
     Attributes
     ----------
     error
-        Root mean square over the domain, largest over the fields, of the local error of a step.
+        Local error of a step over the scatter of the field about its mean, both as root mean squares over the domain,
+        each the largest over the fields. Relative, because a small wave that grows carries its errors along.
     first, longest
         First and longest step.
     growth
@@ -135,7 +136,7 @@ class ImplicitSteps:
             step = min(self.step, left)
             step = 0.5 * left if step < left < 2.0 * step else step
             found = self._tried(step)
-            allowed = self.rule.error if len(self._past) >= 2 else np.inf  # a parabola takes three
+            allowed = self._allowed if len(self._past) >= 2 else np.inf  # a parabola takes three
             rise = self._scale * self.rule.rounding
             if found is None or found[3] > 1.5 * allowed or found[2] - self.energy > rise:
                 self._refuse(step)
@@ -149,6 +150,13 @@ class ImplicitSteps:
             wish = step * (1.0 if not np.isfinite(allowed) else 0.9 * (allowed / max(error, 1e-300)) ** (1.0 / 3.0))
             if step >= 0.999 * self.step or wish < self.step:  # a step cut short says nothing against longer ones
                 self.step = min(wish, self.rule.growth * step, self.rule.longest)
+
+    @property
+    def _allowed(self) -> float:
+        """Return the root mean square error that a step may make now."""
+        scatter = self.fields - self.means().reshape(-1, *(1,) * (self.fields.ndim - 1))
+        square = np.sum(self.flow.basis.measure * scatter**2, axis=tuple(range(1, scatter.ndim)))
+        return self.rule.error * float(np.sqrt(square.max() / self._volume))
 
     def _refuse(self, step: float) -> None:
         self.refused += 1
@@ -195,7 +203,7 @@ class ImplicitSteps:
     def _solved(self, past: Spectrum, guess: Spectrum, step: float) -> tuple[Spectrum, Array, float] | None:
         """Solve u - past = step du/dt; `step` is h g."""
         flow, basis = self.flow, self.flow.basis
-        spectra, metric = guess.copy(), self._inverse / step
+        spectra, metric, enough = guess.copy(), self._inverse / step, 1e-2 * self._allowed
         spectra[~self._moves] = past[~self._moves]
         for _ in range(_NEWTON):
             fields = basis.backward(spectra)
@@ -205,7 +213,7 @@ class ImplicitSteps:
             if change is None:
                 return None
             spectra = spectra + change
-            if self._size(change) < 1e-2 * self.rule.error:
+            if self._size(change) <= enough:
                 fields = basis.backward(spectra)
                 energy = flow.rate(fields, spectra, 0.0)[1]
                 return (spectra, fields, energy) if np.isfinite(energy) else None
