@@ -346,3 +346,15 @@ def test_an_anneal_that_was_interrupted_goes_on_bit_for_bit(tmp_path, monkeypatc
     assert len(asked) == 20, "no piece twice"
     for port, value in whole.items():
         np.testing.assert_array_equal(value, again[port])
+
+
+def test_drag_and_low_angles_slow_an_anneal():
+    def left(**more):
+        one = GrainGrowth(**ANNEAL | {"time": 0.12} | more, grains=16, voxels=24, width=3.0, handed=12)
+        return one.grown(np.random.default_rng(4))["grown_grains"]
+
+    free = left()
+    nearly_single = {"texture": "cube", "texture_spread": 3.0}
+    assert left(drag=5.0, breakaway=1e-5) > free
+    assert left(**nearly_single, read_shockley=True) > free
+    assert left(**nearly_single) == free, "negative control: orientations alone change nothing"
