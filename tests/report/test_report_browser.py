@@ -24,7 +24,9 @@ FLAGS = (
 WIDER = """<script>
 const wide = [...document.querySelectorAll('main *')].filter(e =>
   e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest('.scroll,pre,svg'));
-document.title = `${document.documentElement.scrollWidth} ${document.documentElement.clientWidth} ${wide.length}`;
+const cut = [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1);
+const page = document.documentElement;
+document.title = `${page.scrollWidth} ${page.clientWidth} ${wide.length} ${cut.length}`;
 </script>"""
 
 
@@ -43,10 +45,12 @@ def test_nothing_runs_off_the_page(page, tmp_path, width):
     probe = tmp_path / "probe.html"
     probe.write_text(page.read_text(encoding="utf-8").replace("</body>", WIDER + "</body>"), encoding="utf-8")
     text = chromium(tmp_path, f"--window-size={width},900", "--dump-dom", f"file://{probe}")
-    scroll, client, wide = (int(n) for n in re.search(r"<title>(\d+) (\d+) (\d+)</title>", text).groups())
+    found = re.search(r"<title>(\d+) (\d+) (\d+) (\d+)</title>", text)
+    scroll, client, wide, cut = (int(n) for n in found.groups())
     assert client == width
     assert scroll <= client
     assert wide == 0
+    assert (cut == 0) is (width > 1000), "on a desk every table is seen whole; on a phone they scroll"
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("1", False), ("0", True)])
