@@ -13,7 +13,18 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
-from uqmsm.cli.display import Bars, Count, Lines, coloured, duration, fitted, observer, outline, planned_in_words
+from uqmsm.cli.display import (
+    Bars,
+    Count,
+    Lines,
+    coloured,
+    duration,
+    fitted,
+    observer,
+    outline,
+    planned_in_words,
+    standing_in_words,
+)
 from uqmsm.cli.refusals import Told
 from uqmsm.reading import Faulty, Place, Problem
 
@@ -227,6 +238,13 @@ def test_a_plan_in_words_says_what_its_cost_leaves_out():
     assert "not stated" not in text
     plain = outline(planned_in_words(planned | {"seconds_not_stated": None, "memory_without": [], "core_seconds": 3.0}))
     assert plain.split() == ["core", "seconds", "3", "rows", "8"]
+
+
+def test_refinements_stand_in_one_line_each():
+    each = {"done": 8, "failed": 0, "calls": 8}
+    state = {"state": "running", "refinements": {"mesh": {"rve": each, "fe": each | {"done": 3, "failed": 1}}}}
+    assert outline(standing_in_words(state)).splitlines()[-1].split() == ["mesh", "11", "1", "16"]
+    assert "refinements" not in outline(standing_in_words({"state": "running", "refinements": None}))
 
 
 def test_a_line_that_fits_is_left_alone():

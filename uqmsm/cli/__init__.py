@@ -287,11 +287,11 @@ def run(
 def status(folder: str | None, json: bool) -> None:
     """Tell how far a run is, from any terminal."""
     from uqmsm import conduct
-    from uqmsm.cli.display import outline
+    from uqmsm.cli.display import outline, standing_in_words
 
     found = _run_folder(folder)
     state = conduct.status(found)
-    _json(state) if json else click.echo(outline(state))
+    _json(state) if json else click.echo(outline(standing_in_words(state)))
     name = shlex.quote(str(found))
     following = {"running": f"uqmsm status {name}", "finished": f"uqmsm report {name} --open"}
     _next(following.get(state["state"], f"uqmsm resume {name}"))

@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["Bars", "Lines", "Observer", "coloured", "fitted", "observer", "outline", "planned_in_words"]
+__all__ = [
+    "Bars",
+    "Lines",
+    "Observer",
+    "coloured",
+    "fitted",
+    "observer",
+    "outline",
+    "planned_in_words",
+    "standing_in_words",
+]
 
 PERIOD = 10.0  # seconds between two plain lines
 PIPED = 100  # columns of what is no terminal
@@ -131,6 +141,16 @@ def planned_in_words(planned: Mapping[str, Any]) -> dict[str, Any]:
     cost += f", without {', '.join(silent)} (no cost stated)" if silent else ""
     words = f"{arrays} arrays, sized by the first call (--json lists them)" if arrays else None
     return {**planned, "seconds_not_stated": None, "core_seconds": cost, "memory_without": words}
+
+
+def standing_in_words(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a run stands for people: every refinement in one line, its calls over all stages."""
+    finer = state.get("refinements") or {}
+    sums = {
+        name: {key: sum(stage[key] or 0 for stage in stages.values()) for key in ("done", "failed", "calls")}
+        for name, stages in finer.items()
+    }
+    return {**state, "refinements": sums or None}
 
 
 def _empty(value: Any) -> bool:
