@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from uqmsm.physics.atomistic.finite_strain import Supercell
+from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.methods import couple
 from uqmsm.physics.coupling.vacancies import posed_vacancy
 from uqmsm.physics.potential import published, tabulated
@@ -79,7 +80,8 @@ def vacancy() -> None:
     for core, outer in ((2, 8), (3, 9)):
         rng = np.random.default_rng(0)
         problem = posed_vacancy(tables, np.full(4, 0.25), "bcc", 3.2232, rng, core=core, outer=outer)
-        coupled, y = couple(problem), problem.affine
+        coupled = couple(problem)
+        y = solve(coupled, tolerance=1e-5).positions
         inner = np.flatnonzero(np.repeat(problem.free & (problem.blend < 1.0), 3))
         atoms, whole = [], []
         for _ in range(3):

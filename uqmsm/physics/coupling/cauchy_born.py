@@ -5,7 +5,7 @@ W(F) = V(F R) / Omega with V the site energy and R the hops of the lattice; P = 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from uqmsm.errors import Unstable
 from uqmsm.physics.coupling.interactions import Interaction, crystal_site
 from uqmsm.physics.coupling.lattice import Lattice
 
-__all__ = ["CauchyBorn", "Continuum", "Density", "Quadratic", "ground_state", "small_strain_moduli"]
+__all__ = ["CauchyBorn", "Continuum", "Density", "NearlyLinear", "Quadratic", "ground_state", "small_strain_moduli"]
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +85,46 @@ class Quadratic:
         added = np.einsum("iJkL,mkL->miJ", self.tangent, H)
         energy = self.energy + np.einsum("iJ,miJ->m", self.stress, H) + 0.5 * np.einsum("miJ,miJ->m", added, H)
         return Density(energy, self.stress + added, np.broadcast_to(self.tangent, (len(F), *self.tangent.shape)))
+
+
+@dataclass(frozen=True)
+class NearlyLinear:
+    """A continuum that is evaluated where it is strained, and expanded to second order around F0 where it hardly is.
+
+    Most elements of a far field are nearly at rest, and a crystal costs as much there as an atom of the core. Where the
+    expansion ends the stress jumps by the third-order moduli times half the square of `reach`: at the default some
+    10^-6 eV/A^3 in a metal.
+
+    Parameters
+    ----------
+    continuum
+        Of any kind.
+    F0
+        (d, d).
+    reach
+        Largest component of F - F0 at which the expansion serves.
+    """
+
+    continuum: Continuum
+    F0: Floats
+    reach: float = 3e-4
+    _near: Quadratic = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Expand once."""
+        at = self.continuum(self.F0[None])
+        near = Quadratic(self.F0, float(at.energy[0]), at.stress[0], at.tangent[0])
+        object.__setattr__(self, "_near", near)
+
+    def __call__(self, F: Floats) -> Density:
+        """Evaluate deformation gradients (m, d, d)."""
+        near = self._near(F)
+        far = np.abs(F - self.F0).max(axis=(1, 2)) > self.reach
+        if not far.any():
+            return near
+        whole, tangent = self.continuum(F[far]), near.tangent.copy()
+        near.energy[far], near.stress[far], tangent[far] = whole.energy, whole.stress, whole.tangent
+        return Density(near.energy, near.stress, tangent)
 
 
 def ground_state(continuum: Continuum, dimension: int, *, start: float = 1.0, tolerance: float = 1e-13) -> Floats:

@@ -104,6 +104,14 @@ class Mesh:
         keep = np.broadcast_to(inside[:, None], rows.shape)
         return csr_matrix((weights[keep], (rows[keep], nodes[keep])), shape=(len(points), n))
 
+    def holder(self, points: Floats) -> Ints:
+        """Return which element holds each point (p, d) inside a mesh of two or three dimensions."""
+        triangulation = Delaunay(_sheared(self.nodes))
+        # elements are those simplices, less the slivers of the hull, in the same order
+        known = {tuple(row): k for k, row in enumerate(self.elements.tolist())}
+        found = triangulation.simplices[triangulation.find_simplex(_sheared(points), tol=1e-9)]
+        return np.array([known[tuple(row)] for row in found.tolist()], dtype=np.int64)
+
 
 def _volumes(nodes: Floats, elements: Ints) -> Floats:
     corners = nodes[elements]

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array, eye_array
-from scipy.spatial import Delaunay
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.arlequin import (
@@ -275,21 +274,9 @@ def overlap(
 def _averaged_over(mesh: Mesh, atoms: Mesh, part: Floats) -> Floats:
     """Average values of lattice simplices over the elements that hold them; elements without any: 0."""
     centres = atoms.nodes[atoms.elements].mean(axis=1)
-    inside = _holder(mesh, centres)
+    inside = mesh.holder(centres)
     volume = np.bincount(inside, atoms.volumes, len(mesh.elements))
     return np.asarray(np.bincount(inside, atoms.volumes * part, len(mesh.elements)) / np.maximum(volume, mesh.volumes))
-
-
-def _holder(mesh: Mesh, points: Floats) -> Ints:
-    """Return which element holds each point."""
-    inside = np.empty(len(points), dtype=np.int64)
-    near = Delaunay(mesh.nodes).find_simplex(points)
-    # elements are those simplices, less the slivers of the hull, in the same order
-    simplices = Delaunay(mesh.nodes).simplices
-    known = {tuple(row): k for k, row in enumerate(mesh.elements.tolist())}
-    for k, row in enumerate(simplices[near].tolist()):
-        inside[k] = known[tuple(row)]
-    return inside
 
 
 def _ties_of(

@@ -16,7 +16,7 @@ from uqmsm.physics.coupling.alloys import (
     interface_forces,
     random_kinds,
 )
-from uqmsm.physics.coupling.cauchy_born import CauchyBorn
+from uqmsm.physics.coupling.cauchy_born import CauchyBorn, NearlyLinear
 from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.lattice import cubic
 from uqmsm.physics.coupling.mesh import Mesh
@@ -93,8 +93,9 @@ def posed_vacancy(
     """
     average = average_atom_of(tables, composition)
     grid = cubic(lattice, lattice_parameter_A, 1.03 * tables.cutoff)
+    continuum = NearlyLinear(CauchyBorn(average, grid), np.eye(3))
     posed = pose(
-        grid, TabulatedAtoms(tables), CauchyBorn(average, grid), np.eye(3), method=method, core=core, width=width,
+        grid, TabulatedAtoms(tables), continuum, np.eye(3), method=method, core=core, width=width,
         outer=outer, profile="quintic", vacancies=np.zeros((1, 3), dtype=np.int64) if vacant else None,
     )  # fmt: skip
     kinds = np.empty(len(posed.mesh.sites), dtype=np.int64)
