@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def test_every_study_is_sound(study):
 
 
 def test_the_hero_study_asks_for_what_it_should():
-    """Cells of at least 432 atoms, 32^3 voxels, 100 grains, a computed posterior, 50 inner members, 0.05."""
+    """Cells of at least 432 atoms, 32^3 voxels, 100 grains, a computed posterior, motion, fields, 50 inner members."""
     study = uqmsm.load(folder("studies") / "refractory_plate")
     chain = {stage.name: stage.operator for stage in study.chain.stages}
     cells = chain["alloy"].cells
@@ -36,6 +37,11 @@ def test_the_hero_study_asks_for_what_it_should():
     assert chain["potential"].parameters.law.sampling.ensembles >= 4
     assert study.members.band.inner >= 50
     assert study.members.target_se <= 0.05
+    assert 2 * math.prod(chain["motion"].cells) >= 128
+    plate = chain["fe"]
+    assert (plate.stiffness_field, plate.strength_field) == ("grains", "grains")
+    mesh = next(one for one in study.refinements if one.stage == "fe")
+    assert plate.field_refinement >= dict(mesh.set)["refinement"]
 
 
 @pytest.fixture(scope="module")
