@@ -153,7 +153,7 @@ class EffectiveFccPosterior(ZhouPosterior):
         super().__post_init__()
         effective_rows(self.elements)
         if self.lattice != "fcc":
-            raise StudyError(f"lattice = {self.lattice}: effective fcc elements are those of fcc; remove it")
+            raise StudyError(f"lattice = {self.lattice}: effective fcc elements are those of fcc; write  lattice: fcc")
         if self.prior or self.inadequacy != "learnt":
             raise StudyError(
                 "prior, inadequacy: the prior of effective fcc elements is nickel, scaled, and their inadequacy is "
