@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from notebook_cells import cells, shown
 
@@ -48,23 +49,26 @@ def test_the_notebook_runs_on_a_smaller_run_of_the_study(tmp_path, monkeypatch):
     small = tmp_path / "knowledge" / "study.yaml"
     small.parent.mkdir()
     small.write_text(text, encoding="utf-8")
+    anew: list[str] = []
+
+    def refit_once(miss, variance, groups, refit):
+        """Leave out as the study does, but sample anew once: the others cost as much and show no more."""
+
+        def first(group):
+            anew.append(group)
+            return refit(group) if len(anew) == 1 else (miss, variance, np.nan)
+
+        return hold_out(miss, variance, groups, first)
+
+    monkeypatch.setattr("uqmsm.scales.potential.foretelling.hold_out", refit_once)
     uqmsm.run(uqmsm.load(small), tmp_path / "run", workers=0)
     lines = uqmsm.open(tmp_path / "run")["ledger"].to_dataset()["line"].values.tolist()
     assert {"dft.functional", "potential.form", "potential.parameters", "service.discrepancy"} <= set(lines)
     monkeypatch.setenv("UQMSM_KNOWLEDGE_RUN", str(tmp_path / "run"))
-    anew: list[str] = []
-
-    def refit_once(miss, variance, groups, refit):
-        """Leave out as the notebook does, but sample anew once: the others cost as much and show no more."""
-
-        def first(group):
-            anew.append(group)
-            return refit(group) if len(anew) == 1 else (miss, variance)
-
-        return hold_out(miss, variance, groups, first)
-
-    monkeypatch.setattr("uqmsm.posterior.holdout.hold_out", refit_once)
     contents = shown(NOTEBOOK, monkeypatch)
     assert "functionals" in contents[0]
+    held = uqmsm.open(tmp_path / "run")["held_out/potential"].to_dataset()
     assert anew
-    assert sum(content.startswith("<svg") for content in contents) >= 4
+    assert held["refitted"].values.any()
+    assert np.isfinite(held["r_hat"].values).any()
+    assert sum(content.startswith("<svg") for content in contents) >= 5
