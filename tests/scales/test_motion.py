@@ -14,6 +14,7 @@ from uqmsm.physics.softening import alloy_softening, element_softening, warmth_K
 from uqmsm.promises import check
 from uqmsm.scales.alloy import RandomAlloy
 from uqmsm.scales.atomistic import Curves, Diffusion, MolecularDynamics, Statics
+from uqmsm.scales.atomistic.md import tabulated
 from uqmsm.scales.potential import Learnt, Potential
 from uqmsm.scales.strength.curve import StrengthCurve
 from uqmsm.stochastic import Kind, evaluate
@@ -68,6 +69,34 @@ def test_operators_keep_their_promises(known):
     for operator in (Curves(), StrengthCurve()):
         report = check(operator, {port.name: known[port.name] for port in operator.inputs})
         assert report.ok, report
+
+
+def test_draws_that_share_their_noise_differ_by_their_potential_alone(known):
+    """Pair energies 0.2 % apart: the difference scatters at most a twentieth of what each of them does."""
+    motion = MolecularDynamics((300.0,), steps=500, points=500, cutoff=6.6)
+    near = known | {"potential_parameters": known["potential_parameters"].copy()}
+    near["potential_parameters"][:, 6:8] *= 1.002
+    for name in ("md_lattice_parameter", "md_potential_energy", "md_C44"):
+        one, two = (np.array([step(motion, each, i)[name][0] for i in range(3)]) for each in (known, near))
+        assert (one != two).all()
+        assert np.std(two - one) < 0.05 * np.std(one)
+        assert np.std(two - np.roll(one, 1)) > 0.5 * np.std(one), "negative control: noise that is not shared"
+
+
+def test_a_draw_is_tabulated_once_and_no_file_of_lammps_is_left(known, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tabulated.cache_clear()
+    motion = MolecularDynamics((300.0,), steps=500, points=500, cutoff=6.6)
+    for index in range(2):
+        step(motion, known, index)
+    assert (tabulated.cache_info().misses, tabulated.cache_info().hits) == (1, 1)
+    other = known | {"potential_parameters": known["potential_parameters"] * 1.0001}
+    step(motion, other)
+    assert tabulated.cache_info().misses == 2
+    melting = known | {"potential_parameters": known["potential_parameters"].copy()}
+    with pytest.raises(Unstable):
+        step(MolecularDynamics((9000.0,), steps=500, points=500, cutoff=6.6), melting)
+    assert not list(tmp_path.iterdir())
 
 
 def test_motion_keeps_its_promises_all_of_them(known):
