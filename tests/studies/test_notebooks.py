@@ -55,6 +55,33 @@ def test_notebooks_say_what_they_said(name, monkeypatch):
     assert pictures[0].strip() == "".join(kept[0]).strip()
 
 
+METHODS = folder("studies").parent / "docs" / "coupling-methods.ipynb"
+
+
+def test_the_notebook_of_coupling_methods_is_small_and_was_run():
+    assert METHODS.stat().st_size < 500_000
+    for number, cell in enumerate(cells(METHODS)):
+        compile("".join(cell["source"]), f"cell {number}", "exec")
+        assert cell["execution_count"] == number + 1
+        assert all(out["output_type"] != "error" for out in cell["outputs"])
+
+
+@pytest.mark.slow
+def test_the_notebook_of_coupling_methods_says_what_it_said(monkeypatch, capsys):
+    """Every table to the last printed digit but one: other libraries round otherwise."""
+    pictures = shown(METHODS, monkeypatch)
+    printed = capsys.readouterr().out
+    kept = "".join("".join(out["text"]) for cell in cells(METHODS) for out in cell["outputs"] if "text" in out)
+    words, theirs = printed.split(), kept.split()
+    assert len(words) == len(theirs)
+    assert len(pictures) == 1
+    for one, other in zip(words, theirs, strict=True):
+        try:
+            assert float(one) == pytest.approx(float(other), rel=0.02, abs=2e-4)
+        except ValueError:
+            assert one == other
+
+
 def test_bands_part_chance_from_ignorance():
     """A made run of 400 rows: x = 3 z + w + 2 v, of which z is epistemic; bands within 10 %, four standard errors."""
     import runpy
