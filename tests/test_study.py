@@ -201,6 +201,7 @@ BAD = {
     "more pairs than rows": (swap("pairs: 8", "pairs: 65"), "65", "members has 64 rows", "64 or fewer, or more rows"),
     "few rows": (swap("rows: 64", "rows: 7"), "7", "rows = 7 gives no ledger", "16 or more"),
     "quoted whole number": (swap("refinement: 1", 'refinement: "60"'), '"60"', "is text", "Remove the quotes: 60"),
+    "law of another trade": (swap("normal", "gaussian"), "gaussian", "there is no law", "Did you mean 'normal'"),
     "words of another trade": (swap("sd: 25", "sigma: 25"), "sigma", "unknown key", "Did you mean 'sd'"),
     "order of a switch": (swap("{refinement: 2}", "{strain: -1}"), "2", "needs the factor", "ratio: coarse / fine"),
     "ratio of nothing": (swap("order: 2", "order: 2, ratio: 1"), "1", "refines nothing", "a number over 1"),
@@ -232,6 +233,13 @@ def test_all_problems_come_at_once_in_the_order_of_the_file():
     assert lines == sorted(lines)
     assert {2, 7, 13, 14, 17} <= set(lines)
     assert f"{len(lines)} errors in study.yaml. Nothing was run." in str(caught.value)
+
+
+def test_no_refinements_may_be_said_in_so_many_words():
+    assert loads(GOOD, ["refinements=[]"]).refinements == ()
+    assert len(loads(GOOD).refinements) == 1
+    with pytest.raises(Faulty, match="2 errors"):  # but a study asks for something, along some chain
+        loads(GOOD, ["ask=[]", "chain=[]"])
 
 
 def test_what_could_not_be_checked_yet_is_said():

@@ -128,6 +128,16 @@ def test_the_file_on_disk_gives_the_same_page_as_the_tree_in_memory(tree, page, 
     assert write(results.load(run), run).read_text(encoding="utf-8") == page
 
 
+def test_the_terminal_tells_the_probability_that_the_page_tells(tree, page):
+    (said,) = [line.strip() for line in ledger_text(tree) if "with probability" in line]
+    found = re.fullmatch(r"below 80 MPa with probability (.*); what we do not know puts it between (.*) and (.*)", said)
+    assert found, said
+    for part in found.groups():
+        assert part.replace(" ", "\u00a0") in page
+    none = xr.DataTree.from_dict({k: v for k, v in tree.to_dict().items() if "probability" not in k})
+    assert not any("with probability" in line for line in ledger_text(none))
+
+
 def test_a_shift_of_the_arithmetic_is_not_written_out(tree):
     given = answers(tree)
     (seen,) = shift_rows(tree, given)

@@ -15,7 +15,7 @@ from uqmsm.report.ledger_facts import Ledger
 from uqmsm.report.missing_section import chance_clause
 from uqmsm.report.words import headline, remedy, split_sentence
 
-__all__ = ["answer_items", "distributions", "probabilities"]
+__all__ = ["answer_items", "chances", "distributions", "probabilities"]
 
 
 def answer_items(
@@ -129,6 +129,19 @@ def probabilities(results: xr.DataTree, given: Sequence[Answer]) -> list[dict[st
             picture = ""
         items.append({"text": unbroken(text + more), "picture": picture})
     return items
+
+
+def chances(results: xr.DataTree, answer: Answer) -> list[str]:
+    """Return, per probability asked of an answer, one short line: the probability and its epistemic band."""
+    lines = []
+    for name, limit, side, one in _events(results):
+        if name == answer.name:
+            text = f"{side} {written(limit)} {answer.units}".rstrip() + f" with probability {_chance(one)}"
+            if "band" in one:
+                low, high = (percent(float(one["band"].sel(quantile=q))) for q in (0.05, 0.95))
+                text += f"; what we do not know puts it between {low} and {high}"
+            lines.append(text)
+    return lines
 
 
 def _band(one: xr.Dataset, event: str, prefix: str) -> tuple[str, str]:

