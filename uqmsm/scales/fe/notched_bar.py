@@ -20,7 +20,7 @@ from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
 if TYPE_CHECKING:
     from uqmsm.physics.fe.bar import Bar
     from uqmsm.physics.fe.materials.nested import Nested
-    from uqmsm.physics.fe.newton import Step
+    from uqmsm.physics.fe.newton import State, Step
     from uqmsm.physics.rve.plastic.corrected import Taught
     from uqmsm.physics.rve.plastic.laws import Slip
     from uqmsm.scales.fe.owned import Owned
@@ -66,6 +66,8 @@ class NotchedBar:
         Slip of a block relative to its strain, below which the block is elastic.
     onset_slip
         Mean slip of a block at which the bar is said to yield.
+    keep_fields
+        Whether to hand on what every point carries at the last load.
     """
 
     half_width: Annotated[float, Unit("mm")] = 2.0
@@ -89,6 +91,7 @@ class NotchedBar:
     recheck: Annotated[float, Unit("1")] = 0.05
     gate: Annotated[float, Unit("1")] = 1e-3
     onset_slip: Annotated[float, Unit("1")] = 0.002
+    keep_fields: bool = False
 
     def __post_init__(self) -> None:
         """Refuse blocks in which grains are no longer resolved, and checks that check nothing."""
@@ -128,6 +131,12 @@ class NotchedBar:
             Port("recheck_share", "1", meaning="points rechecked by full blocks over points that flow"),
             Port("recheck_worst", "1", meaning="largest error found by the recheck over the stated one"),
         )
+        place = ("bar_point",)
+        fields = (
+            Port("point_slip", "1", place, "mean slip of the block of every point at the last load"),
+            Port("point_stress", "MPa", place, "mean stress of the block along the bar"),
+            Port("point_mises", "MPa", place, "von Mises stress of the mean stress of the block"),
+        )
         return (
             Port("carried_stress", "MPa", meaning="force over the area of the ligament at the last load"),
             Port("onset_stress", "MPa", meaning="force over the area of the ligament when the first block yields"),
@@ -137,6 +146,7 @@ class NotchedBar:
             Port("bar_stress", "MPa", curve, "force over the area of the ligament"),
             Port("hill_mandel_gap", "1", meaning="largest relative difference of micro and macro work of a full block"),
             *(clusters if self.blocks == "clusters" else ()),
+            *(fields if self.keep_fields else ()),
         )
 
     @property
@@ -269,7 +279,9 @@ class NotchedBar:
                 f"less than onset_slip = {self.onset_slip:g}; write a larger stretch"
             )
         ends = self._ends()
+        last = steps[-1].state
         return {
+            **(_fields(last, [slip_of(state) for state in last.memory.states]) if self.keep_fields else {}),
             "carried_stress": stress[-1],
             "onset_stress": float(np.interp(self.onset_slip, np.append(0.0, most), np.append(0.0, stress))),
             "hot_spot_slip": most[-1],
@@ -302,3 +314,11 @@ class NotchedBar:
 
 
 _ONE = np.zeros(1, dtype=np.int64)
+
+
+def _fields(state: State, slip: list[float]) -> dict[str, Floats]:
+    """Return what every point carries."""
+    stress = state.stress_MPa.reshape(-1, 6)
+    sheared = stress - stress[:, :3].mean(axis=1)[:, None] * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+    mises = np.sqrt(1.5 * (sheared**2).sum(axis=1))
+    return {"point_slip": np.array(slip), "point_stress": stress[:, 1], "point_mises": mises}

@@ -24,7 +24,7 @@ _VOLUME[:3, :3] = 1.0 / 3.0
 _DEVIATOR = np.eye(6) - _VOLUME
 SOFTEST = 0.01
 """What the medium has more than the secant of the step, over the elastic modulus; less changes little and stalls."""
-_LEAST = 1e-7  # strain below which steps are not told apart from none
+_LEAST = 1e-5  # strain increments below are not told apart from none: laws find stresses to 1e-12 of a resistance
 _ITERATIONS, _HALVINGS = 60, 10
 
 
@@ -161,18 +161,19 @@ class _Step:
         there = None
         for _ in range(_HALVINGS):
             medium = min(max(here.medium + share * move[-1] * self.block.shear_MPa, low, 0.2 * here.medium), high)
-            there = self.judge(here.change + share * move[:-1].reshape(self.count, 6), medium)
+            there = self.judge(here.change + share * move[:-1].reshape(self.count, 6), medium, here)
             if there is not None and there.size < here.size:
                 return there
             share *= 0.5
         return there
 
-    def judge(self, change: Array, medium: float) -> _Trial | None:
-        """Ask the law of every cluster, and say what is out of balance; None where a cluster finds no stress."""
+    def judge(self, change: Array, medium: float, near: _Trial | None = None) -> _Trial | None:
+        """Ask the law of every cluster, and say what is out of balance; None where one finds no stress."""
         block, count = self.block, self.count
         strain = np.ascontiguousarray((self.state.strain + change).T).reshape(6, count, 1, 1)
-        stress = self.state.stress.T.reshape(6, count, 1, 1).copy()
-        tangent, memory = np.empty((count, 1, 1, 6, 6)), self.state.memory.copy()
+        guess = self.state if near is None else near
+        stress = guess.stress.T.reshape(6, count, 1, 1).copy()
+        tangent, memory = np.empty((count, 1, 1, 6, 6)), guess.memory.copy()
         failed = np.zeros(count, dtype=np.int64)
         block.law.update(
             strain, block.owner, self.step_s, (self.state.memory, memory), (stress, tangent), (0, count), failed
