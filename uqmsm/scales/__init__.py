@@ -53,6 +53,8 @@ MODELS: dict[str, dict[str, str]] = {
         "disc": "uqmsm.scales.fe:RotatingDisc",
         "notched_bar": "uqmsm.scales.fe:NotchedBar",
         "switching_plate": "uqmsm.scales.fe:SwitchingPlate",
+        "limit_load": "uqmsm.scales.fe:LimitLoad",
+        "fracture_load": "uqmsm.scales.fe:FractureLoad",
     },
     "coupling": {
         "vacancy": "uqmsm.scales.coupling:CoupledVacancy",
