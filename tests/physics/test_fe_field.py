@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from uqmsm.errors import StudyError, Unstable
+from uqmsm.physics.fe.at_nodes import at_nodes
 from uqmsm.physics.fe.averages import average_covariance, field_root
+from uqmsm.physics.fe.discretise import discretise
 from uqmsm.physics.fe.mesh import Mesh, owners
+from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.plate import plate, plate_mesh
 from uqmsm.physics.tensors import isotropic_stiffness
 
@@ -102,3 +105,17 @@ def test_wrong_stiffnesses_are_refused():
     many[5] *= -1.0
     with pytest.raises(Unstable, match="eigenvalue"):
         plate(many, mesh, 100.0)
+
+
+@pytest.mark.parametrize(("kind", "level"), [("quad8", 2), ("tri6", 0), ("hex8", 0)])
+def test_points_give_linear_fields_to_their_nodes(kind, level):
+    """Exactly, on bent elements; a quadratic field is missed."""
+    cells = (3, 2) if kind != "hex8" else (2, 2, 2)
+    mesh = grid_mesh(cells, kind, lambda x: x + 0.05 * np.sin(3.0 * x[:, ::-1]))
+    of = discretise(mesh, "plane_strain" if kind != "hex8" else "solid", level=level)
+    places = of.positions_mm.reshape(-1, mesh.dimension)
+    steep = np.arange(1.0, mesh.dimension + 1.0)
+    np.testing.assert_allclose(at_nodes(of, places @ steep + 2.0), mesh.nodes_mm @ steep + 2.0, atol=1e-12)
+    both = at_nodes(of, np.stack([places[:, 0], places[:, 1] ** 2], axis=1))
+    np.testing.assert_allclose(both[:, 0], mesh.nodes_mm[:, 0], atol=1e-12)
+    assert np.abs(both[:, 1] - mesh.nodes_mm[:, 1] ** 2).max() > 1e-4
