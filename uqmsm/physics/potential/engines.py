@@ -96,10 +96,13 @@ def probe_of(engine: LammpsPotential | AseCalculator, elements: Sequence[str]) -
 
 
 class AseProbe:
-    """An ASE calculator as a probe; calls and errors as in `LammpsProbe`."""
+    """An ASE calculator as a probe; calls and errors as in `LammpsProbe`.
 
-    def __init__(self, engine: AseCalculator, elements: Sequence[str]) -> None:
-        self.engine, self.elements = engine, tuple(elements)
+    Without `stress`, for calculators that have none, the virial is not a number.
+    """
+
+    def __init__(self, engine: AseCalculator, elements: Sequence[str], *, stress: bool = True) -> None:
+        self.engine, self.elements, self.stress = engine, tuple(elements), stress
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -114,9 +117,11 @@ class AseProbe:
 
         symbols = tuple(self.elements[int(number)] for number in species)
         crystal = Cell(symbols, cell, np.asarray(np.linalg.solve(cell.T, positions.T).T, dtype=np.float64))
-        said = answer(crystal, Engine(self.engine.name, self.engine.options), forces=True, stress=True)
-        if said.forces is None or said.stress_GPa is None:
+        said = answer(crystal, Engine(self.engine.name, self.engine.options), forces=True, stress=self.stress)
+        if said.forces is None or (self.stress and said.stress_GPa is None):
             raise MemberFailed(f"calculator {self.engine.name!r} gives no forces or no stress; use another")
+        if said.stress_GPa is None:
+            return said.free_energy_eV, said.forces, np.full(6, np.nan)
         volume = abs(float(np.linalg.det(cell)))
         return said.free_energy_eV, said.forces, said.stress_GPa * volume / GPA_A3_PER_EV
 

@@ -1,0 +1,82 @@
+"""Draw what a run of this study found at the tip, as an SVG picture.
+
+``python picture.py RUN FILE`` after ``uqmsm run``. Left: how K-, K_G, K+ and the critical K are distributed over the
+members, as shares that lie below. Right: the parts of the variance of the critical K, and the shift that a larger disc
+of atoms brings.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import uqmsm
+from uqmsm.report.axes import Frame, tick_labels, ticks
+from uqmsm.report.canvas import Canvas
+
+Floats = NDArray[np.float64]
+
+CURVES = {
+    "crack_retreat_K": ("K-", "s-numerical curve"),
+    "crack_griffith_K": ("Griffith", "rule"),
+    "crack_start_K": ("K+", "s-aleatoric curve"),
+    "crack_critical_K": ("critical", "s-epistemic curve"),
+}
+
+
+def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
+    """Draw the share of calls below each stress intensity."""
+    everything = np.concatenate([*found.values()])
+    low, high = float(everything.min()), float(everything.max())
+    frame = Frame(60.0, 390.0, 44.0, 290.0, (low - 0.05 * (high - low), high + 0.05 * (high - low)), (0.0, 100.0))
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), "share of the members below [%]")
+    for k, (name, values) in enumerate(found.items()):
+        label, style = CURVES[name]
+        at = np.sort(values)
+        share = 100.0 * (np.arange(len(at)) + 0.5) / len(at)
+        canvas.curve([(frame.px(float(x)), frame.py(float(y))) for x, y in zip(at, share, strict=True)], style)
+        middle, height = float(np.median(at)), 88.0 - 12.0 * k
+        canvas.text(frame.px(middle), frame.py(height), label, "mid", "middle")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress intensity [MPa sqrt(m)]")
+
+
+def parts(canvas: Canvas, shares: dict[str, float], shift: tuple[float, float], sd: float) -> None:
+    """Draw the closed shares of the three kinds, and say what the finite disc costs."""
+    frame = Frame(490.0, 740.0, 44.0, 230.0, (0.0, float(len(shares))), (0.0, 100.0))
+    canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), "share of the variance of the critical K [%]")
+    for k, (kind, share) in enumerate(shares.items()):
+        x, y = frame.px(k + 0.2), frame.py(100.0 * max(share, 0.0))
+        canvas.rect(x, y, frame.px(k + 0.8) - x, frame.bottom - y, f"k-{kind} pale")
+        canvas.text(frame.px(k + 0.5), frame.bottom + 18.0, kind, "mid", "middle")
+    canvas.text(490.0, 268.0, f"standard deviation {sd:.3f} MPa sqrt(m)", "mid", "start")
+    canvas.text(490.0, 288.0, f"a larger disc shifts it by {shift[0]:+.3f} +- {shift[1]:.3f}", "mid", "start")
+
+
+def main() -> None:
+    """Draw the run named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("file", type=Path)
+    chosen = parser.parse_args()
+    tree = uqmsm.open(chosen.run)
+    tips = tree["outcomes/crack"].to_dataset()
+    found = {name: tips[name].to_numpy()[np.isfinite(tips[name].to_numpy())] for name in CURVES}
+    ledger, shifts = tree["ledger"].sel(answer="crack_critical_K"), tree["shifts"].sel(answer="crack_critical_K")
+    shares = {kind: float(ledger[f"{kind}_fraction"]) for kind in ("epistemic", "aleatoric", "numerical")}
+    shift = float(shifts["shift"].squeeze()), float(shifts["shift_se"].squeeze())
+    critical = found["crack_critical_K"]
+    canvas = Canvas(780.0, 330.0, "crack-tip")
+    curves(canvas, found)
+    parts(canvas, shares, shift, float(np.std(critical, ddof=1)))
+    words = (
+        f"{len(critical)} tips of cracks in MoNbTaW: shares of them below each stress intensity, and the parts of the "
+        f"variance of the critical one, whose mean is {critical.mean():.2f} MPa sqrt(m)."
+    )
+    chosen.file.write_text(canvas.svg("What drives a crack on", words, standalone=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
