@@ -74,11 +74,11 @@ def test_a_users_own_modules_count_however_deep_and_relative_ones_too(beside):
 def test_the_tables_that_a_module_reads_count(module, table, tmp_path, monkeypatch):
     shutil.copytree(tables.folder(), tmp_path / "data")
     monkeypatch.setattr(fingerprint, "folder", lambda: tmp_path / "data")
-    before, other = digest_of(module), digest_of("uqmsm.scales.fe")
+    before, other = digest_of(module), digest_of("uqmsm.scales.rve")
     with (tmp_path / "data" / table).open("a") as file:
         file.write("one,more,row\n")
     assert digest_of(module) != before
-    assert digest_of("uqmsm.scales.fe") == other, "a table that a scale does not read leaves its results"
+    assert digest_of("uqmsm.scales.rve") == other, "a table that a scale does not read leaves its results"
     forget()
 
 

@@ -187,7 +187,7 @@ class Dynamics:
             Called with positions (n, 3, unwrapped) and cell (A) in the orientation that was given, every `visit_every`
             steps.
         energies
-            Record them too; LAMMPS sums the stress for next to nothing, and energies pair by pair.
+            Record them too.
         """
         fixes = ["fix move all nve", self._thermostat(temperature_K, seed)]
         return self._recorded(fixes, ["bath", "move"], steps, every, visit, visit_every, energies=energies)

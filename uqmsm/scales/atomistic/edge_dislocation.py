@@ -110,7 +110,9 @@ class EdgeDislocation:
         around = cylinder(lattice_of(given), a, self.radius, potential.cutoff, periods=self.periods)
         shares = counts(given["composition"], len(around.positions))
         species = np.empty(len(around.positions), dtype=np.int64)
-        species[streams["environment"].random(len(species)).argsort()] = np.repeat(np.arange(len(shares)), shares)
+        # the lattice says how many atoms the cylinder holds; the stream gives one seed, whatever comes from upstream
+        own = np.random.default_rng(streams["environment"].integers(2**63, size=2))
+        species[own.random(len(species)).argsort()] = np.repeat(np.arange(len(shares)), shares)
         stiffness = cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))
         core = edge_core(potential, species, around, stiffness)
         return {

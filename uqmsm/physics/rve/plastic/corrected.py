@@ -108,7 +108,8 @@ class Taught:
 
 def begun(clusters: Clusters, stiffness_MPa: Array, level: float) -> Corrected:
     """Return clusters without excess, their elastic stiffness found."""
-    own = reduced_step(clusters, unstrained(clusters), np.array([1e-9, 0, 0, 0, 0, 0]), 1e-6).tangent
+    # far from slip, and large enough for the medium to be found: smaller increments are balanced before it moves
+    own = reduced_step(clusters, unstrained(clusters), np.array([1e-5, 0, 0, 0, 0, 0]), 1e-2).tangent
     return Corrected(clusters, stiffness_MPa, own, level)
 
 
