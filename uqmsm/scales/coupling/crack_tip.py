@@ -133,7 +133,9 @@ class CrackTip:
             self.system, float(given["static_lattice_parameter"]), self.radius, potential.cutoff, periods=self.periods
         )
         shares = np.cumsum(np.asarray(given["composition"]))[:-1]
-        species = np.searchsorted(shares, streams["atoms"].random(len(around.sites)), side="right")
+        # the lattice says how many atoms the disc holds; the stream gives one seed, whatever comes from upstream
+        own = np.random.default_rng(streams["atoms"].integers(2**63, size=2))
+        species = np.searchsorted(shares, own.random(len(around.sites)), side="right")
         stiffness = cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))
         piece = specimen(potential, species, around, stiffness)
         try:
