@@ -5,6 +5,7 @@ Scales do not know each other; they know the words of ports and fields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ __all__ = [
     "SPECIMEN_PORTS",
     "atoms_of",
     "field_of",
+    "foreign_rate",
+    "foreign_slip",
     "lattice_of",
     "location",
     "missing_elements",
@@ -86,6 +89,26 @@ def potential_rows(given: Given, symbols: Sequence[str] | None = None) -> tuple[
     if absent:
         raise MemberFailed(f"the potential has no parameters for {', '.join(absent)}; add them to its elements")
     return tuple(named), [order[atomic_numbers[symbol]] for symbol in named]
+
+
+def foreign_slip(slip: str, upstream: Mapping[str, Operator]) -> Iterable[str]:
+    """Say where slip systems are those of another lattice than the alloy's."""
+    lattice = field_of(upstream, "composition", "lattice")
+    if lattice is not None and not slip.startswith(lattice):
+        yield (
+            f"slip = {slip} belongs to {slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
+            f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
+        )
+
+
+def foreign_rate(strain_rate: float, upstream: Mapping[str, Operator]) -> Iterable[str]:
+    """Say where a test runs at another rate (1/s) than the critical stress it takes."""
+    rate = field_of(upstream, "crss", "strain_rate")
+    if rate is not None and not math.isclose(rate, strain_rate, rel_tol=1e-6):
+        yield (
+            f"strain_rate = {strain_rate:g} per second, and the critical stress is that of {rate:g} per second; write "
+            "the same rate in both"
+        )
 
 
 def lattice_of(given: Given) -> Literal["bcc", "fcc"]:

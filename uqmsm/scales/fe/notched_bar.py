@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import foreign_rate, foreign_slip
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
 
@@ -158,18 +158,8 @@ class NotchedBar:
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where slip systems or rate are those of another material or test."""
-        lattice = field_of(upstream, "composition", "lattice")
-        if lattice is not None and not self.slip.startswith(lattice):
-            yield (
-                f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
-                f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
-            )
-        rate = field_of(upstream, "crss", "strain_rate")
-        if rate is not None and not math.isclose(rate, self.strain_rate, rel_tol=1e-6):
-            yield (
-                f"strain_rate = {self.strain_rate:g} per second, and the critical stress is that of {rate:g} per "
-                "second; write the same rate in both"
-            )
+        yield from foreign_slip(self.slip, upstream)
+        yield from foreign_rate(self.strain_rate, upstream)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -233,17 +223,15 @@ class NotchedBar:
 
     def _law(self, crss_MPa: float, hardening_MPa: float, saturation: float, latent: float) -> Slip:
         from uqmsm.physics.rve.plastic.laws import Slip
-        from uqmsm.physics.rve.slip import Interaction
 
-        other = max(latent, 0.0)
-        return Slip(
+        return Slip.of_ratios(
             crss_MPa,
-            crss_MPa * max(saturation, 1.0),
+            saturation,
             hardening_MPa,
+            latent,
             exponent=settled(self.exponent),
-            reference_rate_per_s=self.strain_rate,
+            rate_per_s=self.strain_rate,
             families=self.slip,
-            interaction=Interaction(1.0, 1.0, other, other, other, other),
         )
 
     def taught(self, bar: Bar, owned: Owned, gaps: list[float], rng: Generator) -> Taught:

@@ -15,7 +15,7 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.rve.declared import random_taylor, resized_stiffness, shrink
 from uqmsm.scales.rve.specimen import Specimen, flow_of_many_grains, pulled_together
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import foreign_rate, foreign_slip
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 from uqmsm.uncertainty import Epistemic, LogNormal, Normal, Uncertain, settled
 
@@ -173,18 +173,8 @@ class CrystalPlasticity:
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where slip systems or rate are those of another material or test."""
-        lattice = field_of(upstream, "composition", "lattice")
-        if lattice is not None and not self.slip.startswith(lattice):
-            yield (
-                f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
-                f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
-            )
-        rate = field_of(upstream, "crss", "strain_rate")
-        if rate is not None and not math.isclose(rate, self.strain_rate, rel_tol=1e-6):
-            yield (
-                f"strain_rate = {self.strain_rate:g} per second, and the critical stress is that of {rate:g} per "
-                "second; write the same rate in both"
-            )
+        yield from foreign_slip(self.slip, upstream)
+        yield from foreign_rate(self.strain_rate, upstream)
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny cell."""
@@ -327,17 +317,15 @@ class CrystalPlasticity:
     def law_of_slip(self, crss_MPa: float) -> Slip:
         """Return the law of slip of one member."""
         from uqmsm.physics.rve.plastic.laws import Slip
-        from uqmsm.physics.rve.slip import Interaction
 
-        latent = max(settled(self.latent), 0.0)
-        return Slip(
+        return Slip.of_ratios(
             crss_MPa,
-            crss_MPa * max(settled(self.saturation), 1.0),
+            settled(self.saturation),
             settled(self.hardening),
+            settled(self.latent),
             exponent=settled(self.exponent),
-            reference_rate_per_s=self.strain_rate,
+            rate_per_s=self.strain_rate,
             families=self.slip,
-            interaction=Interaction(1.0, 1.0, latent, latent, latent, latent),
         )
 
     def loads(self) -> Iterable[Load]:

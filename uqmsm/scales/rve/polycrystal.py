@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.rve.declared import PULL, random_taylor, resized_stiffness, shrink
-from uqmsm.scales.upstream import field_of
+from uqmsm.scales.upstream import field_of, foreign_slip
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
 
 if TYPE_CHECKING:
@@ -116,12 +116,7 @@ class Polycrystal:
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
         """Say where the slip systems are those of another crystal."""
-        lattice = field_of(upstream, "composition", "lattice")
-        if lattice is not None and not self.slip.startswith(lattice):
-            yield (
-                f"slip = {self.slip} belongs to {self.slip[:3]} crystals, and the alloy is {lattice}; write  slip: "
-                f"{'fcc' if lattice == 'fcc' else 'bcc_110_112'}"
-            )
+        yield from foreign_slip(self.slip, upstream)
         if self.microstructure == "given" and self.declared_grains is not None:
             texture = field_of(upstream, "grain_ids", "texture")
             if texture not in {None, "random"}:

@@ -99,6 +99,40 @@ class Slip:
     families: SlipFamilies = "fcc"
     interaction: Interaction = field(default_factory=Interaction)
 
+    @classmethod
+    def of_ratios(
+        cls,
+        resistance_MPa: float,
+        saturation: float,
+        hardening_MPa: float,
+        latent: float,
+        *,
+        exponent: float,
+        rate_per_s: float,
+        families: SlipFamilies,
+    ) -> Slip:
+        """Return the constants of a law stated by ratios, drawn from laws that may leave what is possible.
+
+        Parameters
+        ----------
+        resistance_MPa, hardening_MPa, exponent, rate_per_s, families
+            As above.
+        saturation
+            Resistance after endless slip over the initial one; below 1 it counts as 1.
+        latent
+            Hardening by slip in another plane over that in the same; below 0 it counts as 0.
+        """
+        other = max(latent, 0.0)
+        return cls(
+            resistance_MPa,
+            resistance_MPa * max(saturation, 1.0),
+            hardening_MPa,
+            exponent=exponent,
+            reference_rate_per_s=rate_per_s,
+            families=families,
+            interaction=Interaction(1.0, 1.0, other, other, other, other),
+        )
+
     def __post_init__(self) -> None:
         """Refuse constants with which nothing can be computed."""
         positive = ("resistance_MPa", "saturation_MPa", "power", "reference_rate_per_s")
