@@ -18,7 +18,8 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.fe.bar import notched_bar
 from uqmsm.physics.fe.discretise import discretise
 from uqmsm.physics.fe.linear import System, held_dofs, system
-from uqmsm.physics.fe.materials.von_mises import von_mises
+from uqmsm.physics.fe.materials.solid import Solid
+from uqmsm.physics.fe.materials.von_mises import equivalent_MPa, von_mises
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.newton import Load, State, Step, equilibrate, virgin
 
@@ -85,9 +86,7 @@ def limit_load(body: Body, bulk_GPa: float, shear_GPa: float, yield_MPa: float, 
     solid = von_mises(bulk_GPa, shear_GPa, yield_MPa)
     state = virgin(body.equations, solid)
     small = _stepped(body, solid, state, 1e-6)
-    stress = small.state.stress_MPa.reshape(-1, 6)
-    sheared = stress - stress[:, :3].mean(axis=1)[:, None] * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
-    first = yield_MPa / float(np.sqrt(1.5 * (sheared**2).sum(axis=1)).max())
+    first = yield_MPa / float(equivalent_MPa(small.state.stress_MPa).max())
     moved, loads = [1e-6 * first], [first * body.load_MPa(small)]
     for _ in range(_MOST):
         moved.append(moved[-1] * _GROWTH)
@@ -101,8 +100,8 @@ def limit_load(body: Body, bulk_GPa: float, shear_GPa: float, yield_MPa: float, 
     )
 
 
-def _stepped(body: Body, solid: object, state: State, displacement: float) -> Step:
-    return equilibrate(body.equations, solid, state, Load(displacement_mm=displacement * body.push_mm))  # type: ignore[arg-type]
+def _stepped(body: Body, solid: Solid, state: State, displacement: float) -> Step:
+    return equilibrate(body.equations, solid, state, Load(displacement_mm=displacement * body.push_mm))
 
 
 @lru_cache(maxsize=8)

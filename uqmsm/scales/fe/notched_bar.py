@@ -306,7 +306,7 @@ _ONE = np.zeros(1, dtype=np.int64)
 
 def _fields(state: State, slip: list[float]) -> dict[str, Floats]:
     """Return what every point carries."""
+    from uqmsm.physics.fe.materials.von_mises import equivalent_MPa
+
     stress = state.stress_MPa.reshape(-1, 6)
-    sheared = stress - stress[:, :3].mean(axis=1)[:, None] * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
-    mises = np.sqrt(1.5 * (sheared**2).sum(axis=1))
-    return {"point_slip": np.array(slip), "point_stress": stress[:, 1], "point_mises": mises}
+    return {"point_slip": np.array(slip), "point_stress": stress[:, 1], "point_mises": equivalent_MPa(stress)}
