@@ -22,13 +22,14 @@ from uqmsm.physics.atomistic.relax import Crystal
 from uqmsm.physics.atomistic.splines import Potential
 from uqmsm.physics.atomistic.swaps import BOLTZMANN_EV_PER_K
 
-__all__ = ["Bath", "Moved", "move"]
+__all__ = ["EV_PER_U_A2_PS2", "Bath", "Moved", "move"]
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]
 
-_EV_PER_U_A2_PS2 = 1.036426966e-4
+EV_PER_U_A2_PS2 = 1.036426966e-4
+"""eV in one u (A/ps)^2."""
 _SKIN_A = 1.5
 _compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})  # see eam.py for why this is safe
 
@@ -99,7 +100,7 @@ def move(
     close = half_list(at, cell, cutoff, _SKIN_A)
     speed = np.zeros_like(at) if velocities is None else np.array(velocities)
     virial, energy = np.empty((len(normals), 6)), np.empty(len(normals))
-    inverse = 1.0 / (np.asarray(masses_u, dtype=np.float64)[crystal.species] * _EV_PER_U_A2_PS2)
+    inverse = 1.0 / (np.asarray(masses_u, dtype=np.float64)[crystal.species] * EV_PER_U_A2_PS2)
     _advance(
         at, speed, close.shifts @ cell, close.first, close.other, close.image,
         crystal.species, potential.pair, potential.couple, potential.density, 1.0 / potential.r_step, cutoff,

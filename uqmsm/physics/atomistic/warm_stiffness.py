@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError, Unstable
 from uqmsm.physics.atomistic.averages import average
-from uqmsm.physics.atomistic.bath import Bath, move
+from uqmsm.physics.atomistic.bath import EV_PER_U_A2_PS2, Bath, move
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV
 from uqmsm.physics.atomistic.elastic import elasticity
 from uqmsm.physics.atomistic.relax import Crystal, Relaxed, strain_matrix
@@ -97,7 +97,7 @@ def warmed(
     normals -= normals.mean(axis=1, keepdims=True)
     started = rng.standard_normal(crystal.positions.shape)
     kT = BOLTZMANN_EV_PER_K * bath.temperature_K
-    started *= np.sqrt(kT / (np.asarray(masses_u)[crystal.species] * 1.036426966e-4))[:, None]
+    started *= np.sqrt(kT / (np.asarray(masses_u)[crystal.species] * EV_PER_U_A2_PS2))[:, None]
 
     def stress(scale: float, axis: int, amount: float) -> Floats:
         """Return the stress (steps, 6) in GPa of the crystal scaled and strained."""

@@ -36,6 +36,14 @@ _LONGEST_STRAIN_STEP = 0.005
 class Component(Protocol):
     """What carries the loads; see `uqmsm.physics.fe.mean_law.MeanLaws`."""
 
+    @property
+    def stiffness_MPa(self) -> Floats:
+        """(3, 3) law of the hierarchical elements."""
+
+    @property
+    def volume_mm3(self) -> Floats:
+        """Volumes (elements,)."""
+
     def mean_strain(self, displacement_mm: Floats) -> Floats:
         """Mean strains (elements, 3)."""
 

@@ -101,7 +101,7 @@ def _read(database: Path, digest: str) -> Any:  # noqa: ARG001  # which content 
         raise StudyError(f"pycalphad cannot be imported ({fault}); {how}") from fault
     try:
         return Database(str(database))
-    except Exception as fault:
+    except Exception as fault:  # a grammar of its own raises whatever stands in its way; nothing is swallowed
         told = f"{database}: pycalphad cannot read it ({fault})"
         raise StudyError(f"{told}; give a thermodynamic database, TDB") from fault
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ class MemberSoftening:
 
 
 @dataclass(frozen=True)
-class AtService:
+class AtService(ABC):
     """The crystal at service temperature, but for the law that softens it: that is for its kinds to say.
 
     Parameters
@@ -113,9 +114,9 @@ class AtService:
         """Return seconds per call, roughly, on one core."""
         return 0.001
 
+    @abstractmethod
     def law(self, given: Given, streams: Mapping[str, Generator]) -> MemberSoftening:
         """Return the member's law of softening."""
-        raise NotImplementedError
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Bring one specimen to temperature."""

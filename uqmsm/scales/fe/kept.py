@@ -10,7 +10,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Shelf:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 self.found += 1
-                return self._kept[key][0]  # type: ignore[no-any-return]
+                return cast("T", self._kept[key][0])
         answer = make()
         with self._lock:
             if key not in self._kept:

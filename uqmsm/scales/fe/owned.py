@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,13 +102,19 @@ def own(
         law = crystals(stiffness, one.orientations, slip)
         cell = block(one.grain_ids, law)
         content = (one.grain_ids, one.orientations, np.array(moduli_GPa), law.schmid)
-        known = SHELF.of("elastic", content, lambda c=cell: elastic_block(c.grain_ids, c.law), _size_elastic)  # type: ignore[misc]
-        met = SHELF.of("meeting", (one.grain_ids,), lambda c=cell: clusters(c).meeting, _size_meeting)  # type: ignore[misc]
+        known = SHELF.of("elastic", content, partial(elastic_block, one.grain_ids, law), _size_elastic)
+        met = SHELF.of("meeting", (one.grain_ids,), partial(_met, cell), _size_meeting)
         cells.append(cell)
         elastic.append(known)
         # half of the strain at which a system first slips
         few.append(begun(clusters(cell, met=met), known.stiffness_MPa, 0.5 * slip.resistance_MPa / shear))
     return Owned(tuple(cells), tuple(elastic), tuple(few), owner)
+
+
+def _met(cell: Block) -> Meeting:
+    from uqmsm.physics.rve.plastic.clusters import clusters
+
+    return clusters(cell).meeting
 
 
 def _size_elastic(one: ElasticBlock) -> int:

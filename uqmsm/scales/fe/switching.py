@@ -265,7 +265,7 @@ class SwitchingPlate:
             for e, verdict in step.verdicts.items():
                 k = verdict.leading
                 chance[s, e], reason[s, e], value[s, e] = verdict.worst, k, np.clip(verdict.value[k], -1e9, 1e9)
-        volume = problem.component.volume_mm3  # type: ignore[attr-defined]  # of MeanLaws
+        volume = problem.component.volume_mm3
         edge_A = self.cells * float(given["static_lattice_parameter"])
         return {
             "switching_load": self._first(chance, zone),
@@ -306,7 +306,7 @@ class SwitchingPlate:
         rise = float(np.abs(step.strain).max() / np.abs(laws.mean_strain(alone)).max())
         if not step.zone:
             return {"rise_of_strain": rise, "softening": 1.0}
-        linear = step.strain[list(step.zone)] @ laws.stiffness_MPa / 1e3  # type: ignore[attr-defined]  # of MeanLaws
+        linear = step.strain[list(step.zone)] @ laws.stiffness_MPa / 1e3
         least = np.linalg.norm(step.stress_GPa, axis=1) / np.linalg.norm(linear, axis=1)
         return {"rise_of_strain": rise, "softening": float(least.min())}
 

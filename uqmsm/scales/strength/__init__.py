@@ -52,7 +52,7 @@ class EdgeStrength:
     line_tension: float | None = None
     modulus_rule: Literal["cubic_edge", "voigt", "hill", "fcc_curtin"] = "cubic_edge"
     interpolation: Literal["two_branch", "smooth"] = "smooth"
-    strength_form: Annotated[Uncertain, Unit("1")] = Epistemic(MeasuredElsewhere())  # type: ignore[arg-type]
+    strength_form: Annotated[Uncertain, Unit("1")] = Epistemic(MeasuredElsewhere())  # type: ignore[arg-type]  # learnt before it draws
     lot: Annotated[Uncertain, Unit("1")] = 0.0
 
     def __post_init__(self) -> None:
