@@ -18,7 +18,6 @@ from uqmsm.scales.upstream import field_of, foreign_slip
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source
 
 if TYPE_CHECKING:
-    from uqmsm.physics.rve.effective import Homogenized
     from uqmsm.physics.rve.microstructure import Polycrystal as Block
 
 __all__ = ["Polycrystal"]
@@ -149,9 +148,9 @@ class Polycrystal:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Homogenize one member."""
-        block = self._block(given, streams)
+        block = self.grains_of(given, streams)
         table = _of_grains(given, block.orientations)
-        return self._told(given, block, table, *self._homogenized(table, block.grain_ids))
+        return self.told(given, block, table, *self._homogenized(table, block.grain_ids))
 
     @staticmethod
     def batch(
@@ -170,32 +169,27 @@ class Polycrystal:
                 if one.boundary != "periodic":
                     found.append(one(given, own))
                     continue
-                block = one._block(given, own)  # noqa: SLF001
+                block = one.grains_of(given, own)
             except MemberFailed as fault:
                 found.append(fault)
                 continue
             asked.append((len(found), block, _of_grains(given, block.orientations)))
             found.append({})
-        tolerance = operators[0].tolerance if asked else 0.5
-        solved = homogenize_many(
-            [table for *_, table in asked], [one.grain_ids for _, one, _ in asked], tolerance=tolerance
-        )
+        if not asked:
+            return found
+        tables, maps = [table for *_, table in asked], [block.grain_ids for _, block, _ in asked]
+        solved = homogenize_many(tables, maps, tolerance=operators[0].tolerance)
         for (k, block, table), answer in zip(asked, solved, strict=True):
-            found[k] = operators[k]._answer(givens[k], block, table, answer)  # noqa: SLF001
+            if isinstance(answer, MemberFailed):
+                found[k] = answer
+                continue
+            try:
+                found[k] = operators[k].told(givens[k], block, table, answer.stiffness, answer.hill_mandel_gap)
+            except MemberFailed as fault:
+                found[k] = fault
         return found
 
-    def _answer(
-        self, given: Given, block: Block, table: Floats, solved: Homogenized | MemberFailed
-    ) -> Outcome | MemberFailed:
-        """Return what a member of a batch has come to."""
-        if isinstance(solved, MemberFailed):
-            return solved
-        try:
-            return self._told(given, block, table, solved.stiffness, solved.hill_mandel_gap)
-        except MemberFailed as fault:
-            return fault
-
-    def _told(self, given: Given, block: Block, table: Floats, sampled: Floats, gap: float) -> Outcome:
+    def told(self, given: Given, block: Block, table: Floats, sampled: Floats, gap: float) -> Outcome:
         """Return the outcome of a block whose stiffness is known."""
         from uqmsm.physics.rve.bounds import universal_anisotropy
         from uqmsm.physics.rve.grain_share import grain_share
@@ -234,7 +228,7 @@ class Polycrystal:
         found = apparent_stiffness(table, grain_ids, self.boundary, tolerance=self.tolerance)
         return found.stiffness, found.hill_mandel_gap
 
-    def _block(self, given: Given, streams: Mapping[str, Generator]) -> Block:
+    def grains_of(self, given: Given, streams: Mapping[str, Generator]) -> Block:
         """Draw the grains, or take those of the stage before at the voxels of this cell."""
         from uqmsm.physics.phasefield.description import sampled
         from uqmsm.physics.rve.microstructure import Polycrystal as Grains
