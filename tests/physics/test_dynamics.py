@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -176,6 +178,23 @@ def test_cold_motion_finds_the_constants_of_the_crystal_at_rest(cells):
     off = stiff.born - exact.born_stiffness
     assert np.abs(off[:3, :3]).max() < 0.01 * exact.C11
     assert stiff.fluctuation[3, 3] < -5 * stiff.error[3, 3] * 0.2
+
+
+def test_runs_of_one_length_show_each_its_own():
+    """What LAMMPS keeps of a run must not be handed out as the next one's."""
+    species, positions, cell = specimen()
+    with Dynamics(POTENTIAL, MASSES, species, positions, cell) as moving:
+        moving.heat(600.0, 1)
+        runs = [moving.under_no_pressure(300.0, 200, 2), moving.under_no_pressure(300.0, 200, 3)]
+        runs.append(moving.in_fixed_cell(300.0, 195, 4))
+        at = moving.cell()
+    for one, other in itertools.pairwise(runs):
+        # a run begins where the one before has ended
+        np.testing.assert_allclose(other.potential_energy[0], one.potential_energy[-1], rtol=1e-9)
+        assert not np.isin(one.potential_energy[1:], other.potential_energy[1:]).any()
+        assert not np.isin(one.stress[1:], other.stress[1:]).any()
+    np.testing.assert_allclose(runs[1].lengths[-1].prod(), abs(np.linalg.det(at)), rtol=1e-9)
+    assert {len(run.lengths) for run in runs} == {21}  # the first state of a run is told too
 
 
 def test_messages_name_what_is_wrong():

@@ -258,12 +258,14 @@ class Dynamics:
     ) -> Recording:
         steps, wanted = every * -(-steps // every), tuple(_RECORDED if energies else _CELL)
         collect = f"fix record all vector {every} {' '.join(f'v_{name}' for name in wanted)}"
-        # steps count from the start of a run: `_seen` may ask for columns only at a step that was recorded
-        self._do("reset_timestep 0", *fixes, collect)
+        # a run begins and ends at steps that are recorded, for `_seen` may ask at no others; no step comes twice, for
+        # LAMMPS keeps a vector variable until the step is another and would hand out what an earlier run has shown
+        begin = every * -(-int(self._run.extract_global("ntimestep")) // every)
+        self._do(f"reset_timestep {begin}", *fixes, collect)
         if visit is None:
             self._do(f"run {steps} post no")
         else:
-            span = f"start 0 stop {steps}"  # the whole of it, for what is collected
+            span = f"start {begin} stop {begin + steps}"  # the whole of it, for what is collected
             for start in range(0, steps, visit_every):
                 pre = "yes" if start == 0 else "no"
                 self._do(f"run {min(visit_every, steps - start)} {span} pre {pre} post no")
