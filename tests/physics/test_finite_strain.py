@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,12 +10,18 @@ import pytest
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.alloy import configuration, sites
+from uqmsm.physics.atomistic import finite_strain
+from uqmsm.physics.atomistic.condensed import condensed, matrix_of
+from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, evaluate
 from uqmsm.physics.atomistic.finite_strain import least_acoustic, supercell
+from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.relax import Crystal
+from uqmsm.physics.atomistic.response import stiffen
 from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.coupling.alloys import TabulatedAtoms
 from uqmsm.physics.coupling.cauchy_born import CauchyBorn
 from uqmsm.physics.coupling.lattice import cubic
+from uqmsm.physics.coupling.switch import Thresholds
 from uqmsm.physics.potential import tabulated, zhou
 
 ELEMENTS = ["Mo", "Nb", "Ta", "W"]
@@ -106,3 +113,67 @@ def test_signs_are_silent_while_elastic_and_speak_when_atoms_rearrange(alloy):
     assert min(one.acoustic for one in seen) < 0.2
     with pytest.raises(StudyError, match="not zero"):
         alloy.signs(alloy.virgin)
+
+
+def test_one_factorization_knows_what_products_and_conjugate_gradients_know(alloy):
+    stiffness, push = alloy.rest.stiffness, np.random.default_rng(2).normal(size=(alloy.atoms, 3))
+    whole = matrix_of(stiffness)
+    np.testing.assert_allclose((whole @ push.ravel()).reshape(-1, 3), stiffness.times(push, np.zeros(6))[0], atol=1e-10)
+    found = condensed(stiffness, push - push.mean(axis=0))
+    assert np.abs(found.relaxed * GPA_A3_PER_EV / alloy.rest.crystal.volume - alloy.elastic.relaxed).max() < 1e-6
+    np.testing.assert_allclose(stiffness.times(found.settled, np.zeros(6))[0], push - push.mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(stiffness.times(found.settled, np.zeros(6))[1], found.gained, atol=1e-9)
+    # negative control: atoms far from their sites rest on no minimum, and it says so
+    crystal = alloy.rest.crystal
+    lost = replace(crystal, positions=crystal.positions + 0.5 * push)
+    seen = evaluate(alloy.potential, lost.species, lost.positions, lost.cell, half_list(lost.positions, lost.cell, 7.0))
+    assert condensed(stiffen(alloy.potential, lost.species, seen.bonds), seen.forces) is None
+
+
+def test_atoms_that_are_followed_arrive_where_guarded_descents_do(alloy, monkeypatch):
+    """Also beyond the event at 5 %, where following gives up by itself."""
+    pulls = [np.array([pull, -0.32 * pull, 0.1 * pull]) for pull in (0.02, 0.04, 0.05, 0.055)]
+
+    def pulled():
+        at = alloy.virgin
+        for pull in pulls:
+            at = alloy.strained(pull, at)
+            yield at
+
+    followed = list(pulled())
+    monkeypatch.setattr(finite_strain, "_MOST_AT_ONCE", 0)
+    for one, other in zip(followed, pulled(), strict=True):
+        assert one.energy == pytest.approx(other.energy, abs=1e-9)
+        assert np.abs(one.stress - other.stress).max() < 1e-4
+        # conjugate gradients leave the tangent with 1e-6 of what softens, which grows towards the event
+        assert np.abs(one.tangent - other.tangent).max() < 1e-4 * np.abs(one.tangent).max()
+
+
+def speaks(signs, limits):
+    """Say whether a block alone lies beyond any limit."""
+    return signs.eta > limits.eta or signs.chi_ratio > limits.chi or signs.acoustic < limits.acoustic
+
+
+def test_the_trigger_is_silent_in_a_hundred_elastic_alloys_and_fires_where_a_row_has_slipped():
+    """One alarm in a hundred alloys at 1 % of strain is 1 %; six would be too many.
+
+    The event: the six atoms of one row along [111] each take the place of the next. It is a rest state of its own, and
+    the strain is that of the silent ones.
+    """
+    limits, strain = Thresholds(), np.array([0.01, -0.003, 0.002])
+    tables = tabulated.tabulate(zhou.published(ELEMENTS), 2000, 2000)
+    alloys = [block(1000 + seed, tables) for seed in range(100)]
+    strained = [alloy.strained(strain) for alloy in alloys]
+    assert sum(speaks(a.signs(at), limits) for a, at in zip(alloys, strained, strict=True)) <= 5
+    fired = []
+    for alloy, at in list(zip(alloys, strained, strict=True))[:10]:
+        positions, edge = at.rest.crystal.positions.copy(), at.rest.crystal.cell / 3
+        whole = np.rint(2 * positions @ np.linalg.inv(edge)).astype(int)
+        apart = (whole - whole[0]) % 6
+        line = (apart[:, 0] == apart[:, 1]) & (apart[:, 1] == apart[:, 2])
+        assert line.sum() == 6
+        positions[line] += 0.5 * edge.sum(axis=0)
+        crystal = replace(at.rest.crystal, positions=positions)
+        seeded = replace(at, rest=replace(at.rest, crystal=crystal))
+        fired.append(alloy.signs(alloy.strained(strain, seeded)).chi_ratio > limits.chi)
+    assert all(fired)

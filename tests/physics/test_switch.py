@@ -204,9 +204,7 @@ def test_steepness_is_exact_for_a_strain_that_grows_linearly():
     found = MeanLaws(equations, SOLID)
     far = np.abs(mesh.nodes_mm[mesh.elements][:, :, 0]).min(axis=1) > 31.0
     assert far.any()
-    # to a sampled point off the axis the same change is spread over a longer way
-    assert found.steepness(moved)[far].max() <= 1e-3 * (1 + 1e-9)
-    assert found.steepness(moved)[far].min() > 0.5e-3
+    np.testing.assert_allclose(found.steepness(moved)[far], 1e-3, rtol=1e-9)
     np.testing.assert_allclose(
         found.mean_strain(moved)[far, 0], 1e-3 * mesh.nodes_mm[mesh.elements][far][:, :4, 0].mean(axis=1), rtol=1e-9
     )

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import Unstable
-from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV
+from uqmsm.physics.atomistic.condensed import condensed
+from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, evaluate
 from uqmsm.physics.atomistic.elastic import Elasticity, elasticity
+from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.nonaffine import (
     Contacts,
     Deviations,
@@ -27,6 +29,7 @@ from uqmsm.physics.atomistic.nonaffine import (
     squared_deviation,
 )
 from uqmsm.physics.atomistic.relax import Crystal, Relaxed, relax, strain_matrix
+from uqmsm.physics.atomistic.response import stiffen
 from uqmsm.physics.atomistic.splines import Potential
 
 __all__ = ["Signs", "StrainedCell", "Supercell", "least_acoustic", "supercell"]
@@ -39,6 +42,12 @@ _UNIT = np.array([strain_matrix(one) for one in np.eye(6)])
 _FORCE_eV_per_A = 1e-5
 _STRESS_GPa = 1e-3
 _MOST_ROUNDS = 12
+_MOST_AT_ONCE = 150
+"""Atoms of a block up to which factorizing their stiffness is cheaper than asking it load by load."""
+_MOST_FOLLOWED = 8
+_SHORT_A = 0.1
+"""Longest way of an atom in one step that still counts as following; beyond, a guarded descent looks for the way."""
+_SKIN_A = 0.8
 _FAR = 3.0
 """How far an atom may get, in distances to its nearest neighbour: rearrangement is an answer here, not a failure."""
 
@@ -144,24 +153,81 @@ class Supercell:
         now = start or self.virgin
         whole = now.strain.copy()
         whole[_IN] = strain
-        stiffness = _tangent(now.strain, now.rest, now.elastic, self.rest.crystal.volume)[1]
+        stiffness = _tangent(now.strain, now.rest.stress, now.elastic.relaxed, self._share(now.rest.crystal))[1]
         whole[_OUT] -= _solved(stiffness[np.ix_(_OUT, _OUT)], stiffness[np.ix_(_OUT, _IN)] @ (strain - now.strain[_IN]))
+        found = self._followed(now, whole) if self.atoms <= _MOST_AT_ONCE else None
+        return found or self._guarded(now, whole)
+
+    def _followed(self, now: StrainedCell, whole: Floats) -> StrainedCell | None:
+        """Follow the atoms by Newton's method in positions and thickness at once; none where they go no easy way.
+
+        The start is where the last answer to strain foretells them. As long as every step is short and ends in a
+        minimum this is the state that a slow pull would reach.
+        """
+        crystal = self._carried(now.rest.crystal, now.strain, whole, now.elastic.answer)
+        neighbours, bonds, stiffness = now.rest.neighbours, None, None
+        for count in range(_MOST_FOLLOWED):
+            if not neighbours.serves(crystal.positions, crystal.cell, self.potential.cutoff):
+                neighbours = half_list(crystal.positions, crystal.cell, self.potential.cutoff, _SKIN_A)
+                bonds = stiffness = None
+            seen = evaluate(self.potential, crystal.species, crystal.positions, crystal.cell, neighbours, reuse=bonds)
+            bonds = seen.bonds
+            stiffness = stiffen(self.potential, crystal.species, bonds, stiffness)
+            answer = condensed(stiffness, seen.forces)
+            if answer is None:
+                return None
+            to_gpa = GPA_A3_PER_EV / crystal.volume
+            stress, force = seen.virial * to_gpa, float(np.abs(seen.forces).max())
+            T, tangent = _tangent(whole, stress + answer.gained * to_gpa, answer.relaxed * to_gpa, self._share(crystal))
+            if force < _FORCE_eV_per_A and np.abs(T[_OUT]).max() < _STRESS_GPa:
+                rest = Relaxed(crystal, seen.energy, force, 0.0, stress, count, 0, neighbours, stiffness)
+                elastic = Elasticity(
+                    answer.relaxed * to_gpa, answer.born * to_gpa, answer.born, 6, answer.pull, answer.answer
+                )
+                return self._told(whole, rest, elastic)
+            if np.abs(answer.settled).max() > _SHORT_A:
+                return None
+            before, whole = whole, whole.copy()
+            whole[_OUT] -= _solved(tangent[np.ix_(_OUT, _OUT)], T[_OUT])
+            crystal = self._carried(crystal, before, whole, answer.answer, answer.settled)
+        return None
+
+    def _carried(
+        self, crystal: Crystal, before: Floats, after: Floats, answer: Floats, more: Floats | None = None
+    ) -> Crystal:
+        """Carry atoms from one strain to another, with the answer (6, n, 3) that they give to a small one."""
+        cell = self.rest.crystal.cell @ (np.eye(3) + strain_matrix(after))
+        map_ = np.linalg.solve(crystal.cell, cell)
+        s = 0.5 * (map_ + map_.T) - np.eye(3)
+        moved = np.tensordot(_flat(s[None])[0], answer, axes=1)
+        return Crystal(crystal.species, crystal.positions @ map_ + (moved if more is None else moved + more), cell)
+
+    def _guarded(self, now: StrainedCell, whole: Floats) -> StrainedCell:
+        """Bring the cell to rest by descents that may go far, one for every trial of the strain out of the plane."""
         crystal = now.rest.crystal
         for _ in range(_MOST_ROUNDS):
             rest = self._at(crystal, whole)
             elastic = elasticity(rest)
-            stress, stiffness = _tangent(whole, rest, elastic, self.rest.crystal.volume)
+            stress, stiffness = _tangent(whole, rest.stress, elastic.relaxed, self._share(rest.crystal))
             if np.abs(stress[_OUT]).max() < _STRESS_GPa:
-                energy = (rest.energy - self.rest.energy) / self.rest.crystal.volume * GPA_A3_PER_EV
-                return StrainedCell(whole, energy, stress[_IN], _condensed(stiffness)[0], rest, elastic)
+                return self._told(whole, rest, elastic)
             crystal = rest.crystal
             step = _solved(stiffness[np.ix_(_OUT, _OUT)], stress[_OUT])
             whole = whole.copy()
             whole[_OUT] -= step * min(1.0, 0.02 / float(np.abs(step).max()))
         raise Unstable(
-            f"a film of {self.atoms} atoms under strains {np.round(strain, 4).tolist()} finds no strain without stress "
-            f"out of the plane ({np.abs(stress[_OUT]).max():.1e} GPa left); it has no stable thickness there"
+            f"a film of {self.atoms} atoms under strains {np.round(whole[_IN], 4).tolist()} finds no strain without "
+            f"stress out of the plane ({np.abs(stress[_OUT]).max():.1e} GPa left); it has no stable thickness there"
         )
+
+    def _told(self, whole: Floats, rest: Relaxed, elastic: Elasticity) -> StrainedCell:
+        stress, stiffness = _tangent(whole, rest.stress, elastic.relaxed, self._share(rest.crystal))
+        energy = (rest.energy - self.rest.energy) / self.rest.crystal.volume * GPA_A3_PER_EV
+        return StrainedCell(whole, energy, stress[_IN], _condensed(stiffness)[0], rest, elastic)
+
+    def _share(self, crystal: Crystal) -> float:
+        """Return the volume of a strained crystal over that at rest."""
+        return crystal.volume / self.rest.crystal.volume
 
     def _at(self, crystal: Crystal, strain: Floats) -> Relaxed:
         """Carry the atoms of a crystal into the strained cell and let them come to rest."""
@@ -217,20 +283,24 @@ def supercell(potential: Potential, crystal: Crystal) -> Supercell:
     return Supercell(potential, rest, elasticity(rest))
 
 
-def _tangent(strain: Floats, rest: Relaxed, elastic: Elasticity, volume_A3: float) -> tuple[Floats, Floats]:
-    """Return T (6,) and dT/de (6, 6) in GPa per reference volume.
+def _flat(s: Floats) -> Floats:
+    """Return symmetric strains (n, 3, 3) as (n, 6) with engineering shears."""
+    return np.stack([s[:, 0, 0], s[:, 1, 1], s[:, 2, 2], 2 * s[:, 1, 2], 2 * s[:, 0, 2], 2 * s[:, 0, 1]], axis=1)
+
+
+def _tangent(strain: Floats, stress_GPa: Floats, relaxed_GPa: Floats, share: float) -> tuple[Floats, Floats]:
+    """Return T (6,) and dT/de (6, 6) in GPa per reference volume, from Cauchy stress, stiffness and the volume's ratio.
 
     Atoms x (rows) move to x (1 + h) with h = U^-1 dU, which is not symmetric: as a stretch it is the strain
     s + (h h^T - s^2) / 2 with s the symmetric part of h, and the energy is known to second order in that.
     """
-    share = rest.crystal.volume / volume_A3
     h = np.linalg.solve(np.eye(3) + strain_matrix(strain), _UNIT)
     s = 0.5 * (h + h.transpose(0, 2, 1))
-    flat = np.stack([s[:, 0, 0], s[:, 1, 1], s[:, 2, 2], 2 * s[:, 1, 2], 2 * s[:, 0, 2], 2 * s[:, 0, 1]], axis=1)
-    sigma = _stress_matrix(rest.stress)
+    flat = _flat(s)
+    sigma = _stress_matrix(stress_GPa)
     quadratic = np.einsum("aik,bjk,ij->ab", h, h, sigma) - np.einsum("aik,bkj,ij->ab", s, s, sigma)
-    stiffness = flat @ elastic.relaxed @ flat.T + 0.5 * (quadratic + quadratic.T)
-    return share * (flat @ rest.stress), share * stiffness
+    stiffness = flat @ relaxed_GPa @ flat.T + 0.5 * (quadratic + quadratic.T)
+    return share * (flat @ stress_GPa), share * stiffness
 
 
 def least_acoustic(stiffness_GPa: Floats, stress_GPa: Floats) -> float:

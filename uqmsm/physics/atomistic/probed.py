@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import Unstable
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Species, evaluate
-from uqmsm.physics.atomistic.elastic import cubic_projection, require_stable
+from uqmsm.physics.atomistic.elastic import require_stable
 from uqmsm.physics.atomistic.misfit import swaps
 from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
@@ -224,8 +224,6 @@ def probed_statics(
         means = families.mean(axis=1)
         if n_families > 1:
             errors = families.std(axis=1, ddof=1) / np.sqrt(n_families)
-    wander = rest.crystal.positions - sites @ rest.crystal.cell
-    wander -= wander.mean(axis=0)
     return Statics(
         lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(block_vectors(cells)))),
         cohesive_energy=-rest.energy / n,
@@ -233,7 +231,6 @@ def probed_statics(
         stiffness=relaxed,
         born_stiffness=affine,
         cubic=cubic,
-        born_cubic=cubic_projection(affine),
         nonaffine_fractions=softened(affine, relaxed),
         nonaffine_plateau=deviations(rest.crystal, answer).mean_plateau(),
         misfit_volumes=means[0],
@@ -242,7 +239,6 @@ def probed_statics(
         chemical_potentials_se=errors[1],
         residual_force=rest.residual_force,
         residual_stress=float(np.abs(rest.stress).max()),
-        rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),
         iterations=rest.probes + probes,
         products=0,
     )

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.atomistic.eam import Species
-from uqmsm.physics.atomistic.elastic import Cubic, cubic_projection, elasticity, require_stable
+from uqmsm.physics.atomistic.elastic import Cubic, elasticity, require_stable
 from uqmsm.physics.atomistic.misfit import misfit_volumes
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, relax
@@ -34,8 +34,8 @@ class Statics:
         A^3.
     stiffness, born_stiffness
         (6, 6) GPa with and without internal relaxation.
-    cubic, born_cubic
-        Their cubic projections with the anisotropy that is left.
+    cubic
+        Cubic projection of `stiffness` with the anisotropy that is left.
     nonaffine_fractions
         (6,) ascending: shares of the affine stiffness that non-affine motion takes back (`nonaffine.softened`).
     nonaffine_plateau
@@ -46,8 +46,6 @@ class Statics:
         (n_elements,) eV of the random alloy at rest (`misfit.Misfit.potentials`) and standard errors.
     residual_force, residual_stress
         eV/A and GPa left in the relaxed crystal.
-    rms_displacement
-        Root mean square distance of the atoms from the sites of the mean lattice (A).
     iterations, products
         Newton steps and second-derivative products over everything.
     """
@@ -58,7 +56,6 @@ class Statics:
     stiffness: Floats
     born_stiffness: Floats
     cubic: Cubic
-    born_cubic: Cubic
     nonaffine_fractions: Floats
     nonaffine_plateau: Floats
     misfit_volumes: Floats
@@ -67,7 +64,6 @@ class Statics:
     chemical_potentials_se: Floats
     residual_force: float
     residual_stress: float
-    rms_displacement: float
     iterations: int
     products: int
 
@@ -163,8 +159,6 @@ def statics(
         volumes, errors = misfit.volumes, misfit.standard_errors
         potentials, potential_errors = misfit.potentials, misfit.potential_errors
         iterations, products = iterations + misfit.iterations, products + misfit.products
-    wander = rest.crystal.positions - sites @ rest.crystal.cell
-    wander -= wander.mean(axis=0)
     return Statics(
         lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(vectors))),
         cohesive_energy=-rest.energy / len(numbers),
@@ -172,7 +166,6 @@ def statics(
         stiffness=elastic.relaxed,
         born_stiffness=elastic.born,
         cubic=cubic,
-        born_cubic=cubic_projection(elastic.born),
         nonaffine_fractions=softened(elastic.born, elastic.relaxed),
         nonaffine_plateau=deviations(rest.crystal, elastic.answer, rest.neighbours).mean_plateau(),
         misfit_volumes=volumes,
@@ -181,7 +174,6 @@ def statics(
         chemical_potentials_se=potential_errors,
         residual_force=rest.residual_force,
         residual_stress=rest.residual_stress,
-        rms_displacement=float(np.sqrt((wander**2).sum(axis=1).mean())),
         iterations=iterations,
         products=products,
     )

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from uqmsm.errors import StudyError
 
@@ -116,7 +116,7 @@ def chance_above(values: ArrayLike, limit: float) -> float:
     apart = limit - float(x.mean())
     if scale <= _LEAST * max(1.0, abs(limit)):
         return float(apart < 0.0)
-    return float(student.sf(apart / scale, len(x) - 1))
+    return float(stdtr(len(x) - 1, -apart / scale))
 
 
 def judge(

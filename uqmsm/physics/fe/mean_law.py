@@ -75,15 +75,19 @@ class MeanLaws:
         return np.asarray(np.einsum("ecn,en->ec", self.mean_operator, local))
 
     def steepness(self, displacement_mm: Floats) -> Floats:
-        """Return how fast strain changes across each element (elements,), per mm: the steepest to a sampled point."""
+        """Return how fast strain changes across each element (elements,), per mm, where it changes fastest.
+
+        The largest singular value of the gradient that fits the sampled strains best (weighted by volume): exact for
+        strains that grow linearly, and no ratio of small differences where a point lies near the middle.
+        """
         of = self.equations.of
         strain = strains(of, displacement_mm)[..., IN_PLANE]
         weight = of.volume_mm3 / self.volume_mm3[:, None]
         apart = strain - np.einsum("eqc,eq->ec", strain, weight)[:, None]
         away = of.positions_mm - np.einsum("eqx,eq->ex", of.positions_mm, weight)[:, None]
-        distance = np.linalg.norm(away, axis=-1)
-        far = distance > 1e-6 * distance.max(axis=1, keepdims=True)
-        return np.asarray(np.where(far, np.linalg.norm(apart, axis=-1) / np.where(far, distance, 1.0), 0.0).max(axis=1))
+        spread = np.einsum("eqx,eqy,eq->exy", away, away, weight)
+        gradient = np.linalg.solve(spread, np.einsum("eqx,eqc,eq->exc", away, apart, weight))
+        return np.asarray(np.linalg.svd(gradient, compute_uv=False)[:, 0])
 
     def corrected(
         self,

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError, Unstable
+from uqmsm.physics.coupling.switch import Thresholds
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.upstream import ALLOY_PORTS, field_of, lattice_of, missing_elements, potential_rows
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
     from uqmsm.physics.atomistic.finite_strain import Supercell
-    from uqmsm.physics.coupling.switch import Thresholds
     from uqmsm.physics.coupling.two_way import LoadStep, TwoWay
     from uqmsm.physics.fe.meshes.plate import PlateMesh
 
@@ -74,13 +74,13 @@ class SwitchingPlate:
     cells: int = 3
     blocks: int = 1
     alloys: int = 3
-    eta: float = 0.10
-    chi: float = 3.0
-    acoustic: float = 0.2
-    gradient: float = 0.05
-    disagreement: float = 0.05
-    enter: float = 0.10
-    leave: float = 0.02
+    eta: float = Thresholds.eta
+    chi: float = Thresholds.chi
+    acoustic: float = Thresholds.acoustic
+    gradient: float = Thresholds.gradient
+    disagreement: float = Thresholds.disagreement
+    enter: float = Thresholds.enter
+    leave: float = Thresholds.leave
     points: int = 4000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
 
@@ -103,8 +103,6 @@ class SwitchingPlate:
         self._thresholds()
 
     def _thresholds(self) -> Thresholds:
-        from uqmsm.physics.coupling.switch import Thresholds
-
         return Thresholds(self.eta, self.chi, self.acoustic, self.gradient, self.disagreement, self.enter, self.leave)
 
     @property
@@ -164,7 +162,8 @@ class SwitchingPlate:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
-        return 0.03 * len(self.loads) * (self.cells / 3) ** 3 * (8 * self.blocks + 4 * self.alloys)
+        asked = 3 * self.alloys + 2 * self.blocks * self.refinement
+        return 0.02 * len(self.loads) * asked * (self.cells / 3) ** 3
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny block."""
