@@ -9,17 +9,19 @@ from fe_oracles import elastic, solve
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.fe.assemble import strains
+from uqmsm.physics.fe.at_nodes import at_nodes
 from uqmsm.physics.fe.contour import j_integral_N_per_mm
 from uqmsm.physics.fe.discretise import discretise
 from uqmsm.physics.fe.elements import ELEMENTS, element, shape
-from uqmsm.physics.fe.linear import held_dofs
+from uqmsm.physics.fe.linear import held_dofs, system
 from uqmsm.physics.fe.loads import body_loads, traction_loads
-from uqmsm.physics.fe.materials.elastic import in_plane, plane_stress
+from uqmsm.physics.fe.materials.elastic import Elastic, in_plane, plane_stress
 from uqmsm.physics.fe.meshes.compact import PIN, compact_tension_mesh, stress_intensity_factor
 from uqmsm.physics.fe.meshes.disc import disc_mesh
 from uqmsm.physics.fe.meshes.files import read_mesh
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.meshes.notched import notched_bar_mesh
+from uqmsm.physics.fe.newton import Load, equilibrate, virgin
 from uqmsm.physics.fe.results import write_pvd, write_vtu
 from uqmsm.physics.tensors import mandel_to_voigt
 
@@ -110,6 +112,41 @@ def test_nafems_le10():
     nodal = value[:, order] @ stress[corner]
     at = list(mesh.elements[corner, :8]).index(mesh.nearest(2.0, 0.0, 0.6))
     assert abs(nodal[at, 1] / -5.38 - 1) < 0.03
+
+
+def cylinder_taper_sphere(n):
+    """NAFEMS's section in metres, r and z: a sphere, a taper and a cylinder round a bore of a sphere and a cylinder."""
+    corner, outside = np.sqrt(0.5), 1.4 * np.array([np.cos(np.pi / 6), 0.5])
+    bore = np.array([[corner, corner], [corner, 1.25], [corner, 1.79]])
+    skin = np.array([outside, (outside + np.array([1.0, 1.39])) / 2, [1.0, 1.39], [1.0, 1.79]])
+
+    def along(place, radius, turn, line):
+        """Follow an arc, then a broken line, one of four equal pieces after the other."""
+        arcs = 5 - len(line)
+        angle = turn * np.minimum(place / arcs, 1.0)
+        beyond = np.maximum(place - arcs, 0.0)
+        straight = [np.interp(beyond, np.arange(len(line)), line[:, axis]) for axis in (0, 1)]
+        round_ = [radius * np.cos(angle), radius * np.sin(angle)]
+        return np.where(place[:, None] < arcs, np.transpose(round_), np.transpose(straight))
+
+    def bend(x):
+        inner, outer = along(4 * x[:, 1], 1.0, np.pi / 4, bore), along(4 * x[:, 1], 1.4, np.pi / 6, skin)
+        return inner + x[:, :1] * (outer - inner)
+
+    return grid_mesh((n, 4 * n), "quad8", bend)
+
+
+def test_nafems_le11():
+    """A solid of revolution heated by T = r + z between two planes that hold it: -105 MPa along z at A, (1, 0)."""
+    mesh = cylinder_taper_sphere(12)
+    of = discretise(mesh, "axisymmetric")
+    warm = 2.3e-4 * of.positions_mm.sum(axis=-1)[..., None] * [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    held = np.concatenate([held_dofs(of, mesh.on(side), 1) for side in ("bottom", "top")])
+    solid = Elastic(elastic(210e3, 0.3))
+    equations = system(of, held)
+    step = equilibrate(equations, solid, virgin(equations, solid), Load(free_strain=warm))
+    axial = at_nodes(of, step.state.stress_MPa[..., 1])[mesh.nearest(1.0, 0.0)]
+    assert abs(axial / -105.0 - 1) < 0.01
 
 
 @pytest.mark.parametrize("kind", ["quad8", "tri6"])

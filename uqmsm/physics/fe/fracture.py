@@ -4,8 +4,8 @@ The energy ``int (1 - d)^2 psi+ + psi- + (Gc / c) (w(d) / l + l |grad d|^2)`` is
 and over the damage, which never falls. AT1 has w = d, c = 8/3 and stays elastic up to its strength; AT2 has w = d^2,
 c = 2 and softens from the start (B. Bourdin, G. A. Francfort, J.-J. Marigo, J. Elasticity 91, 5 (2008); K. Pham, H.
 Amor, J.-J. Marigo, C. Maurini, Int. J. Damage Mech. 20, 618 (2011)). The length l is a constant of the
-material: with E and Gc it sets the strength. What drives the crack: all energy, or that of shear and of volume growth
-alone (H. Amor, J.-J. Marigo, C. Maurini, J. Mech. Phys. Solids 57, 1209 (2009)), so that a crack closes under pressure.
+material: with E and Gc it sets the strength. What drives the crack: all energy, or a part of it (see
+`uqmsm.physics.fe.materials.damaged`), so that a crack closes under pressure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.fe.diffusion import above, at_points, gradient_at_points, spreading
 from uqmsm.physics.fe.discretise import Discretisation
 from uqmsm.physics.fe.linear import System
-from uqmsm.physics.fe.materials.damaged import Damaged
+from uqmsm.physics.fe.materials.damaged import Damaged, Driver
 from uqmsm.physics.fe.materials.solid import PlaneStress, Solid
 from uqmsm.physics.fe.newton import Accuracy, Load, State, Step, equilibrate, virgin
 
@@ -45,7 +45,8 @@ class Brittle:
     model : str
         ``AT1`` or ``AT2``.
     driven_by : str
-        ``all`` energy, or that of ``opening``: shear and volume growth.
+        ``all`` energy; that of ``opening``: shear and volume growth; or that of ``tension``: volume growth and
+        stretched principal strains.
     rest : float
         Share of stiffness that a broken point keeps, so that equations can be solved.
     """
@@ -55,7 +56,7 @@ class Brittle:
     toughness_N_per_mm: Floats | float
     length_mm: float
     model: Model = "AT1"
-    driven_by: Literal["all", "opening"] = "opening"
+    driven_by: Driver = "opening"
     rest: float = 1e-7
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class Brittle:
     def solid(self, of: Discretisation, damage: Floats) -> Solid:
         """Return the solid at the points of a mesh whose nodes are damaged."""
         at = np.clip(at_points(of, damage).ravel(), 0.0, 1.0)
-        inner = Damaged(1e3 * self.bulk_GPa, 1e3 * self.shear_GPa, at, self.driven_by == "opening", self.rest)
+        inner = Damaged(1e3 * self.bulk_GPa, 1e3 * self.shear_GPa, at, self.driven_by, self.rest)
         return PlaneStress(inner) if of.kinematics == "plane_stress" else inner
 
 
@@ -154,28 +155,28 @@ def crack(
                 )
             turns += 1
             solid = brittle.solid(of, now)
-            step = equilibrate(equations, solid, _forgetful(state, solid, of), load, accuracy=Accuracy(1e-8))
+            step = equilibrate(equations, solid, forgetful(state, solid, of), load, accuracy=Accuracy(1e-8))
             state = step.state
-            following = _damaged(of, brittle, _driving(of, state), floor, now)
+            following = damaged(of, brittle, driving(of, state), floor, now)
             change, now = float(np.abs(following - now).max()), following
-        found.append(_told(of, brittle, step, now, turns))
+        found.append(told(of, brittle, step, now, turns))
     return found
 
 
-def _forgetful(state: State, solid: Solid, of: Discretisation) -> State:
+def forgetful(state: State, solid: Solid, of: Discretisation) -> State:
     """Return where to look for the displacement; an elastic solid needs no more."""
     elements, points = of.points
     return replace(state, memory=solid.virgin(elements * points), tangent_MPa=None)
 
 
-def _driving(of: Discretisation, state: State) -> Floats:
+def driving(of: Discretisation, state: State) -> Floats:
     """Return the energy density that drives the crack, (elements, points)."""
     memory = state.memory[1] if of.kinematics == "plane_stress" else state.memory
     return np.asarray(memory[:, 0].reshape(of.points))
 
 
-def _damaged(of: Discretisation, brittle: Brittle, drive: Floats, floor: Floats, guess: Floats) -> Floats:
-    """Lower the energy over the damage."""
+def damaged(of: Discretisation, brittle: Brittle, drive: Floats, floor: Floats, guess: Floats) -> Floats:
+    """Lower the energy over the damage, which does not fall below a floor."""
     c, slope, bend = brittle.surface
     tough = np.asarray(brittle.toughness_N_per_mm) / c
     length = brittle.length_mm
@@ -188,13 +189,18 @@ def _damaged(of: Discretisation, brittle: Brittle, drive: Floats, floor: Floats,
     return above(matrix, load, floor, guess)
 
 
-def _told(of: Discretisation, brittle: Brittle, step: Step, damage: Floats, turns: int) -> Crack:
-    """Write down what a load has done, with its energies."""
+def spent(of: Discretisation, brittle: Brittle, damage: Floats) -> float:
+    """Return what a crack has cost, in mJ."""
     c, _, _ = brittle.surface
     at, slope = at_points(of, damage), gradient_at_points(of, damage)
     surface = at if brittle.model == "AT1" else at**2
     length = brittle.length_mm
     density = np.asarray(brittle.toughness_N_per_mm) / c * (surface / length + length * (slope**2).sum(axis=-1))
+    return float((density * of.volume_mm3).sum())
+
+
+def told(of: Discretisation, brittle: Brittle, step: Step, damage: Floats, turns: int) -> Crack:
+    """Write down what a load has done, with its energies."""
     memory = step.state.memory[1] if of.kinematics == "plane_stress" else step.state.memory
     stored = memory[:, 1].reshape(of.points)
-    return Crack(step, damage, float((stored * of.volume_mm3).sum()), float((density * of.volume_mm3).sum()), turns)
+    return Crack(step, damage, float((stored * of.volume_mm3).sum()), spent(of, brittle, damage), turns)

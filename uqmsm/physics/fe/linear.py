@@ -7,6 +7,7 @@ once and kept. Factors are SuperLU's; multigrid is smoothed aggregation (P. Vane
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -90,25 +91,34 @@ class System:
             When the factorization breaks down or too much force is left: the material is singular, or the component
             is not held.
         """
-        full = np.zeros(self.of.size)
         load = np.ascontiguousarray(loads_N).ravel()
-        size = float(np.sqrt((load[self.free] ** 2).sum()))
-        if size == 0.0:
-            return full.reshape(self.of.mesh.nodes_mm.shape), 0.0
-        if self.method == "direct":
-            full[self.free], left = self._factorize(blocks_N_per_mm, load[self.free])
-        else:
-            full, left = self._cycle(blocks_N_per_mm, load)
-        residual = left / size
-        if not residual < self.tolerance:
-            raise NotConverged(
-                f"fe.solve: a relative residual of {residual:.1e} is left by {self.method} where {self.tolerance:.0e} "
-                "is asked; check material, mesh and supports"
-            )
-        return full.reshape(self.of.mesh.nodes_mm.shape), residual
+        if not load[self.free].any():
+            return np.zeros(self.of.mesh.nodes_mm.shape), 0.0
+        return self.factorized(blocks_N_per_mm)(loads_N)
 
-    def _factorize(self, blocks: Floats, load: Floats) -> tuple[Floats, float]:
-        """Solve the free system by its factors, and once more for what rounding leaves."""
+    def factorized(self, blocks_N_per_mm: Floats) -> Callable[[Floats], tuple[Floats, float]]:
+        """Return what solves for any loads with this stiffness; see `solve` for both."""
+        inner = self._factors(blocks_N_per_mm) if self.method == "direct" else self._cycles(blocks_N_per_mm)
+
+        def solved(loads_N: Floats) -> tuple[Floats, float]:
+            shape = self.of.mesh.nodes_mm.shape
+            load = np.broadcast_to(loads_N, shape).ravel()
+            size = float(np.sqrt((load[self.free] ** 2).sum()))
+            if size == 0.0:
+                return np.zeros(shape), 0.0
+            full, left = inner(load)
+            residual = left / size
+            if not residual < self.tolerance:
+                raise NotConverged(
+                    f"fe.solve: a relative residual of {residual:.1e} is left by {self.method} where "
+                    f"{self.tolerance:.0e} is asked; check material, mesh and supports"
+                )
+            return full.reshape(shape), residual
+
+        return solved
+
+    def _factors(self, blocks: Floats) -> Callable[[Floats], tuple[Floats, float]]:
+        """Factorize the free system; what is returned solves it, and once more for what rounding leaves."""
         taken, columns = self._taken
         K = sparse.csc_array((blocks.ravel()[taken], columns.indices, columns.indptr), shape=columns.shape)
         try:
@@ -117,15 +127,21 @@ class System:
             raise NotConverged(
                 f"fe.solve: the stiffness matrix is singular ({breakdown}); check the material and the supports"
             ) from None
-        u = factors.solve(load)
-        rest = load - K @ u
-        if float(np.abs(rest).max()) > 1e-11 * float(np.abs(load).max()):
-            u += factors.solve(rest)
-            rest = load - K @ u
-        return u, float(np.sqrt((rest**2).sum()))
 
-    def _cycle(self, blocks: Floats, load: Floats) -> tuple[Floats, float]:
-        """Solve by conjugate gradients (or GMRES, where the tangent is not symmetric) over multigrid cycles."""
+        def solved(whole: Floats) -> tuple[Floats, float]:
+            load, full = whole[self.free], np.zeros(self.of.size)
+            u = factors.solve(load)
+            rest = load - K @ u
+            if float(np.abs(rest).max()) > 1e-11 * float(np.abs(load).max()):
+                u += factors.solve(rest)
+                rest = load - K @ u
+            full[self.free] = u
+            return full, float(np.sqrt((rest**2).sum()))
+
+        return solved
+
+    def _cycles(self, blocks: Floats) -> Callable[[Floats], tuple[Floats, float]]:
+        """Return conjugate gradients (or GMRES, where the tangent is not symmetric) over multigrid cycles."""
         entry, diagonal = self._struck
         flat = blocks.ravel().copy()
         scale = float(np.abs(flat[diagonal]).mean()) if diagonal.size else 1.0
@@ -135,13 +151,17 @@ class System:
         K = sparse.bsr_matrix((flat.reshape(blocks.shape), pattern.indices, pattern.indptr))
         modes = rigid_motions(self.of)
         modes[self.held] = 0.0
-        f = load.copy()
-        f[self.held] = 0.0
         levels = self._levels(K, modes)
-        u = levels.solve(f, tol=0.1 * self.tolerance, accel="cg" if self.symmetric else "gmres", maxiter=300)
-        u[self.held] = 0.0
-        rest = f - K @ u
-        return u, float(np.sqrt((rest**2).sum()))
+
+        def solved(whole: Floats) -> tuple[Floats, float]:
+            f = whole.copy()
+            f[self.held] = 0.0
+            u = levels.solve(f, tol=0.1 * self.tolerance, accel="cg" if self.symmetric else "gmres", maxiter=300)
+            u[self.held] = 0.0
+            rest = f - K @ u
+            return u, float(np.sqrt((rest**2).sum()))
+
+        return solved
 
     def _levels(self, K: sparse.bsr_matrix, modes: Floats) -> Any:
         """Set up the levels of the multigrid."""
@@ -149,12 +169,12 @@ class System:
 
         symmetry = "symmetric" if self.symmetric else "nonsymmetric"
         with _AMBIENT:  # pyamg starts its power iterations from NumPy's global stream; no member may notice
-            before = np.random.get_state()  # noqa: NPY002
-            np.random.seed(0)  # noqa: NPY002
+            before = np.random.get_state()  # noqa: NPY002  # pyamg takes no generator
+            np.random.seed(0)  # noqa: NPY002  # as above: the same levels for the same matrix
             try:
                 return smoothed_aggregation_solver(K, B=modes, symmetry=symmetry, max_coarse=300)
             finally:
-                np.random.set_state(before)  # noqa: NPY002
+                np.random.set_state(before)  # noqa: NPY002  # as above: given back as it was found
 
 
 def system(

@@ -14,6 +14,7 @@ from uqmsm.physics.fe.fracture import Brittle, Crack, crack, strength_MPa
 from uqmsm.physics.fe.linear import System, held_dofs, system
 from uqmsm.physics.fe.meshes.compact import PIN, compact_tension_mesh, stress_intensity_factor
 from uqmsm.physics.fe.meshes.grid import grid_mesh
+from uqmsm.physics.fe.meshes.square import notched_square_mesh
 from uqmsm.physics.fe.newton import Load
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "even_bar",
     "even_bar_strength_MPa",
     "griffith_load_N",
+    "notched_square",
     "part",
 ]
 
@@ -166,6 +168,28 @@ def compact_specimen(width_mm: float, crack_mm: float, refinement: int) -> Speci
     push[pin, 1] = 1.0
     pulled = np.array([2 * pin + 1])
     return Specimen(system(of, held), push, pulled, weak, crack_mm, width_mm)
+
+
+@lru_cache(maxsize=4)
+def notched_square(side_mm: float, notch_mm: float, finest_mm: float, band_mm: float) -> Specimen:
+    """Return the upper half of a notched square, its top moved along y and held along x; displacements of the half.
+
+    The crack of the benchmark of C. Miehe, M. Hofacker and F. Welschinger (Comput. Methods Appl. Mech. Eng. 199, 2765
+    (2010)) grows along the plane of symmetry, and its notch is a slit, so that half of it is the whole.
+
+    Raises
+    ------
+    StudyError
+        When the notch or the fine band does not fit.
+    """
+    mesh = notched_square_mesh(side_mm, notch_mm, finest_mm, band_mm)
+    of = discretise(mesh, "plane_strain")
+    top = mesh.on("top")
+    held = np.concatenate([held_dofs(of, mesh.on("ligament"), 1), held_dofs(of, top, 0, 1)])
+    push = np.zeros_like(mesh.nodes_mm)
+    push[top, 1] = 1.0
+    weak = np.ones(len(mesh.elements), np.bool_)
+    return Specimen(system(of, held), push, held_dofs(of, top, 1), weak, -1.0, side_mm)
 
 
 def griffith_load_N(
