@@ -50,7 +50,8 @@ class Law(Protocol):
 class LearnableLaw(Protocol):
     """A law that has to be learnt from data before it can be drawn; a study learns it once, then stores it.
 
-    It may offer ``cost() -> float``, the seconds of one core that learning takes, for `uqmsm plan`.
+    It may offer ``cost() -> float``, the seconds of one core that learning takes, for `uqmsm plan`, and ``shipped``,
+    true where its draws come with uqmsm and are read, not computed.
     """
 
     @property

@@ -119,6 +119,25 @@ def test_map_keeps_the_order_and_hands_exceptions_on(two):
             backend.map(mul, [None], [None])
 
 
+INTERRUPTED = """
+import os, signal, threading, time
+from uqmsm.execution.clusters import open_backend
+backend = open_backend(1)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    backend.map(time.sleep, [30.0] * 3)
+except KeyboardInterrupt:
+    print("interrupted")
+finally:
+    backend.close()
+"""
+
+
+def test_an_interrupted_map_ends_without_a_word_of_dask():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
 def test_a_call_that_kills_its_worker_is_lost_alone(tmp_path, two):
     members, watch, main = np.stack([np.arange(40)] * 2, axis=1), Watching(), sys.modules["__main__"]
     draws = fresh(tmp_path / "tame", Chain((Stage("a", Deadly(above=np.inf)),)), members[:, :1])["a"].values["alive"]

@@ -55,12 +55,13 @@ def learn(chain: Chain, seed: int, folder: RunFolder, backend: Backend, tell: Ca
                 fingerprint = law.fingerprint
                 if fingerprint not in learnt:
                     stored = _made(folder.posterior) / f"{stage.name}.{path}.nc"
-                    tell(f"{stage.name}.{path}: learning {type(law).__name__}")
+                    doing, done = ("reading", "read") if getattr(law, "shipped", False) else ("learning", "learnt")
+                    tell(f"{stage.name}.{path}: {doing} {type(law).__name__}")
                     began = perf_counter()
                     _refuse_damaged(folder, stored, tell)
                     learnt[fingerprint] = law.learn(backend.map, seed, stored, tell)
                     _vouch(folder, stored)
-                    tell(f"{stage.name}.{path}: learnt in {perf_counter() - began:.1f} s")
+                    tell(f"{stage.name}.{path}: {done} in {perf_counter() - began:.1f} s")
                 changes[path] = replace(doubt, law=learnt[fingerprint])
         if changes:
             chain = chain.replaced(stage.name, changed(stage.operator, changes))

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import dask
 from distributed import Client, Future, WorkerPlugin, performance_report
@@ -31,6 +31,9 @@ __all__ = ["SILENCE_SECONDS", "WORKER_DEATHS", "Cluster", "DaskBackend", "Supply
 
 SILENCE_SECONDS = 60.0  # without scheduler or without any worker, before the run is given up as resumable
 WORKER_DEATHS = 1  # how often a task may take its worker down before Dask returns it to us
+
+
+_Ended = TypeVar("_Ended")
 
 
 class _Preparation(WorkerPlugin):
@@ -180,17 +183,18 @@ class DaskBackend:
 
     def finished(self, *, wait: bool) -> list[Finished]:
         """Return the tasks that ended since last asked; `wait` until there is one."""
-        tickets = [self._next()] if wait and self._under_way else []
+        tickets = [self._next(self._ended)] if wait and self._under_way else []
         while not self._ended.empty():
             tickets.append(self._ended.get())
         ends = [self._end(ticket) for ticket in tickets if ticket in self._under_way]
         return [end for end in ends if end is not None]
 
-    def _next(self) -> str:
+    def _next(self, ended: SimpleQueue[_Ended]) -> _Ended:
+        """Return what ends next; look now and then whether anything still can."""
         alive = asked = time.monotonic()
         while True:
             try:
-                return self._ended.get(timeout=1.0)
+                return ended.get(timeout=1.0)
             except Empty:
                 now = time.monotonic()
             if self._client.status == "running" and now - asked < SILENCE_SECONDS / 4:
@@ -262,6 +266,13 @@ class DaskBackend:
             return []
         shortest = min(map(len, columns))
         futures = self._client.map(function, *(column[:shortest] for column in columns), pure=False)
+        ended: SimpleQueue[Future] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        # not by `gather`: a Ctrl-C leaves its waits behind, which then complain one by one that nobody asked them
+        for _ in futures:
+            if self._next(ended).status == "error":
+                break
         with self._explained():
             return list(self._client.gather(futures))
 
