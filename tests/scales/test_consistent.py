@@ -39,6 +39,8 @@ def test_the_studies_that_are_shipped_agree_with_themselves(name):
     [
         (LEARN, LEARN.replace("1073 K", "300 K"), "strength_form:", "service temperature is 1073 K", "1073 K"),
         ("mean: 1073, sd: 25", "mean: 300, sd: 25", "strength_form:", "service temperature is 300 K", "300 K"),
+        ("mean: 1073, sd: 25", "mean: 9073, sd: 25", "strength_form:", "between 200 and 2000 K", "in between"),
+        ("mean: 1073, sd: 25", "mean: 77, sd: 5", "strength_form:", "temperature is 77 K", "in between"),
         (LEARN, LEARN.replace("MoNbTaW", "MoNbTaVW"), "strength_form:", "the alloy is MoNbTaW", "number"),
         (LEARN, LEARN.replace("MoNbTaW", "NbTaTi"), "strength_form:", "alloy = NbTaTi", "Name one of them"),
         ("theory: bcc_edge_maresca_2020", "theory: fcc_varvenne_2016", "theory:", "is for fcc", "theory"),

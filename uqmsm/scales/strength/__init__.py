@@ -12,7 +12,7 @@ from numpy.random import Generator
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.strength.crystal import at_training_composition, member
-from uqmsm.scales.strength.form import FormDraw, LearntForm, MeasuredElsewhere
+from uqmsm.scales.strength.form import GRID_K, FormDraw, LearntForm, MeasuredElsewhere
 from uqmsm.scales.strength.recipe import TRAINABLE, Recipe, published_crystal
 from uqmsm.scales.upstream import field_of, location
 from uqmsm.stochastic import Given, Operator, Outcome, Source, law_sources
@@ -134,7 +134,14 @@ class EdgeStrength:
             )
         temperature = location(field_of(upstream, "temperature", "temperature"))
         centre, window = elsewhere.service_temperature, elsewhere.window
-        if temperature is not None and abs(temperature - centre) > window:
+        coldest, hottest = GRID_K[0], GRID_K[-1]
+        if temperature is not None and not coldest <= temperature <= hottest:
+            yield (
+                f"strength_form learns the theory's error between {coldest:g} and {hottest:g} K, and the service "
+                f"temperature is {temperature:g} K, where nothing was measured; choose a temperature in between, or "
+                "state strength_form as a number or a general law"
+            )
+        elif temperature is not None and abs(temperature - centre) > window:
             yield (
                 f"strength_form keeps the measurements at {centre:g} ± {window:g} K out of its training, and the "
                 f"service temperature is {temperature:g} K, where it trains; write  service_temperature: "
