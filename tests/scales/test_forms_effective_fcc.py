@@ -112,7 +112,7 @@ def test_the_shipped_draws_are_of_this_density_and_have_converged(tmp_path):
     assert path.stat().st_size < 2_000_000
     assert posterior.fingerprint == law.fingerprint != LAW.fingerprint
     assert learnt.shortfalls == () == posterior.shortfalls
-    assert law.cost() == 0.0
+    assert 0.0 < law.cost() < 10.0
     told = posterior.facts["ratio"]
     model = replace(MODEL, ratio=RelaxedRatio(tuple(told["mean"]), tuple(told["sd"])))
     some = posterior.points[:, ::50].reshape(-1, len(posterior.names))

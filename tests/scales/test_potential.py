@@ -187,8 +187,13 @@ def test_draws_of_a_run_belong_to_all_code_that_made_them(monkeypatch):
     assert HERO.fingerprint != before
 
 
-def test_learning_says_what_it_costs_and_shipped_draws_cost_nothing():
-    assert replace(HERO, shipped=True).cost() == 0
+def test_learning_says_what_it_costs():
+    shipped = replace(HERO, shipped=True)
+    assert 0.0 < shipped.cost() < 0.05 * HERO.cost()
+    # chains that have not seen a class of quantity, one for each of the five, as long as a fifth of the posterior's
+    anew = replace(HERO, held_out="anew")
+    assert anew.cost() - HERO.cost() == pytest.approx(HERO.chain_cost())
+    assert replace(anew, shipped=True).cost() - shipped.cost() == pytest.approx(HERO.chain_cost())
     longer = replace(HERO, sampling=replace(HERO.sampling, block=2 * HERO.sampling.block))
     assert 1.5 * HERO.cost() < longer.cost() < 2 * HERO.cost()
 

@@ -234,7 +234,7 @@ class Posterior:
                 tree = opened.load()
             names = json.loads(tree.attrs["names"])
         except (OSError, KeyError, ValueError) as fault:
-            raise StudyError(f"{path} is no posterior ({type(fault).__name__}: {fault}); remove it") from fault
+            raise _none(path, fault) from fault
         post, prior, again = (tree[group].to_dataset() for group in ("posterior", "prior", "posterior_predictive"))
         judged, data, stats = (tree[group].to_dataset() for group in ("diagnostics", "observed_data", "sample_stats"))
         found = {str(label): variable for label, variable in data.data_vars.items()}
@@ -260,6 +260,26 @@ class Posterior:
             fingerprint=str(tree.attrs["fingerprint"]),
             facts=json.loads(tree.attrs["facts"]),
         )
+
+    @staticmethod
+    def fingerprint_in(path: Path) -> str:
+        """Return the fingerprint of a file that `save` wrote, without reading its draws.
+
+        Raises
+        ------
+        StudyError
+            When the file is none.
+        """
+        try:
+            refuse_foreign_data(path)
+            with xr.open_dataset(path, engine="h5netcdf") as root:
+                return str(root.attrs["fingerprint"])
+        except (OSError, KeyError, ValueError) as fault:
+            raise _none(path, fault) from fault
+
+
+def _none(path: Path, fault: Exception) -> StudyError:
+    return StudyError(f"{path} is no posterior ({type(fault).__name__}: {fault}); remove it")
 
 
 def keep(

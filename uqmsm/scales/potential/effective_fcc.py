@@ -175,9 +175,9 @@ class EffectiveFccPosterior(ZhouPosterior):
     def _data(self) -> tuple[Target, ...]:
         return targets_of_kin(self.elements, self.composition)
 
-    def cost(self) -> float:
-        """Return the seconds of one core that learning takes, as measured: three times that without kin."""
-        return 3.0 * super().cost()  # nothing where the draws are shipped
+    def chain_cost(self) -> float:
+        """Return the seconds of one core of one chain, as measured: three times that without kin."""
+        return 3.0 * super().chain_cost()
 
     @property
     def fingerprint(self) -> str:

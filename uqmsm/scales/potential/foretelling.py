@@ -20,7 +20,7 @@ from uqmsm.posterior.holdout import LARGEST_R_HAT, HeldOut, hold_out, summary
 from uqmsm.scales.potential.joint import JointModel
 from uqmsm.scales.potential.model import CalibrationModel
 
-__all__ = ["foretold", "groups_of", "labels_of", "without"]
+__all__ = ["foretold", "groups_of", "labels_of", "loose", "without"]
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def foretold(
 
         def refit(group: str) -> tuple[Floats, Floats, float]:
             fewer = without(model, group)
-            chains = sample(fewer, whitening(fewer), _loose(settings), rngs(group), mapping)
+            chains = sample(fewer, whitening(fewer), loose(settings), rngs(group), mapping)
             draws = chains.points.reshape(-1, chains.points.shape[-1])
             r_hat = float(np.nanmax(chains.diagnostics.rhat))
             tell(f"posterior without {group}: {chains.diagnostics.length} steps kept, R-hat up to {r_hat:.3f}")
@@ -98,7 +98,7 @@ def foretold(
     return _group(found, labels_of(model), groups_of(model))
 
 
-def _loose(settings: Sampling) -> Sampling:
+def loose(settings: Sampling) -> Sampling:
     """Return conditions for chains of which only places in a predictive law are asked."""
     return replace(
         settings,

@@ -196,17 +196,18 @@ class JointPosterior(ZhouPosterior):
         )
         return self.kept(model, chains, seed), {_GROUP: self._group(model, found)}
 
-    def cost(self) -> float:
-        """Return the seconds of one core that learning takes: cells cost as much as elements and alloy together.
+    def sampling_cost(self) -> float:
+        """Return the seconds of one core that the draws take.
 
         Every functional is taken to need a chain of its own, as in MoNbTaW; how many do is known at the end.
         """
-        if self.shipped:
-            return 0.0
-        cells = 1.0 + _SECONDS_A_CELL * len(self.said.cells) / (SECONDS_AN_ELEMENT * len(self.elements))
         own = self.each or self.sampling
-        chain = own.lengths / self.sampling.lengths
-        return super().cost() * cells * (1.0 + chain * self.functionals)
+        return super().sampling_cost() + self.chain_cost() * self.functionals * own.lengths / self.sampling.lengths
+
+    def chain_cost(self) -> float:
+        """Return the seconds of one core of one chain: cells cost as much as elements and alloy together."""
+        cells = 1.0 + _SECONDS_A_CELL * len(self.said.cells) / (SECONDS_AN_ELEMENT * len(self.elements))
+        return super().chain_cost() * cells
 
     def _joint(self, model: object) -> JointModel:
         if not isinstance(model, JointModel):
