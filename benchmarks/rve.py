@@ -6,7 +6,8 @@ yardstick alternate in one process; processor seconds are compared, because they
 median ratio is printed. Every size runs in a process of its own, whose peak memory is that of the solve.
 
 ``--members N`` compares, for small grids, load cases searched in turn with six side by side (`homogenize`) and with
-those of N members side by side (`homogenize_many`); all three have the same bytes.
+those of N members side by side (`homogenize_many`); all three have the same bytes. With ``--boundary kubc`` (or
+``subc``) it compares blocks under that condition one by one with N of them side by side (`apparent_many`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import scipy.fft
 
 from uqmsm.physics.rve import homogenize, homogenize_many, periodic_cell, polycrystal
+from uqmsm.physics.rve.apparent import apparent_many, apparent_stiffness
 from uqmsm.physics.tensors import cubic_stiffness, rotate_stiffness
 
 CANTOR_LIKE_GPa = (196.0, 118.0, 129.0)
@@ -64,28 +66,53 @@ def one_size(edge, repeats, workers, crystal_GPa=CANTOR_LIKE_GPa):
     )
 
 
-def many_members(edge, count, repeats):
-    """Print processor milliseconds of a member: load cases in turn, six side by side, those of all members."""
+def members(edge, count):
+    """Return stiffness of the grains and their map, of each of some members."""
     grains = max(edge**3 // 40, 2)
     made = [
         polycrystal(np.random.default_rng(k), np.random.default_rng(k + 99), grains, (edge,) * 3) for k in range(count)
     ]
     tables = [rotate_stiffness(cubic_stiffness(*CANTOR_LIKE_GPa), one.orientations) for one in made]
-    ids = [one.grain_ids for one in made]
+    return tables, [one.grain_ids for one in made]
+
+
+def medians(ways, repeats, count):
+    """Return processor milliseconds a member of each way; the ways alternate, the first round compiles."""
+    seconds = [[] for _ in ways]
+    for repeat in range(repeats + 1):
+        for way, taken in zip(ways, seconds, strict=True):
+            start = time.process_time()
+            way()
+            if repeat:
+                taken.append((time.process_time() - start) / count)
+    return [statistics.median(one) * 1e3 for one in seconds]
+
+
+def many_under(boundary, edge, count, repeats):
+    """Print processor milliseconds of a member under a boundary condition: one by one, and all side by side."""
+    tables, ids = members(edge, count)
+    ways = (
+        lambda: [apparent_stiffness(table, one, boundary) for table, one in zip(tables, ids, strict=True)],
+        lambda: apparent_many(tables, ids, boundary),
+    )
+    alone, many = medians(ways, repeats, count)
+    print(
+        f"{edge}^3, {boundary}, {count} members: {alone:.2f} ms a member one by one, {many:.2f} side by side: "
+        f"{alone / many:.2f} times as fast",
+        flush=True,
+    )
+
+
+def many_members(edge, count, repeats):
+    """Print processor milliseconds of a member: load cases in turn, six side by side, those of all members."""
+    tables, ids = members(edge, count)
     cells = [periodic_cell(table, one) for table, one in zip(tables, ids, strict=True)]
     ways = (
         lambda: [cell.solve(unit, 1e-6, 500) for cell in cells for unit in np.eye(6)],
         lambda: [homogenize(table, one) for table, one in zip(tables, ids, strict=True)],
         lambda: homogenize_many(tables, ids),
     )
-    seconds = [[], [], []]
-    for repeat in range(repeats + 1):
-        for way, taken in zip(ways, seconds, strict=True):
-            start = time.process_time()
-            way()
-            if repeat:  # the first round compiles
-                taken.append((time.process_time() - start) / count)
-    turn, six, many = (statistics.median(one) * 1e3 for one in seconds)
+    turn, six, many = medians(ways, repeats, count)
     print(
         f"{edge}^3, {count} members: {turn:.2f} ms a member with load cases in turn, {six:.2f} with six side by side, "
         f"{many:.2f} with those of all members: {turn / six:.2f} and {turn / many:.2f} times as fast",
@@ -99,10 +126,14 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="interleaved rounds")
     parser.add_argument("--workers", type=int, default=0, help="threads; one size in this process")
     parser.add_argument("--members", type=int, default=0, help="members side by side; small grids, one thread")
+    parser.add_argument("--boundary", choices=["periodic", "kubc", "subc"], default="periodic", help="of the members")
     chosen = parser.parse_args()
-    if chosen.members:
-        for edge in chosen.edges:
+    for edge in chosen.edges if chosen.members else []:
+        if chosen.boundary == "periodic":
             many_members(edge, chosen.members, chosen.repeats)
+        else:
+            many_under(chosen.boundary, edge, chosen.members, chosen.repeats)
+    if chosen.members:
         return
     if chosen.workers:
         one_size(chosen.edges[0], chosen.repeats, chosen.workers)

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.errors import MemberFailed, StudyError, Unstable
 from uqmsm.physics.rve import homogenize, polycrystal
-from uqmsm.physics.rve.apparent import _affine, apparent_stiffness
+from uqmsm.physics.rve.apparent import apparent_many, apparent_stiffness
 from uqmsm.physics.rve.bounds import voigt_reuss_GPa
 from uqmsm.physics.rve.elements import element_stiffness, push_elements, voxel_strain
 from uqmsm.physics.rve.laminate import laminate_GPa
 from uqmsm.physics.rve.loads import Medium
+from uqmsm.physics.rve.nested import affine
 from uqmsm.physics.rve.spaces import Space
 from uqmsm.physics.tensors import cubic_stiffness, isotropic_stiffness, rotate_stiffness, voigt_to_mandel
 
@@ -108,15 +109,15 @@ def dense(made, table, name):
     space = Space(name, ids.shape)
     unknown = int(np.prod(space.unknowns))
     basis = np.stack([space.expand(one.reshape(space.unknowns)).ravel() for one in np.eye(unknown)], axis=1)
-    affine = _affine(ids.shape).reshape(6, count).T
-    reduced, load = basis.T @ matrix @ basis, -basis.T @ matrix @ affine
+    strained = affine(ids.shape).reshape(6, count).T
+    reduced, load = basis.T @ matrix @ basis, -basis.T @ matrix @ strained
     if name == "subc":  # the fluctuation has no mean strain
         keep = mean @ basis
         system = np.block([[reduced, keep.T], [keep, np.zeros((6, 6))]])
         moved = np.linalg.lstsq(system, np.vstack([load, np.zeros((6, 6))]), rcond=1e-12)[0][:unknown]
     else:
         moved = np.linalg.lstsq(reduced, load, rcond=1e-12)[0]
-    total = affine + basis @ moved
+    total = strained + basis @ moved
     return total.T @ matrix @ total / size
 
 
@@ -174,3 +175,23 @@ def test_threads_leave_no_trace_and_bad_input_is_refused():
         apparent_stiffness(table, made.grain_ids[:1], "kubc")
     with pytest.raises(MemberFailed, match="after 1 iterations"):
         apparent_stiffness(table, made.grain_ids, "kubc", max_iterations=1)
+
+
+@pytest.mark.parametrize("name", BOUNDARIES)
+def test_many_blocks_have_the_bytes_that_each_has_alone_and_one_that_fails_is_alone(name):
+    shape, grains = (4, 5, 3), (3, 8, 5, 4)
+    made = [block(shape, count, 7 + count) for count in grains]
+    tables = [triclinic(count, count) * np.geomspace(1.0, 30.0, count)[:, None, None] for count in grains]
+    alone = [apparent_stiffness(table, one.grain_ids, name) for table, one in zip(tables, made, strict=True)]
+    for order in ([0, 1, 2, 3], [3, 1], [2, 0, 1]):
+        for workers in (1, 2):
+            given_to = [tables[k] for k in order], [made[k].grain_ids for k in order]
+            for k, found in zip(order, apparent_many(*given_to, name, workers=workers), strict=True):
+                assert found.stiffness.tobytes() == alone[k].stiffness.tobytes()
+                assert found.displacements.tobytes() == alone[k].displacements.tobytes()
+                assert (found.iterations, found.surface_gap) == (alone[k].iterations, alone[k].surface_gap)
+    fewer = apparent_many(tables, [one.grain_ids for one in made], name, max_iterations=alone[0].iterations // 6)
+    assert [isinstance(one, MemberFailed) for one in fewer] != [False] * 4
+    unstable = apparent_many([tables[0], -tables[1]], [one.grain_ids for one in made[:2]], name)
+    assert unstable[0].stiffness.tobytes() == alone[0].stiffness.tobytes()
+    assert isinstance(unstable[1], Unstable)

@@ -71,8 +71,15 @@ def test_members_in_a_batch_have_the_bytes_that_they_have_alone():
     assert isinstance(together[1], MemberFailed)
     assert isinstance(together[2], MemberFailed)
     assert str(together[1]) != str(together[2])
-    kubc = [Polycrystal(grains=2, voxels=4, slip="fcc", boundary="kubc")]
-    assert len(Polycrystal.batch(kubc, givens[:1], streams[:1])) == 1
+    for boundary in ("kubc", "subc"):
+        operator = Polycrystal(grains=4, voxels=5, slip="fcc", boundary=boundary)
+        givens = [CRYSTAL, CRYSTAL | {"C44": -1.0}, CRYSTAL | {"C44": 60.0}]
+        streams = [Streams(3).call("rve", {"grains": index}) for index in range(3)]
+        together = Polycrystal.batch([operator] * 3, givens, streams)
+        assert isinstance(together[1], MemberFailed)
+        for index in (0, 2):
+            alone = operator(givens[index], Streams(3).call("rve", {"grains": index}))
+            assert all(np.array_equal(together[index][name], value) for name, value in alone.items())
 
 
 def test_stress_of_a_point_goes_down_into_the_grains():

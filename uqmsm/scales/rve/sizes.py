@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Kind, Outcome, Source
-
-if TYPE_CHECKING:
-    from uqmsm.physics.rve.spaces import Boundary
 
 __all__ = ["BlockSizes"]
 
@@ -115,8 +112,7 @@ class BlockSizes:
 
     def warm_up(self) -> None:
         """Compile the kernels once, on tiny blocks."""
-        for boundary in self.boundaries:
-            self._moduli(np.random.default_rng(1), 2, (2.0, 1.0, 0.8), (boundary,), edge=4)
+        self._moduli(np.random.default_rng(1), (2, 1), (2.0, 1.0, 0.8), edge=4)
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -141,16 +137,16 @@ class BlockSizes:
             else self.crystal
         )
         bulk, shear = (c11 + 2 * c12) / 3, cubic_self_consistent_GPa(c11, c12, c44)
-        rows = [
-            self._moduli(streams["grains"], grains, (c11, c12, c44), self.boundaries, self.edge(grains))
-            for grains, n in zip(self.grains, self.blocks, strict=True)
-            for _ in range(n)
-        ]
-        moduli, gap = np.stack([row[0] for row in rows]), max(row[1] for row in rows)
+        rng, moduli, gaps = streams["grains"], [], []
+        for grains, n in zip(self.grains, self.blocks, strict=True):
+            found, gap = self._moduli(rng, (grains, n), (c11, c12, c44), self.edge(grains))
+            moduli.append(found)
+            gaps.append(gap)
+        gap = max(gaps)
         if not gap <= 1e-10:
             raise MemberFailed(f"the Hill-Mandel gap of a block is {gap:.1e}, and at most 1e-10 is accepted")
         sizes = np.repeat(self.grains, self.blocks)
-        relative = moduli / np.array([shear, bulk + 4 * shear / 3])
+        relative = np.concatenate(moduli) / np.array([shear, bulk + 4 * shear / 3])
         outcome = {
             "block_grains": sizes,
             "apparent_shear": relative[:, :, 0],
@@ -163,15 +159,25 @@ class BlockSizes:
         return outcome
 
     def _moduli(
-        self, rng: Generator, grains: int, crystal_GPa: tuple[float, ...], boundaries: tuple[Boundary, ...], edge: int
+        self, rng: Generator, size: tuple[int, int], crystal_GPa: tuple[float, ...], edge: int
     ) -> tuple[Floats, float]:
-        """Return shear modulus and C11 ``(boundaries, 2)`` in GPa of one block, and the largest Hill-Mandel gap."""
-        from uqmsm.physics.rve.apparent import apparent_stiffness
+        """Return shear modulus and C11 ``(blocks, boundaries, 2)`` in GPa of blocks of one size; the largest gap.
+
+        `size` are grains in a block and the number of blocks.
+        """
+        from uqmsm.physics.rve.apparent import apparent_many
         from uqmsm.physics.rve.microstructure import polycrystal
         from uqmsm.physics.tensors import cubic_stiffness, isotropic_moduli, rotate_stiffness
 
-        made = polycrystal(rng, rng, grains, (edge,) * 3)
-        table = rotate_stiffness(cubic_stiffness(*crystal_GPa), made.orientations)
-        found = [apparent_stiffness(table, made.grain_ids, name, tolerance=self.tolerance) for name in boundaries]
-        moduli = [(float(isotropic_moduli(one.stiffness)[1]), float(one.stiffness[0, 0])) for one in found]
-        return np.array(moduli), max(one.hill_mandel_gap for one in found)
+        made = [polycrystal(rng, rng, size[0], (edge,) * 3) for _ in range(size[1])]
+        tables = [rotate_stiffness(cubic_stiffness(*crystal_GPa), one.orientations) for one in made]
+        moduli, gap = np.empty((size[1], len(self.boundaries), 2)), 0.0
+        for b, name in enumerate(self.boundaries):
+            for k, one in enumerate(
+                apparent_many(tables, [block.grain_ids for block in made], name, tolerance=self.tolerance)
+            ):
+                if isinstance(one, MemberFailed):
+                    raise one
+                moduli[k, b] = float(isotropic_moduli(one.stiffness)[1]), float(one.stiffness[0, 0])
+                gap = max(gap, one.hill_mandel_gap)
+        return moduli, gap
