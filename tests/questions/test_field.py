@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import meshio
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -55,8 +56,26 @@ def test_the_wrong_members_are_refused_and_even_fields_have_no_doubt():
     assert float(even["sd"].max()) == float(even["epistemic_sd"].max()) == 0.0
 
 
+DRAWN = """
+
+def _drawn(self):
+    from types import SimpleNamespace
+    import numpy as np
+    from uqmsm.physics.fe.meshes.grid import grid_mesh
+    mesh = grid_mesh((2, 1), "quad4")
+    place = np.rint(2 * mesh.nodes_mm[:, 0]).astype(int)
+    return SimpleNamespace(mesh=mesh, limits={"spread": 0.0}, nodal=lambda values: values[place])
+
+
+First.drawn = _drawn
+"""
+
+
 def test_a_run_gives_its_fields(tmp_path):
-    """What a stage handed on, member by member: the field of a run is that of its numbers in the design's order."""
+    """What a stage handed on, member by member: the field of a run is that of its numbers in the design's order.
+
+    Where the stage says on which mesh, the run has it at the nodes: in its results, for ParaView and as pictures.
+    """
     folder = tmp_path / "study"
     shutil.copytree(Path(__file__).parents[2] / "studies/exact_chain", folder)
     code = (folder / "exact_chain.py").read_text()
@@ -67,7 +86,7 @@ def test_a_run_gives_its_fields(tmp_path):
         'return {"after_first": settled(self.f)}',
         'return {"after_first": settled(self.f), "spread": [0.0, settled(self.f), 2.0 * settled(self.f)]}',
     )
-    (folder / "exact_chain.py").write_text(code)
+    (folder / "exact_chain.py").write_text(code + DRAWN)
     text = (folder / "study.yaml").read_text().split("  band:")[0].replace(
         "rows: 128", "rows: 8"
     ) + "  target_se: 0.9\n"
@@ -78,5 +97,16 @@ def test_a_run_gives_its_fields(tmp_path):
     np.testing.assert_allclose(found["epistemic_sd"][1:], found["sd"][1:], rtol=0.3)
     assert found["sd"].attrs["units"] == "MPa"
     np.testing.assert_array_equal(found["exceedance"][1:], found["exceedance"][1])
+    nodal = uqmsm.open(finished.folder)["fields/first"].to_dataset()
+    at = np.rint(2 * nodal["nodes_mm"].values[:, 0]).astype(int)
+    stored = meshio.read(finished.folder / "fields/first.vtu").point_data
+    for part, unit in (("mean", " MPa"), ("sd", " MPa"), ("epistemic_sd", " MPa"), ("exceedance", "")):
+        np.testing.assert_allclose(nodal[f"spread_{part}"], found[part].values[at], rtol=1e-12)
+        np.testing.assert_array_equal(stored[f"spread_{part}{unit}"], nodal[f"spread_{part}"])
+    assert nodal["spread_mean"].attrs["units"] == "MPa"
+    assert 'file="first.vtu"' in (finished.folder / "fields/all.pvd").read_text()
+    page = (finished.folder / "report.html").read_text()
+    section = page[page.index('<section id="fields">') : page.index('<section id="bias">')]
+    assert section.count("<svg") == 3  # mean, scatter from what is not known, exceedance; no chance, no numerics
     with pytest.raises(StudyError, match="hands on fields"):
         field_of_run(finished.folder, "first", "nothing")

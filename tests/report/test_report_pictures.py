@@ -21,6 +21,7 @@ from uqmsm.report import ledger_figure, ledger_text
 from uqmsm.report.axes import tick_labels, ticks
 from uqmsm.report.comparison_picture import draw_comparisons
 from uqmsm.report.draws_pictures import draw_pairs
+from uqmsm.report.field_pictures import draw_field
 from uqmsm.report.learnt_pictures import draw_contraction, draw_predictive, draw_spectrum
 from uqmsm.report.legend import parameters
 from uqmsm.report.lettering import folded, span, width_of
@@ -266,3 +267,21 @@ def test_the_spectrum_stands_over_decades_and_does_not_draw_what_the_draws_canno
     assert "none" in picture
     words = " ".join(posteriors(tree)[0]["text"])
     assert re.search(r"spans \d\.\d decades over \d of 6 directions", words), words
+
+
+def test_a_field_is_as_dark_as_there_is_of_it():
+    """Opacity of the patches against the linear field they show; the rim is drawn once, inner edges are not."""
+    nodes = np.array([[x, y] for y in (0.0, 1.0) for x in (0.0, 1.0, 2.0)])
+    corners = np.array([[0, 1, 4, 3], [1, 2, 5, 4]])
+    picture = draw_field(nodes, corners, nodes[:, 0], "mean (MPa)", "k-aleatoric", prefix="f")
+    patches = re.findall(r'<path d="([^"]*)" class="k-aleatoric" fill-opacity="([^"]*)"', picture)
+    left = {}
+    for path, opacity in patches[:-20]:  # the last twenty are the bar
+        for patch in path.split("M")[1:]:
+            x = np.array([float(pair.split()[0].lstrip("L")) for pair in patch.rstrip("Z").split(" L")])
+            left[round(float(x.mean()), 3)] = float(opacity)
+    x, shade = np.array(sorted(left.items())).T
+    assert len(left) == 12
+    np.testing.assert_allclose(shade, (x - 4.0) / 190.0, atol=0.51 / 40 + 1e-9)
+    assert len(re.findall(r'class="axis thin"', picture)) == 6
+    assert "2 x 1 mm" in picture

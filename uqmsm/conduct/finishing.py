@@ -70,6 +70,7 @@ def finish(
         Wall time so far.
     """
     from uqmsm import results
+    from uqmsm.conduct.drawing import write_fields
     from uqmsm.conduct.recording import record
     from uqmsm.execution.taskfile import Status
     from uqmsm.fields import write_index
@@ -87,6 +88,7 @@ def finish(
     if fault is not None:
         raise fault
     write(tree, folder.path)
+    write_fields(tree, folder.path)
     fates = tree["members"].to_dataset()["status"].values
     counts: Counter[str] = Counter(str(fate) for fate in fates)
     lost = [float(np.mean(each.member_status() != Status.DONE)) for each in alloys.values()]

@@ -15,6 +15,7 @@ from uqmsm import results
 from uqmsm.chain import Chain
 from uqmsm.conduct.answering import Plan, answered
 from uqmsm.conduct.comparing import compared
+from uqmsm.conduct.drawing import drawn_fields
 from uqmsm.conduct.pairing import paired
 from uqmsm.conduct.rounds import Grown
 from uqmsm.conduct.searching import Searched
@@ -91,6 +92,7 @@ def record(
         groups |= beside
         complaints += missing
         groups |= paired(study, chain, plan, outcomes)
+        groups |= drawn_fields(chain, plan, outcomes)
         sizes, unmet = sized(study, chain, plan, outcomes)
         groups |= sizes
         complaints += unmet

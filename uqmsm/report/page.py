@@ -13,6 +13,7 @@ from uqmsm.report import alloy_section, answer_sections, evidence_sections, fact
 from uqmsm.report.chain_picture import draw_chain
 from uqmsm.report.checks import checks, overall, verdict
 from uqmsm.report.digits import seconds, unbroken
+from uqmsm.report.field_section import field_items
 from uqmsm.report.ledger_facts import ledgers
 from uqmsm.report.ledger_section import ledger_items
 from uqmsm.report.legend import LEDGER
@@ -83,6 +84,7 @@ def _context(results: xr.DataTree, folder: Path) -> dict[str, Any]:
         "pairs": alloy_section.pair_items(results),
         "alloys": alloy_section.alloy_items(results),
         "sizes": size_items(results),
+        "fields": field_items(results),
         "shifts": shifts,
         "unrefined": evidence_sections.refined_failures(results),
         "distributions": answer_sections.distributions(results, given),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uqmsm.physics.fe.newton import State, Step
     from uqmsm.physics.rve.plastic.corrected import Taught
     from uqmsm.physics.rve.plastic.laws import Slip
+    from uqmsm.scales.fe.drawn import Drawn
     from uqmsm.scales.fe.owned import Owned
 
 __all__ = ["NotchedBar"]
@@ -161,6 +162,19 @@ class NotchedBar:
         yield from foreign_slip(self.slip, upstream)
         yield from foreign_rate(self.strain_rate, upstream)
 
+    def bar(self) -> Bar:
+        """Return mesh, supports and loads; one object for all members."""
+        from uqmsm.physics.fe.bar import notched_bar
+
+        return notched_bar(self.half_width, self.half_length, self.depth, self.root_radius, self.refinement)
+
+    def drawn(self) -> Drawn | None:
+        """Return where the fields lie; the slip whose exceedance is told is that at which a block is said to yield."""
+        from uqmsm.scales.fe.drawn import Drawn
+
+        limits = {"point_slip": self.onset_slip, "point_stress": None, "point_mises": None}
+        return Drawn(self.bar().of, limits) if self.keep_fields else None
+
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
         return (
@@ -182,10 +196,9 @@ class NotchedBar:
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Pull one bar."""
-        from uqmsm.physics.fe.bar import notched_bar
         from uqmsm.scales.fe.owned import clusters_at_points, full_at_points
 
-        bar = notched_bar(self.half_width, self.half_length, self.depth, self.root_radius, self.refinement)
+        bar = self.bar()
         owned = self.owned(bar, given, streams["grains"])
         gaps = [one.hill_mandel_gap for one in owned.elastic]
         if self.blocks == "full":

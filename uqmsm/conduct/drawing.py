@@ -1,0 +1,116 @@
+"""Fields of a run as a group of its results: every place's mean and doubt, carried to the nodes of the stage's mesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from uqmsm.chain import Chain
+from uqmsm.conduct.answering import Plan, Values
+from uqmsm.physics.fe.mesh import Mesh
+from uqmsm.physics.fe.results import write_pvd, write_vtu
+from uqmsm.questions.field import field
+
+__all__ = ["drawn_fields", "write_fields"]
+
+GROUP = "fields"
+_PARTS = ("mean", "sd", "aleatoric_sd", "epistemic_sd", "numerical_sd", "exceedance")
+_WORDS = {
+    "mean": "mean of {}",
+    "sd": "standard deviation of {}",
+    "aleatoric_sd": "standard deviation of {} from chance",
+    "epistemic_sd": "standard deviation of {} from what is not known",
+    "numerical_sd": "standard deviation of {} from numerics",
+    "exceedance": "probability that {} exceeds {} {}",
+}
+
+
+def drawn_fields(chain: Chain, plan: Plan, outcomes: Values) -> dict[str, xr.Dataset]:
+    """Return a group ``fields/<stage>`` for every stage that says where its fields lie (its method ``drawn``).
+
+    Variables are ``nodes_mm``, ``cells`` and ``<port>_<part>`` over the nodes, the parts as in `uqmsm.questions.field`.
+    A stage of which fewer than two members succeeded has none.
+    """
+    groups: dict[str, xr.Dataset] = {}
+    for stage in chain.stages:
+        told = getattr(stage.operator, "drawn", None)
+        drawn = told() if callable(told) else None
+        if drawn is not None:
+            found = _of_stage(chain, plan, outcomes, stage.name, drawn)
+            groups |= {f"{GROUP}/{stage.name}": found} if found is not None else {}
+    return groups
+
+
+def _of_stage(chain: Chain, plan: Plan, outcomes: Values, stage: str, drawn: Any) -> xr.Dataset | None:
+    sources = ", ".join(chain.ancestors[stage])
+    ports = {port.name: port for port in chain[stage].operator.outputs}
+    node, cell = f"{stage}_node", f"{stage}_cell"
+    words = {"units": "mm", "long_name": "places of the nodes", "sources": ""}
+    variables: dict[str, Any] = {
+        "nodes_mm": ((node, f"{stage}_axis"), np.asarray(drawn.mesh.nodes_mm), words),
+        "cells": (
+            (cell, f"{stage}_cell_node"),
+            np.asarray(drawn.mesh.elements),
+            {"units": "1", "long_name": "nodes of the elements", "sources": ""},
+        ),
+    }
+    for name, limit in drawn.limits.items():
+        values = np.asarray(outcomes.member_values(stage, name), dtype=np.float64)[plan.rows]
+        if np.isfinite(values).all(axis=1).sum() < 2:
+            return None
+        table = field(plan.design, values, units=ports[name].unit, limit=limit)
+        unit, meaning = ports[name].unit, ports[name].meaning or name
+        for part in (part for part in _PARTS if part in table):
+            told = _WORDS[part].format(meaning, limit, "" if unit == "1" else unit).strip()
+            about: dict[str, Any] = {"units": table[part].attrs["units"], "long_name": told, "sources": sources}
+            about |= {"port": name, "part": part, "meaning": meaning} | (
+                {"limit": float(limit)} if limit is not None else {}
+            )
+            variables[f"{name}_{part}"] = (node, _possible(drawn.nodal(table[part].values), part), about)
+    return xr.Dataset(variables, attrs={"stage": stage, "kind": drawn.mesh.kind})
+
+
+def _possible(values: NDArray[np.float64], part: str) -> NDArray[np.float64]:
+    """Keep within its bounds what a plane through the places of an element may carry beyond them at its nodes."""
+    if part == "mean":
+        return values
+    return np.clip(values, 0.0, 1.0 if part == "exceedance" else np.inf)
+
+
+def write_fields(tree: xr.DataTree, folder: Path) -> list[Path]:
+    """Write ``fields/<stage>.vtu`` for every stage with fields, and ``fields/all.pvd`` that opens them together.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of a run.
+    folder : Path
+        The run folder.
+
+    Returns
+    -------
+    list of Path
+        The files, none where no stage has fields.
+    """
+    if GROUP not in tree.children:
+        return []
+    place = folder / GROUP
+    place.mkdir(exist_ok=True)
+    files = []
+    for stage, group in tree[GROUP].children.items():
+        table = group.to_dataset()
+        mesh = Mesh(table["nodes_mm"].values, table["cells"].values, str(table.attrs["kind"]), {})
+        units = {"1": ""}
+        carried = {
+            f"{name} {units.get(str(one.attrs['units']), one.attrs['units'])}".strip(): one.values
+            for name, one in table.data_vars.items()
+            if "part" in one.attrs
+        }
+        write_vtu(place / f"{stage}.vtu", mesh, nodes=carried)
+        files.append(place / f"{stage}.vtu")
+    write_pvd(place / "all.pvd", [(0.0, file.relative_to(place)) for file in files])
+    return [*files, place / "all.pvd"]
