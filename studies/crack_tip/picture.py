@@ -1,8 +1,8 @@
 """Draw what a run of this study found at the tip, as an SVG picture.
 
 ``python picture.py RUN FILE`` after ``uqmsm run``. Left: how K-, K_G, K+ and the critical K are distributed over the
-members, as shares that lie below. Right: the parts of the variance of the critical K, and the shift that a larger disc
-of atoms brings.
+members, as shares that lie below. Right: the parts of the variance of the critical K, and the shifts that a larger disc
+of atoms and smaller steps of the load bring.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ CURVES = {
 }
 
 
+WORDS = {"radius": "a disc of 36 A", "load_step": "a quarter of the load step"}
+
+
 def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
     """Draw the share of calls below each stress intensity."""
     everything = np.concatenate([*found.values()])
@@ -43,8 +46,8 @@ def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
     canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress intensity [MPa sqrt(m)]")
 
 
-def parts(canvas: Canvas, shares: dict[str, float], shift: tuple[float, float], sd: float) -> None:
-    """Draw the closed shares of the three kinds, and say what the finite disc costs."""
+def parts(canvas: Canvas, shares: dict[str, float], shifts: dict[str, tuple[float, float]], sd: float) -> None:
+    """Draw the closed shares of the three kinds, and say what the finite disc and the finite steps cost."""
     frame = Frame(490.0, 740.0, 44.0, 230.0, (0.0, float(len(shares))), (0.0, 100.0))
     canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), "share of the variance of the critical K [%]")
     for k, (kind, share) in enumerate(shares.items()):
@@ -52,7 +55,8 @@ def parts(canvas: Canvas, shares: dict[str, float], shift: tuple[float, float], 
         canvas.rect(x, y, frame.px(k + 0.8) - x, frame.bottom - y, f"k-{kind} pale")
         canvas.text(frame.px(k + 0.5), frame.bottom + 18.0, kind, "mid", "middle")
     canvas.text(490.0, 268.0, f"standard deviation {sd:.3f} MPa sqrt(m)", "mid", "start")
-    canvas.text(490.0, 288.0, f"a larger disc shifts it by {shift[0]:+.3f} +- {shift[1]:.3f}", "mid", "start")
+    for k, (name, (shift, se)) in enumerate(shifts.items()):
+        canvas.text(490.0, 286.0 + 18.0 * k, f"{WORDS[name]} shifts it by {shift:+.3f} +- {se:.3f}", "mid", "start")
 
 
 def main() -> None:
@@ -66,11 +70,14 @@ def main() -> None:
     found = {name: tips[name].to_numpy()[np.isfinite(tips[name].to_numpy())] for name in CURVES}
     ledger, shifts = tree["ledger"].sel(answer="crack_critical_K"), tree["shifts"].sel(answer="crack_critical_K")
     shares = {kind: float(ledger[f"{kind}_fraction"]) for kind in ("epistemic", "aleatoric", "numerical")}
-    shift = float(shifts["shift"].squeeze()), float(shifts["shift_se"].squeeze())
+    moved = {
+        str(name): (float(shifts["shift"].sel(refinement=name)), float(shifts["shift_se"].sel(refinement=name)))
+        for name in shifts["refinement"].to_numpy()
+    }
     critical = found["crack_critical_K"]
     canvas = Canvas(780.0, 330.0, "crack-tip")
     curves(canvas, found)
-    parts(canvas, shares, shift, float(np.std(critical, ddof=1)))
+    parts(canvas, shares, moved, float(np.std(critical, ddof=1)))
     words = (
         f"{len(critical)} tips of cracks in MoNbTaW: shares of them below each stress intensity, and the parts of the "
         f"variance of the critical one, whose mean is {critical.mean():.2f} MPa sqrt(m)."

@@ -149,6 +149,10 @@ def test_griffith_lies_where_the_lattice_traps_the_crack():
     assert found.retreat < found.griffith < found.start <= found.critical
     assert not found.emits
     assert 0.1 < (found.start - found.retreat) / found.griffith < 0.6
+    # the steps of the load choose no more than their own width (1.5 for two middles)
+    other = toughness(made(), rows=2, step=0.01, fine=0.01)
+    for name in ("retreat", "start", "critical"):
+        assert abs(getattr(other, name) - getattr(found, name)) < 1.5 * 0.02 * found.griffith
     # negative control: with a surface that costs half or twice as much, Griffith's law is not that of these atoms
     assert not found.retreat < found.griffith * np.sqrt(0.5) < found.start
     assert not found.retreat < found.griffith * np.sqrt(2.0) < found.start

@@ -38,7 +38,8 @@ class CrackTip:
     rows
         Rows of bonds that a critical crack has passed.
     step, fine
-        Of the load, in K_G: at first, and the accuracy of every answer.
+        Of the load, in K_G: at first, and the accuracy of every answer. What they cost is a bias like that of the
+        radius: refine both on paired addresses.
     points
         Points of the tables that each draw of the potential is written on.
     cutoff
@@ -49,8 +50,8 @@ class CrackTip:
     radius: Annotated[float, Unit("angstrom")] = 24.0
     periods: int = 2
     rows: int = 3
-    step: float = 0.04
-    fine: float = 0.01
+    step: float = 0.01
+    fine: float = 0.005
     points: int = 4000
     cutoff: Annotated[float | None, Unit("angstrom")] = None
 
@@ -113,8 +114,8 @@ class CrackTip:
         )
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
-        """Return seconds per call, roughly, on one core: 5 for the default disc of 2300 atoms."""
-        return 2e-3 * float(self.radius + 12.0) ** 2 * self.periods * float(np.sqrt(0.04 / self.step))
+        """Return seconds per call, roughly, on one core: 7 for the default disc of 2300 atoms."""
+        return 2.8e-3 * float(self.radius + 12.0) ** 2 * self.periods * float((0.01 / self.step) ** 0.25)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Load one piece of front in a fresh arrangement of atoms."""
