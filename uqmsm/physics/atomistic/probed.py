@@ -19,8 +19,9 @@ from uqmsm.physics.atomistic.misfit import swaps
 from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, strain_matrix
-from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
+from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.atomistic.statics import Statics, block_vectors
+from uqmsm.physics.embedded_tables import PotentialTables
 
 __all__ = ["Probe", "Rest", "own_probe", "probed_rest", "probed_statics"]
 

@@ -9,48 +9,16 @@ in both. The pair function is interpolated as r phi(r), which is what a `setfl` 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.embedded_tables import PotentialTables
 
-__all__ = ["Potential", "PotentialTables", "interpolate", "nodes"]
+__all__ = ["Potential", "interpolate", "nodes"]
 
 Floats = NDArray[np.float64]
-
-
-class PotentialTables(Protocol):
-    """Embedded-atom functions on uniform grids that start at zero (what the potential room delivers)."""
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Chemical symbols, n of them."""
-
-    @property
-    def r_step(self) -> float:
-        """Spacing of the distance grid (A)."""
-
-    @property
-    def cutoff(self) -> float:
-        """Distance beyond which atoms do not interact (A)."""
-
-    @property
-    def rho_step(self) -> float:
-        """Spacing of the grid of electron densities."""
-
-    @property
-    def density(self) -> Floats:
-        """Density that a neighbour of each element contributes, (n, nr)."""
-
-    @property
-    def pair(self) -> Floats:
-        """Pair energy phi (eV), (n, n, nr), symmetric in the first two axes."""
-
-    @property
-    def embedding(self) -> Floats:
-        """Embedding energy (eV), (n, nrho)."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from uqmsm.physics.atomistic.elastic import Cubic, elasticity, require_stable
 from uqmsm.physics.atomistic.misfit import misfit_volumes
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, relax
-from uqmsm.physics.atomistic.splines import PotentialTables, interpolate
+from uqmsm.physics.atomistic.splines import interpolate
+from uqmsm.physics.embedded_tables import PotentialTables
 
 __all__ = ["Statics", "block_vectors", "statics"]
 

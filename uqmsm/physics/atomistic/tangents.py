@@ -14,7 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from uqmsm.physics.atomistic.eam import Bonds, Ints, Longs, Species, hermite, push
-from uqmsm.physics.atomistic.splines import Potential, PotentialTables, interpolate
+from uqmsm.physics.atomistic.splines import Potential, interpolate
+from uqmsm.physics.embedded_tables import PotentialTables
 
 __all__ = ["Answer", "answers_to"]
 

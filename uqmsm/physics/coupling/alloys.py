@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,40 +11,13 @@ from scipy.interpolate import CubicSpline
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.interactions import SiteResponse, radial_response
 from uqmsm.physics.coupling.methods import Coupled, couple
+from uqmsm.physics.embedded_tables import EmbeddedFunctions
 
-__all__ = ["AlloyTables", "Interface", "TabulatedAtoms", "average_atom_of", "interface_forces", "random_kinds"]
+__all__ = ["Interface", "TabulatedAtoms", "average_atom_of", "interface_forces", "random_kinds"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-
-class AlloyTables(Protocol):
-    """Embedded-atom functions on uniform grids from zero, as the room of potentials tabulates them (A, eV)."""
-
-    @property
-    def r_step(self) -> float:
-        """Spacing of distances."""
-
-    @property
-    def cutoff(self) -> float:
-        """Distance beyond which nothing interacts."""
-
-    @property
-    def rho_step(self) -> float:
-        """Spacing of densities."""
-
-    @property
-    def density(self) -> Floats:
-        """Density (n, nr) that an atom of each element spreads."""
-
-    @property
-    def pair(self) -> Floats:
-        """Pair energy (n, n, nr)."""
-
-    @property
-    def embedding(self) -> Floats:
-        """Embedding energy (n, nrho)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +30,7 @@ class TabulatedAtoms:
         The potential.
     """
 
-    tables: AlloyTables
+    tables: EmbeddedFunctions
     _pair: Floats = field(init=False, repr=False)
     _density: Floats = field(init=False, repr=False)
     _embedding: Floats = field(init=False, repr=False)
@@ -111,7 +83,7 @@ class _Averaged:
     embedding: Floats
 
 
-def average_atom_of(tables: AlloyTables, composition: ArrayLike) -> TabulatedAtoms:
+def average_atom_of(tables: EmbeddedFunctions, composition: ArrayLike) -> TabulatedAtoms:
     """Return the site energy of the average atom: all functions are composition means.
 
     R. W. Smith and G. S. Was, Phys. Rev. B 40, 10322 (1989); C. Varvenne et al., Phys. Rev. B 93, 104201 (2016).

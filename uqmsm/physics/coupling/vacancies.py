@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.alloys import (
-    AlloyTables,
     TabulatedAtoms,
     average_atom_of,
     interface_forces,
@@ -21,6 +20,7 @@ from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.lattice import cubic
 from uqmsm.physics.coupling.mesh import Mesh
 from uqmsm.physics.coupling.methods import FORCES, Method, Problem, couple, pose
+from uqmsm.physics.embedded_tables import EmbeddedFunctions
 
 __all__ = ["CoupledVacancy", "coupled_vacancy", "posed_vacancy", "sites_outwards"]
 
@@ -64,7 +64,7 @@ def sites_outwards(mesh: Mesh) -> Ints:
 
 
 def posed_vacancy(
-    tables: AlloyTables,
+    tables: EmbeddedFunctions,
     composition: ArrayLike,
     lattice: Literal["bcc", "fcc"],
     lattice_parameter_A: float,
