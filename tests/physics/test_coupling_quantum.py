@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,10 +13,11 @@ from uqmsm.physics.coupling.alloys import TabulatedAtoms
 from uqmsm.physics.coupling.blending import blending
 from uqmsm.physics.coupling.energies import atom_sum
 from uqmsm.physics.coupling.lattice import cubic
-from uqmsm.physics.coupling.matching import cubic_constants, matched
+from uqmsm.physics.coupling.matching import cubic_constants, matched, resting_edge
 from uqmsm.physics.coupling.mesh import graded
 from uqmsm.physics.coupling.quantum import ForceMixing, Model, Subtractive, cluster, mismatch, reselected
 from uqmsm.physics.coupling.site_blend import site_blend
+from uqmsm.physics.coupling.strained_loads import load_slopes, strained
 from uqmsm.physics.potential import published, tabulate
 from uqmsm.physics.tensors import cubic_stiffness
 
@@ -24,16 +27,7 @@ CHEAP = tabulate(published(["Mo"]), 4000, 4000, cutoff_angstrom=REACH)
 CELLS = 12
 
 
-def resting_edge(tables):
-    """Return the edge at which the crystal of truncated tables has no stress."""
-    low, high = 3.0, 3.3
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if cubic_constants(tables, [1.0], "bcc", middle)[0] < 0 else (low, middle)
-    return 0.5 * (low + high)
-
-
-EDGE = resting_edge(QUANTUM)
+EDGE = resting_edge(QUANTUM, [1.0], "bcc", 3.15)
 WANTED = cubic_constants(QUANTUM, [1.0], "bcc", EDGE)
 MATCHED = matched(CHEAP, [1.0], "bcc", EDGE, tuple(WANTED[1:]))
 TRUE = Model("Zhou W", own_probe(QUANTUM), REACH)
@@ -99,6 +93,12 @@ def test_short_buffers_and_clusters_that_meet_their_image_are_refused():
     assert near[: len(CORE) // 5].all()
 
 
+def sheared(shear):
+    gradient = np.eye(3)
+    gradient[0, 1] = shear
+    return gradient
+
+
 def test_the_ghost_force_moves_outwards_and_a_dead_load_takes_it_off():
     """Uncorrected 0.25 and 0.30 eV/A; corrected nothing at the reference, then 0.9 eV/A per unit shear."""
     ghosts = [np.abs(joined(Subtractive, b * REACH).forces(SITES)).max() for b in (1.0, 2.0)]
@@ -106,19 +106,37 @@ def test_the_ghost_force_moves_outwards_and_a_dead_load_takes_it_off():
     bare = joined(Subtractive, REACH)
     corrected = bare.corrected(SITES)
     assert np.abs(corrected.forces(SITES)).max() < 1e-12
-    left = []
-    for shear in (1e-3, 1e-2, 3e-2):
-        gradient = np.eye(3)
-        gradient[0, 1] = shear
-        strained, cell = SITES @ gradient.T, CELL @ gradient.T
-        moved = Subtractive(PLAIN, TRUE, SPECIES, cell, bare.cluster, corrected.dead, SITES)
-        left.append(np.abs(moved.forces(strained)).max())
-    assert left[1] / left[0] == pytest.approx(10.0, rel=0.15)
+    still = np.zeros((6, *SITES.shape))  # a load that does not follow the strain
+    left = [
+        np.abs(strained(corrected, sheared(shear), still).forces(SITES @ sheared(shear).T)).max()
+        for shear in (1e-3, 1e-2, 3e-2)
+    ]
+    assert left[1] / left[0] == pytest.approx(10.0, rel=0.05)
     assert ghosts[0] > 20.0 * left[1]
-    assert ghosts[0] > 8.0 * left[2]
-    # a load taken anew at the last step leaves nothing of it
-    again = Subtractive(PLAIN, TRUE, SPECIES, cell, bare.cluster).corrected(strained)
-    assert np.abs(again.forces(strained)).max() < 1e-12
+    assert 8.0 * left[2] < ghosts[0] < 12.0 * left[2]
+
+
+def test_a_load_that_follows_the_strain_leaves_the_second_order():
+    """42 times less than uncorrected at 3 % shear, and an energy at every strain; a turned crystal rests as it did."""
+    bare = joined(Subtractive, REACH)
+    corrected, slopes = bare.corrected(SITES), load_slopes(bare, SITES)
+    there = {shear: strained(corrected, sheared(shear), slopes) for shear in (1e-2, 3e-2)}
+    left = {shear: np.abs(there[shear].forces(SITES @ sheared(shear).T)).max() for shear in there}
+    assert left[3e-2] / left[1e-2] == pytest.approx(9.0, rel=0.05)
+    uncorrected = replace(there[3e-2], dead=np.zeros(())).forces(SITES @ sheared(3e-2).T)
+    assert np.abs(uncorrected).max() > 20.0 * left[3e-2]
+    # an energy still: forces are its slope
+    moved, at = there[3e-2], WARM @ sheared(3e-2).T
+    way = np.random.default_rng(9).normal(size=SITES.shape)
+    slope = (moved.energy(at + 1e-4 * way) - moved.energy(at - 1e-4 * way)) / 2e-4
+    assert slope == pytest.approx(-float((moved.forces(at) * way).sum()), rel=1e-6)
+    quarter = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    assert np.abs(strained(corrected, quarter, slopes).forces(SITES @ quarter.T)).max() < 1e-11
+    # a load taken anew leaves nothing at all
+    again = replace(there[3e-2], dead=np.zeros(())).corrected(SITES @ sheared(3e-2).T)
+    assert np.abs(again.forces(SITES @ sheared(3e-2).T)).max() < 1e-12
+    with pytest.raises(StudyError, match="corrected energy"):
+        strained(bare, sheared(0.01), slopes)
 
 
 def test_the_energy_is_its_three_terms_and_forces_its_slope():
@@ -132,7 +150,7 @@ def test_the_energy_is_its_three_terms_and_forces_its_slope():
         direction = np.random.default_rng(5).normal(size=SITES.shape)
         h = 1e-4
         slope = (energy.energy(WARM + h * direction) - energy.energy(WARM - h * direction)) / (2 * h)
-        assert slope == pytest.approx(-float((energy.forces(WARM) * direction).sum()), rel=1e-5)
+        assert slope == pytest.approx(-float((energy.forces(WARM) * direction).sum()), rel=1e-6)
     # at no displacement of models that are one, the correction is nothing
     alike = Subtractive(TRUE, TRUE, SPECIES, CELL, cut(REACH))
     assert alike.energy(WARM) == pytest.approx(TRUE.probe(SPECIES, WARM, CELL)[0], abs=1e-9)

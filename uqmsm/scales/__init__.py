@@ -59,5 +59,6 @@ MODELS: dict[str, dict[str, str]] = {
     "coupling": {
         "vacancy": "uqmsm.scales.coupling:CoupledVacancy",
         "crack_tip": "uqmsm.scales.coupling:CrackTip",
+        "qm_mm": "uqmsm.scales.coupling:QuantumRegion",
     },
 }

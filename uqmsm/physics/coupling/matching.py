@@ -13,13 +13,15 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 
 from uqmsm.errors import Unstable
-from uqmsm.physics.coupling.alloys import AlloyTables, average_atom_of
+from uqmsm.physics.coupling.alloys import average_atom_of
 from uqmsm.physics.coupling.cauchy_born import CauchyBorn
 from uqmsm.physics.coupling.lattice import cubic
+from uqmsm.physics.embedded_tables import EmbeddedFunctions
 
-__all__ = ["PlainTables", "cubic_constants", "matched"]
+__all__ = ["PlainTables", "cubic_constants", "matched", "resting_edge"]
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +44,7 @@ class PlainTables:
 
 
 def cubic_constants(
-    tables: AlloyTables, composition: ArrayLike, lattice: Literal["bcc", "fcc"], edge_A: float
+    tables: EmbeddedFunctions, composition: ArrayLike, lattice: Literal["bcc", "fcc"], edge_A: float
 ) -> Floats:
     """Return stress and C11, C12, C44 (4,) in GPa of the average atom's crystal (tangent at rest, no stress terms)."""
     average = average_atom_of(tables, composition)
@@ -52,8 +54,30 @@ def cubic_constants(
     return np.array([at.stress[0, 0, 0] * GPA_A3_PER_EV, A[0, 0, 0, 0], A[0, 0, 1, 1], shear])
 
 
+def resting_edge(
+    tables: EmbeddedFunctions, composition: ArrayLike, lattice: Literal["bcc", "fcc"], guess_A: float
+) -> float:
+    """Return the cubic edge (A) at which the average atom's crystal has no stress.
+
+    Raises
+    ------
+    Unstable
+        When there is none within 8 % of the guess.
+    """
+
+    def pressed(edge: float) -> float:
+        return float(cubic_constants(tables, composition, lattice, edge)[0])
+
+    low, high = 0.92 * guess_A, 1.08 * guess_A
+    if not pressed(low) < 0.0 < pressed(high):
+        raise Unstable(
+            f"the average crystal does not rest within 8 % of an edge of {guess_A:.3f} A; give another guess"
+        )
+    return float(brentq(pressed, low, high, xtol=1e-12))
+
+
 def matched(
-    tables: AlloyTables,
+    tables: EmbeddedFunctions,
     composition: ArrayLike,
     lattice: Literal["bcc", "fcc"],
     edge_A: float,

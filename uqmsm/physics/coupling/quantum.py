@@ -243,9 +243,33 @@ class Subtractive:
             found[self.cluster.members] += sign * model.probe(*self._cut(positions))[1]
         return found
 
-    def corrected(self, reference: Floats) -> Subtractive:
-        """Return the energy without the ghost force it has at `reference` (n, 3), a crystal at rest in both models."""
-        return replace(self, dead=-self.correction(reference), reference=reference)
+    def corrected(self, reference: Floats, share: Floats | None = None) -> Subtractive:
+        """Return the energy without the ghost force it has at `reference` (n, 3), a crystal at rest in both models.
+
+        The atoms of an alloy rest in neither: with a `share` (n,) of the quantum model, 1 on the core, only the rest of
+        each atom's correction is taken off, so that forces at the reference are the mixed ones.
+        """
+        off = self.correction(reference)
+        return replace(self, dead=-(off if share is None else (1.0 - share)[:, None] * off), reference=reference)
+
+    def without(self, atom: int) -> Subtractive:
+        """Return the energy of the same crystal and cluster without one atom of the cluster, its load gone with it.
+
+        Raises
+        ------
+        StudyError
+            When the cluster does not hold the atom.
+        """
+        where = self.cluster
+        stay = where.members != atom
+        if stay.all():
+            raise StudyError(f"atom {atom} is none of the cluster's {len(stay)}")
+        members = where.members[stay]
+        smaller = replace(
+            where, members=members - (members > atom), share=np.delete(where.share, atom), shifts=where.shifts[stay]
+        )
+        dead, reference = (np.delete(one, atom, axis=0) if one.shape else one for one in (self.dead, self.reference))
+        return replace(self, species=np.delete(self.species, atom), cluster=smaller, dead=dead, reference=reference)
 
     def _cut(self, positions: Floats) -> tuple[Ints, Floats, Floats]:
         return self.species[self.cluster.members], self.cluster.cut(positions), self.cluster.cell
