@@ -77,23 +77,24 @@ def switching() -> None:
 def vacancy() -> None:
     """Evaluate energy, forces and stiffness with all elements, and with none."""
     tables = tabulated.tabulate(zhou(SYMBOLS), 4000, 4000)
-    for core, outer in ((2, 8), (3, 9)):
+    for core, width, outer in ((2, 1, 8), (3, 1, 9), (3, 2, 12), (4, 2, 14)):
         rng = np.random.default_rng(0)
-        problem = posed_vacancy(tables, np.full(4, 0.25), "bcc", 3.2232, rng, core=core, outer=outer)
+        problem = posed_vacancy(tables, np.full(4, 0.25), "bcc", 3.2232, rng, core=core, width=width, outer=outer)
         coupled = couple(problem)
         y = solve(coupled, tolerance=1e-5).positions
-        inner = np.flatnonzero(np.repeat(problem.free & (problem.blend < 1.0), 3))
-        atoms, whole = [], []
-        for _ in range(3):
-            start = time.process_time()
-            coupled.atoms.derivatives(y)
-            atoms.append(time.process_time() - start)
-            start = time.process_time()
-            coupled.derivatives(y)
-            whole.append(time.process_time() - start)
+        parts = {"atoms": coupled.atoms.derivatives, "elements": coupled.elements.derivatives}
+        spent: dict[str, list[float]] = {"atoms": [], "elements": [], "whole": []}
+        for _ in range(5):
+            for name, evaluated in (*parts.items(), ("whole", coupled.derivatives)):
+                start = time.process_time()
+                evaluated(y)
+                spent[name].append(time.process_time() - start)
+        atoms, elements, whole = (1e3 * min(spent[name]) for name in ("atoms", "elements", "whole"))
+        strained = int(problem.continuum.far(coupled.elements.gradients(y)).sum())
         print(
-            f"vacancy, core {core}: {len(inner)} unknowns of atoms of {problem.unknowns}; energy, forces and stiffness "
-            f"over those of the atoms {min(whole) / min(atoms):.2f} ({min(atoms):.2f} s)"
+            f"vacancy, core {core} + {width}: {len(coupled.atoms.weights)} atoms {atoms:.0f} ms, "
+            f"{len(coupled.elements.weights)} elements ({strained} beyond the expansion) {elements:.0f} ms, the whole "
+            f"{whole:.0f} ms; over the atoms {whole / atoms:.2f}"
         )
 
 

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from uqmsm.errors import StudyError
+from uqmsm.physics.coupling.alloys import TabulatedAtoms, average_atom_of
 from uqmsm.physics.coupling.cauchy_born import CauchyBorn, NearlyLinear, ground_state
+from uqmsm.physics.coupling.energies import block_diagonal
 from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.interactions import toy_eam
 from uqmsm.physics.coupling.lattice import cubic
 from uqmsm.physics.coupling.measure import fitted_rate, ghost_force, strain_error
 from uqmsm.physics.coupling.methods import couple, pose
 from uqmsm.physics.coupling.overlaps import overlap
+from uqmsm.physics.coupling.tabulated_crystal import TabulatedCrystal
 from uqmsm.physics.coupling.vacancies import coupled_vacancy, posed_vacancy
 from uqmsm.physics.potential import tabulated, zhou
 
@@ -62,10 +66,38 @@ def test_a_far_field_that_is_expanded_where_it_rests_gives_the_same_vacancy():
     whole = coupled_vacancy(replace(problem, continuum=problem.continuum.continuum), [0.0, 0.0])
     assert quick.formation_energy == pytest.approx(whole.formation_energy, abs=1e-5)
     assert quick.relaxation_energy == pytest.approx(whole.relaxation_energy, abs=1e-5)
+    # sums laid once, against products of sparse matrices and every element by itself
+    coupled = couple(problem)
+    y = solve(coupled, tolerance=1e-4).positions
+    elements, d = coupled.elements, 3
+    at = problem.continuum(elements.gradients(y))
+    assert 0 < problem.continuum.far(elements.gradients(y)).sum() < len(elements.weights)
+    B, w = elements.deformation, elements.weights
+    blocks = block_diagonal((w[:, None, None, None, None] * at.tangent).reshape(-1, d * d, d * d))
+    gradient, stiffness = elements.derivatives(y)
+    np.testing.assert_allclose(gradient.ravel(), B.T @ (w[:, None, None] * at.stress).ravel(), atol=1e-12)
+    assert abs(stiffness - B.T @ (blocks @ B)).max() < 1e-12 * abs(stiffness).max()
+    whole_stiffness = coupled.derivatives(y)[1]
+    apart = coupled.atoms.derivatives(y)[1] + stiffness
+    assert abs(whole_stiffness - apart).max() < 1e-12 * abs(apart).max()
     F = np.eye(3) + 1e-4 * np.random.default_rng(0).normal(size=(5, 3, 3))
     near, exact = problem.continuum(F), problem.continuum.continuum(F)
     assert near.stress == pytest.approx(exact.stress, abs=1e-6)
     assert np.abs(near.stress - exact.stress).max() > 0.0  # it is an expansion
+
+
+def test_the_compiled_crystal_is_the_one_of_site_energies():
+    """Two codes: moments of half of the hops by F^T F, and every bond by itself; strained by up to ten per cent."""
+    tables = tabulated.tabulate(zhou.published(["Mo", "W"]), 1000, 1000)
+    for lattice, a in (("bcc", 3.155), ("fcc", 4.0)):
+        average, grid = average_atom_of(tables, [0.5, 0.5]), cubic(lattice, a, 1.03 * tables.cutoff)
+        F = turned(3, 0.1) @ np.linalg.inv(REST) + 0.03 * np.random.default_rng(1).normal(size=(20, 3, 3))
+        one, other = TabulatedCrystal(average, grid)(F), CauchyBorn(average, grid)(F)
+        for name in ("energy", "stress", "tangent"):
+            mine, theirs = getattr(one, name), getattr(other, name)
+            assert np.abs(mine - theirs).max() < 1e-12 * np.abs(theirs).max()
+    with pytest.raises(StudyError, match="give one kind"):
+        TabulatedCrystal(TabulatedAtoms(tables), cubic("bcc", 3.155, 5.0))
 
 
 @pytest.mark.slow

@@ -47,6 +47,11 @@ class TabulatedAtoms:
         ):
             object.__setattr__(self, name, np.ascontiguousarray(CubicSpline(x, values.T).c))
 
+    @property
+    def splines(self) -> tuple[Floats, Floats, Floats]:
+        """Coefficients (4, intervals, functions), falling powers, of pair energies, densities and embedding."""
+        return self._pair, self._density, self._embedding
+
     def __call__(
         self, vectors: Floats, present: Bools, who: Ints | None = None, whom: Ints | None = None
     ) -> SiteResponse:

@@ -18,6 +18,7 @@ from uqmsm.physics.coupling.lattice import Lattice
 __all__ = ["CauchyBorn", "Continuum", "Density", "NearlyLinear", "Quadratic", "ground_state", "small_strain_moduli"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,12 @@ class Quadratic:
 
     def __call__(self, F: Floats) -> Density:
         """Evaluate deformation gradients (m, d, d)."""
-        H = F - self.F0
-        added = np.einsum("iJkL,mkL->miJ", self.tangent, H)
-        energy = self.energy + np.einsum("iJ,miJ->m", self.stress, H) + 0.5 * np.einsum("miJ,miJ->m", added, H)
-        return Density(energy, self.stress + added, np.broadcast_to(self.tangent, (len(F), *self.tangent.shape)))
+        d = len(self.F0)
+        H = (F - self.F0).reshape(len(F), d * d)
+        added = H @ self.tangent.reshape(d * d, d * d)
+        energy = self.energy + ((self.stress.ravel() + 0.5 * added) * H).sum(axis=1)
+        stress = self.stress + added.reshape(-1, d, d)
+        return Density(energy, stress, np.broadcast_to(self.tangent, (len(F), *self.tangent.shape)))
 
 
 @dataclass(frozen=True)
@@ -108,22 +111,32 @@ class NearlyLinear:
     continuum: Continuum
     F0: Floats
     reach: float = 3e-4
-    _near: Quadratic = field(init=False, repr=False)
+    near: Quadratic = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Expand once."""
         at = self.continuum(self.F0[None])
         near = Quadratic(self.F0, float(at.energy[0]), at.stress[0], at.tangent[0])
-        object.__setattr__(self, "_near", near)
+        object.__setattr__(self, "near", near)
+
+    def far(self, F: Floats) -> Bools:
+        """Say which deformation gradients (m, d, d) lie beyond the expansion."""
+        return np.asarray(np.abs(F - self.F0).max(axis=(1, 2)) > self.reach)
+
+    def beyond(self, F: Floats) -> Density:
+        """Return by how much the continuum, which writes arrays anew, differs from its expansion at F (m, d, d)."""
+        at, near = self.continuum(F), self.near(F)
+        for mine, other in ((at.energy, near.energy), (at.stress, near.stress), (at.tangent, self.near.tangent)):
+            np.subtract(mine, other, out=mine)
+        return at
 
     def __call__(self, F: Floats) -> Density:
         """Evaluate deformation gradients (m, d, d)."""
-        near = self._near(F)
-        far = np.abs(F - self.F0).max(axis=(1, 2)) > self.reach
-        if not far.any():
-            return near
-        whole, tangent = self.continuum(F[far]), near.tangent.copy()
-        near.energy[far], near.stress[far], tangent[far] = whole.energy, whole.stress, whole.tangent
+        near, far = self.near(F), self.far(F)
+        more, tangent = self.beyond(F[far]), near.tangent.copy()
+        near.energy[far] += more.energy
+        near.stress[far] += more.stress
+        tangent[far] += more.tangent
         return Density(near.energy, near.stress, tangent)
 
 

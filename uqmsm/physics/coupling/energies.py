@@ -1,8 +1,7 @@
-"""Sums of energies over atoms and over elements, each with gradient and Hessian, as products of sparse matrices.
+"""The energy of atoms with gradient and Hessian, as products of sparse matrices.
 
-Both are E(y) = sum_p w_p e(B y): B takes positions to the vectors of bonds (atoms) or to deformation gradients
-(elements) and does not change, so that the gradient is B^T w e' and the Hessian B^T w e'' B in one, two or three
-dimensions.
+E(y) = sum_p w_p e(B y): B takes positions to the vectors of bonds and does not change, so that the gradient is B^T w e'
+and the Hessian B^T w e'' B in one, two or three dimensions.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import bsr_matrix, csr_matrix, diags_array
 
-from uqmsm.physics.coupling.cauchy_born import Continuum
 from uqmsm.physics.coupling.interactions import Interaction
 from uqmsm.physics.coupling.mesh import Mesh
 
-__all__ = ["AtomSum", "ElementSum", "EnergySum", "atom_sum", "block_diagonal", "bond_matrix", "element_sum"]
+__all__ = ["AtomSum", "EnergySum", "atom_sum", "block_diagonal", "bond_matrix"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -136,53 +134,3 @@ def bond_matrix(who: Ints, ends: Ints, present: Bools, shape: tuple[int, ...]) -
     columns = np.concatenate([(end[:, None] * d + np.arange(d)).ravel(), (start[:, None] * d + np.arange(d)).ravel()])
     values = np.repeat([1.0, -1.0], len(rows))
     return csr_matrix((values, (np.tile(rows, 2), columns)), shape=(ends.size * d, n * d))
-
-
-@dataclass(frozen=True)
-class ElementSum:
-    """Weighted energies of elements.
-
-    Attributes
-    ----------
-    continuum
-        Energy density.
-    weights
-        (m,) volumes times weights of the elements.
-    deformation
-        (m d d, n d): positions to deformation gradients.
-    """
-
-    continuum: Continuum
-    weights: Floats
-    deformation: csr_matrix
-
-    def gradients(self, y: Floats) -> Floats:
-        """Return deformation gradients (m, d, d)."""
-        d = y.shape[1]
-        return np.asarray((self.deformation @ y.ravel()).reshape(-1, d, d))
-
-    def energy(self, y: Floats) -> float:
-        """Return the energy at positions y (n, d)."""
-        return float(self.weights @ self.continuum(self.gradients(y)).energy)
-
-    def gradient(self, y: Floats) -> Floats:
-        """Return the gradient (n, d)."""
-        stress = self.weights[:, None, None] * self.continuum(self.gradients(y)).stress
-        return np.asarray((self.deformation.T @ stress.ravel()).reshape(y.shape))
-
-    def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
-        """Return the gradient (n, d) and the Hessian (n d, n d) at positions y (n, d)."""
-        d = y.shape[1]
-        at = self.continuum(self.gradients(y))
-        turned = self.deformation.T.tocsr()
-        gradient = (turned @ (self.weights[:, None, None] * at.stress).ravel()).reshape(y.shape)
-        tangent = (self.weights[:, None, None, None, None] * at.tangent).reshape(-1, d * d, d * d)
-        return gradient, (turned @ (block_diagonal(tangent).tocsr() @ self.deformation)).tocsr()
-
-
-def element_sum(mesh: Mesh, weights: Floats, continuum: Continuum) -> ElementSum:
-    """Collect the energies of all elements whose weight (m,) is not zero."""
-    d = mesh.lattice.dimension
-    kept = np.flatnonzero(weights)
-    rows = (kept[:, None] * d * d + np.arange(d * d)).ravel()
-    return ElementSum(continuum, (weights * mesh.volumes)[kept], mesh.deformation[rows])

@@ -133,7 +133,7 @@ def radial_response(vectors: Floats, r: Floats, phi: Floats, rho: Floats, embedd
 
 @dataclass(frozen=True)
 class Springs:
-    """Springs of one dimension: V = 1/2 sum_k [tension_k (|r_k| - length_k) + stiffness_k (|r_k| - length_k)^2 / 2].
+    """Springs: V = 1/2 sum_k [tension_k (|r_k| - length_k) + stiffness_k (|r_k| - length_k)^2 / 2].
 
     Parameters
     ----------
@@ -156,11 +156,17 @@ class Springs:
         """Evaluate sites (see `Interaction`)."""
         k = self.stiffness if self.stiffness.ndim == 1 else self.stiffness[who]
         here = present.astype(np.float64)
-        sign, stretch = np.sign(vectors[..., 0]), np.abs(vectors[..., 0]) - self.length
+        safe = np.where(present[..., None], vectors, _FAR)
+        r = np.sqrt((safe**2).sum(axis=-1))
+        n, stretch = safe / r[..., None], r - self.length
         energy = 0.5 * here * (self.tension * stretch + 0.5 * k * stretch**2)
-        slope = 0.5 * here * (self.tension + k * stretch) * sign
-        block = (0.5 * here * k)[..., None, None]
-        return SiteResponse(energy.sum(axis=1), slope[..., None], block, np.zeros_like(vectors), np.zeros(len(vectors)))
+        slope = 0.5 * here * (self.tension + k * stretch)
+        across = slope / r
+        block = (0.5 * here * k - across)[..., None, None] * (n[..., :, None] * n[..., None, :])
+        block += across[..., None, None] * np.eye(vectors.shape[-1])
+        return SiteResponse(
+            energy.sum(axis=1), slope[..., None] * n, block, np.zeros_like(vectors), np.zeros(len(vectors))
+        )
 
 
 def morse(steepness: float, depth: float = 1.0, bond: float = 1.0) -> Radial:

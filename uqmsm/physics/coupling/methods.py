@@ -23,8 +23,10 @@ from scipy.sparse import csr_matrix, diags_array
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.blending import Profile, blending
 from uqmsm.physics.coupling.cauchy_born import Continuum
-from uqmsm.physics.coupling.energies import AtomSum, ElementSum, atom_sum, element_sum
+from uqmsm.physics.coupling.elements import ElementSum, element_sum
+from uqmsm.physics.coupling.energies import AtomSum, atom_sum
 from uqmsm.physics.coupling.interactions import Interaction
+from uqmsm.physics.coupling.joined import joined
 from uqmsm.physics.coupling.lattice import Lattice
 from uqmsm.physics.coupling.mesh import Mesh, graded, rate_of_grading
 
@@ -157,7 +159,7 @@ class Coupled:
         """Return minus the forces (n, d) and their Jacobian (n d, n d)."""
         (ga, ha), (gc, hc) = self.atoms.derivatives(y), self.elements.derivatives(y)
         if self.atom_rows is None or self.element_rows is None:
-            return ga + gc - self.dead, ha + hc
+            return ga + gc - self.dead, joined(hc, ha)
         d = y.shape[1]
         rows = [diags_array(np.repeat(share, d)) for share in (self.atom_rows, self.element_rows)]
         return self.atom_rows[:, None] * ga + self.element_rows[:, None] * gc, (rows[0] @ ha + rows[1] @ hc).tocsr()

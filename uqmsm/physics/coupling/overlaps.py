@@ -23,7 +23,8 @@ from uqmsm.physics.coupling.arlequin import (
 )
 from uqmsm.physics.coupling.blending import profile
 from uqmsm.physics.coupling.cauchy_born import Continuum
-from uqmsm.physics.coupling.energies import atom_sum, element_sum
+from uqmsm.physics.coupling.elements import element_sum
+from uqmsm.physics.coupling.energies import atom_sum
 from uqmsm.physics.coupling.interactions import Interaction
 from uqmsm.physics.coupling.lattice import Lattice, row_distance
 from uqmsm.physics.coupling.mesh import Mesh, graded

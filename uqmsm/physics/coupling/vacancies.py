@@ -15,11 +15,12 @@ from uqmsm.physics.coupling.alloys import (
     interface_forces,
     random_kinds,
 )
-from uqmsm.physics.coupling.cauchy_born import CauchyBorn, NearlyLinear
+from uqmsm.physics.coupling.cauchy_born import NearlyLinear
 from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.lattice import cubic
 from uqmsm.physics.coupling.mesh import Mesh
 from uqmsm.physics.coupling.methods import FORCES, Method, Problem, couple, pose
+from uqmsm.physics.coupling.tabulated_crystal import TabulatedCrystal
 from uqmsm.physics.embedded_tables import EmbeddedFunctions
 
 __all__ = ["CoupledVacancy", "coupled_vacancy", "posed_vacancy", "sites_outwards"]
@@ -93,7 +94,7 @@ def posed_vacancy(
     """
     average = average_atom_of(tables, composition)
     grid = cubic(lattice, lattice_parameter_A, 1.03 * tables.cutoff)
-    continuum = NearlyLinear(CauchyBorn(average, grid), np.eye(3))
+    continuum = NearlyLinear(TabulatedCrystal(average, grid), np.eye(3))
     posed = pose(
         grid, TabulatedAtoms(tables), continuum, np.eye(3), method=method, core=core, width=width,
         outer=outer, profile="quintic", vacancies=np.zeros((1, 3), dtype=np.int64) if vacant else None,
