@@ -20,7 +20,7 @@ from uqmsm.physics.coupling.cauchy_born import CauchyBorn, ground_state
 from uqmsm.physics.coupling.equilibrium import solve
 from uqmsm.physics.coupling.interactions import toy_eam
 from uqmsm.physics.coupling.lattice import triangular
-from uqmsm.physics.coupling.measure import fitted_rate, strain_error, unknowns_at
+from uqmsm.physics.coupling.measure import rates_told, strain_error, unknowns_at
 from uqmsm.physics.coupling.methods import couple, pose
 
 METHODS = ("atomistic", "qce", "bqce", "qc-gfc", "qcf", "bqcf", "bgfc")
@@ -62,31 +62,21 @@ class Problem:
 
 
 def table(problem, cores, atoms):
-    """Return (nodes, errors) of every method, printed as they come."""
-    found = {}
+    """Return (nodes, errors) of every method, and print them with their rates."""
     print(
         f"\n{problem.n} vacancies in a row; reference of {problem.reference.coupled.problem.unknowns // 2} free nodes"
     )
-    print(
-        f"{'method':10} {'slope':>7} {'95 % interval':>16} {'decades':>7} {'at 1 %':>7}   nodes: mean-square error (s)"
-    )
+    found = {}
     for method in METHODS:
-        nodes, errors, words = [], [], []
+        nodes, errors, spent = [], [], []
         for core in atoms if method == "atomistic" else cores:
             rest, size, seconds = problem.solve(method, core)
-            error = strain_error(rest, problem.reference).mean_square
             nodes.append(size)
-            errors.append(error)
-            words.append(f"{size}: {error:.4f} ({seconds:.1f})")
-        seen = np.array(errors) > REFERENCE_LIMIT
-        rate = fitted_rate(np.array(nodes)[seen], np.array(errors)[seen])
-        reached = f"{unknowns_at(0.01, nodes, errors):7.0f}" if min(errors) < 0.02 else "  never"
-        print(
-            f"{method:10} {rate.slope:7.2f} [{rate.low:6.2f}, {rate.high:6.2f}] {rate.decades:7.2f} {reached}   "
-            + "  ".join(words),
-            flush=True,
-        )
+            errors.append(strain_error(rest, problem.reference).mean_square)
+            spent.append(seconds)
         found[method] = np.array(nodes), np.array(errors)
+        print(f"  {method}: processor seconds", " ".join(f"{one:.1f}" for one in spent), flush=True)
+    print(rates_told(found, REFERENCE_LIMIT)[0])
     return found
 
 

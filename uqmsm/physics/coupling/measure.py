@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,16 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.equilibrium import Rest
 from uqmsm.physics.coupling.methods import Coupled
 
-__all__ = ["Rate", "StrainError", "fitted_rate", "ghost_force", "strain_error", "strain_error_at_nodes", "unknowns_at"]
+__all__ = [
+    "Rate",
+    "StrainError",
+    "fitted_rate",
+    "ghost_force",
+    "rates_told",
+    "strain_error",
+    "strain_error_at_nodes",
+    "unknowns_at",
+]
 
 Floats = NDArray[np.float64]
 
@@ -102,6 +112,28 @@ def unknowns_at(error: float, unknowns: ArrayLike, errors: ArrayLike, *, last: i
         return float(np.exp(x[k - 1] + share * (x[k] - x[k - 1])))
     slope, offset = np.polyfit(x[-last:], y[-last:], 1)
     return float(np.exp((np.log(error) - offset) / slope))
+
+
+def rates_told(found: Mapping[str, tuple[Sequence[int], Sequence[float]]], floor: float) -> tuple[str, dict[str, Rate]]:
+    """Return the table of errors against unknowns in words, a line for each method, and the rates in it.
+
+    Parameters
+    ----------
+    found
+        Unknowns and errors of each method, ascending in unknowns.
+    floor
+        No rate is fitted to errors below it: there the reference's own speaks.
+    """
+    lines = [f"{'method':10} {'slope':>6} {'95 % interval':>15} {'decades':>7} {'at 1 %':>7}   unknowns: error"]
+    rates = {}
+    for method, (unknowns, errors) in found.items():
+        seen = np.asarray(errors) > floor
+        rate = rates[method] = fitted_rate(np.asarray(unknowns)[seen], np.asarray(errors)[seen])
+        reached = f"{unknowns_at(0.01, unknowns, errors):7.0f}" if min(errors) < 0.02 else "  never"
+        sizes = "  ".join(f"{n}: {error:.4f}" for n, error in zip(unknowns, errors, strict=True))
+        interval = f"[{rate.low:.2f}, {rate.high:.2f}]"
+        lines.append(f"{method:10} {rate.slope:6.2f} {interval:>15} {rate.decades:7.2f} {reached}   {sizes}")
+    return "\n".join(lines), rates
 
 
 def ghost_force(coupled: Coupled, F: Floats) -> float:

@@ -164,7 +164,8 @@ class TabulatedCrystal:
         """Return products (6, K / 2) and (15, K / 2) of two and four components of one hop of each opposite pair."""
         one = np.array([tuple(step) > (0, 0, 0) for step in self.lattice.steps.tolist()])
         R = self.lattice.hops[one]
-        return tuple(np.ascontiguousarray(R[:, axes].prod(axis=-1).T) for axes in (_TWO, _FOUR))
+        second, fourth = (np.ascontiguousarray(R[:, axes].prod(axis=-1).T) for axes in (_TWO, _FOUR))
+        return second, fourth
 
     def __call__(self, F: Floats) -> Density:
         """Evaluate deformation gradients (m, 3, 3); energies per reference volume."""
