@@ -9,9 +9,17 @@ from inspect import cleandoc
 __all__ = ["parameters_of"]
 
 
+def parameters_of(of: type) -> dict[str, str]:
+    """Return parameter -> its description as one line, from the sections *Parameters* of a class and those above it.
+
+    A class that adds fields to another describes what it adds, or describes anew.
+    """
+    return {name: text for each in reversed(of.__mro__) for name, text in _section(each.__doc__ or "").items()}
+
+
 @cache
-def parameters_of(docstring: str) -> dict[str, str]:
-    """Return parameter -> its description as one line, from the section *Parameters*."""
+def _section(docstring: str) -> dict[str, str]:
+    """Return what one docstring says."""
     _, _, section = cleandoc(docstring).partition("\nParameters\n----------\n")
     found: dict[str, str] = {}
     names: list[str] = []

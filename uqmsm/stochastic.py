@@ -133,7 +133,7 @@ def laws_in(operator: Any) -> dict[str, tuple[Doubt, str]]:
         the class says of the field: its ``meaning``, or the first sentence of its description.
     """
     found: dict[str, tuple[Doubt, str]] = {}
-    texts = parameters_of(type(operator).__doc__ or "")
+    texts = parameters_of(type(operator))
     for field in fields(operator):
         value = getattr(operator, field.name)
         if type(value) in _KINDS:

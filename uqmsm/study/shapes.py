@@ -213,7 +213,7 @@ def extras_of(cls: type, laws: Laws) -> dict[str, dict[str, Any]]:
     from uqmsm.study.dumping import written
 
     found: dict[str, dict[str, Any]] = {}
-    texts, annotations = parameters_of(cls.__doc__ or ""), hints(cls)
+    texts, annotations = parameters_of(cls), hints(cls)
     for field in fields(cls):
         meaning = field.metadata.get("meaning") or texts.get(field.name)
         unit = unit_of(annotations.get(field.name))

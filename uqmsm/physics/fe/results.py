@@ -31,7 +31,8 @@ def write_vtu(
     nodes : mapping of str to ndarray, shape (nodes,) or (nodes, parts)
         Say mean, standard deviation of each kind, probability of yield; the unit belongs in the name.
     cells : mapping of str to ndarray
-        (elements,), (elements, parts), or at quadrature points (elements, points, ...), which are averaged.
+        (elements,) or (elements, parts); what quadrature points carry is averaged, or taken to the nodes, beforehand
+        (`uqmsm.physics.fe.at_nodes`).
 
     Raises
     ------

@@ -208,22 +208,6 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
 
     Parameters
     ----------
-    width, length, radius, thickness
-        Of the plate and its hole; the pull is along the length.
-    design_stress
-        Nominal (gross) stress at which the elongation is reported.
-    refinement
-        Elements along a quarter of the hole's edge.
-    point
-        Whose stress and strain are handed on, for fields inside its grains (rve model ``localized``): ``hot_spot``, or
-        ``[x, y]`` from the middle of the hole.
-    stiffness_field
-        ``uniform``: that of the block everywhere. ``grains``: each element has the apparent stiffness of as many grains
-        as lie in it, drawn as a field around the isotropic part of the block's.
-    field_refinement
-        Refinement of the mesh on which the field of stiffness is drawn, as fine as any that the study compares.
-    grain_diameter
-        Mean grain diameter, or ``given``: that of the stage before which grows the grains.
     hall_petch
         Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
     strength_field

@@ -87,7 +87,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Advanced:
+class Ended:
     """The end of one step; Mandel, MPa.
 
     Attributes
@@ -97,7 +97,7 @@ class Advanced:
     mean_stress, mean_strain
         ``(6,)``.
     tangent
-        ``(nx, ny, nz, 6, 6)`` of every voxel.
+        Derivative of stress by strain: of what, the two kinds of end say.
     hill_mandel_gap
         Of the increment; see `Accuracy`.
     residuals
@@ -115,33 +115,15 @@ class Advanced:
     iterations: int
 
 
-@dataclass(frozen=True)
-class Condensed:
-    """The end of one step of one block, without the tangents of its voxels; Mandel, MPa.
+class Advanced(Ended):
+    """The end of a step of one block: its tangent is ``(nx, ny, nz, 6, 6)``, of every voxel."""
 
-    Attributes
-    ----------
-    state
-        What to start the next step from.
-    mean_stress, mean_strain
-        ``(6,)``.
-    tangent
-        ``(6, 6)`` consistent tangent of the block; not a number if none was asked for.
-    hill_mandel_gap
-        Of the increment; see `Accuracy`.
-    residuals
-        Before each Newton step, and the last one.
-    iterations
-        Linear iterations in all, those of the tangent included.
+
+class Condensed(Ended):
+    """The end of a step of one of many blocks: its tangent is ``(6, 6)``, of the block, or NaN if not asked for.
+
+    Its linear iterations are those of the tangent too.
     """
-
-    state: State = field(repr=False)
-    mean_stress: Array
-    mean_strain: Array
-    tangent: Array
-    hill_mandel_gap: float
-    residuals: tuple[float, ...]
-    iterations: int
 
 
 @dataclass(frozen=True)

@@ -69,22 +69,12 @@ def update_von_mises(
 
     Parameters
     ----------
-    strain
-        ``(6, nx, ny, nz)`` at the end of the step.
-    grain_ids
-        ``(nx, ny, nz)``.
     phases
         ``(grains, 6)``: bulk and shear modulus, yield stress, linear hardening, Voce's rise (all in MPa) and rate.
     before, after
         ``(nx, ny, nz, 7)``: plastic strain, accumulated plastic strain.
-    stress
-        ``(6, nx, ny, nz)`` in MPa, written.
-    tangent
-        ``(nx, ny, nz, 6, 6)``, written.
-    planes
-        First plane, and the one after the last.
-    failed
-        ``(nx,)`` how many voxels of each plane found no answer, written.
+    strain, grain_ids, stress, tangent, planes, failed
+        As in `uqmsm.physics.rve.plastic.crystal.update_crystals`; the stress is only written.
     """
     deviator = np.empty(6)
     for i in range(planes[0], planes[1]):
