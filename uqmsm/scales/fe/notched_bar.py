@@ -217,11 +217,11 @@ class NotchedBar:
     def warm_up(self) -> None:
         """Compile the kernels once, on tiny blocks."""
         from uqmsm.physics.rve.microstructure import polycrystal
-        from uqmsm.scales.fe.owned import full_path, own
+        from uqmsm.scales.fe.owned import full_paths, own
 
         rng = np.random.default_rng(0)
         owned = own([polycrystal(rng, rng, 2, (3,) * 3)], (200.0, 120.0, 100.0), self._law(50.0, 500.0, 3.0, 1.4), _ONE)
-        full_path(owned.blocks[0], 2e-3 * np.eye(6)[:1], np.ones(1))
+        full_paths(owned.blocks, [2e-3 * np.eye(6)[:1]], [np.ones(1)])
 
     def owned(self, bar: Bar, given: Given, rng: Generator) -> Owned:
         """Draw the blocks and say which point owns which."""

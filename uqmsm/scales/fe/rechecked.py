@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from uqmsm.physics.fe.bar import Bar
 from uqmsm.physics.fe.newton import Step
 from uqmsm.physics.rve.plastic.corrected import Lesson, Taught, deviator, lesson, misses, teach
-from uqmsm.scales.fe.owned import Owned, full_path
+from uqmsm.scales.fe.owned import Owned, full_paths
 
 __all__ = ["BOUND", "Recheck", "recheck", "taught"]
 
@@ -77,16 +77,16 @@ def taught(owned: Owned, strain: Floats, step_s: float, count: int, rng: Generat
     sheared = np.sqrt((deviator(strain) ** 2).sum(axis=1))
     front = np.argsort(-sheared, kind="stable")[: max(len(strain) // 10, count)]
     chosen = front[rng.permutation(len(front))[:count]]
-    lessons, gaps = [], []
-    for point, number in zip(chosen.tolist(), rng.permutation(len(owned.blocks)).tolist() * count, strict=False):
-        block = owned.clusters[number]
-        ends = _REACH * 4.0 * block.level / sheared[point]
-        increments = np.diff(ends, prepend=0.0)[:, None] * strain[point]
-        steps_s = np.diff(ends, prepend=0.0) * step_s
-        full, gap = full_path(owned.blocks[number], increments, steps_s)
-        lessons.append(lesson(block, increments, steps_s, full))
-        gaps.append(gap)
-    return teach(lessons), max(gaps)
+    numbers = (rng.permutation(len(owned.blocks)).tolist() * count)[:count]
+    levels = np.array([owned.clusters[number].level for number in numbers])
+    parts = np.diff(_REACH * 4.0, prepend=0.0) * (levels / sheared[chosen])[:, None]
+    increments, steps_s = parts[:, :, None] * strain[chosen][:, None], parts * step_s
+    full = full_paths([owned.blocks[number] for number in numbers], list(increments), list(steps_s))
+    lessons = [
+        lesson(owned.clusters[number], path, seconds, stress)
+        for number, path, seconds, (stress, _) in zip(numbers, increments, steps_s, full, strict=True)
+    ]
+    return teach(lessons), max(gap for _, gap in full)
 
 
 def recheck(owned: Owned, bar: Bar, steps: Sequence[Step], excess: float, share: float, rng: Generator) -> Recheck:
@@ -111,17 +111,17 @@ def recheck(owned: Owned, bar: Bar, steps: Sequence[Step], excess: float, share:
     chosen = np.sort(flowed[rng.permutation(len(flowed))[:count]])
     history = np.array([bar.strain(step)[chosen] for step in steps])
     seconds = np.array([step.state.load.step_s for step in steps])
-    lessons, gaps, along, whole = [], [0.0], [], []
-    for k, point in enumerate(chosen.tolist()):
-        first = int(np.argmax(opened[:, point]))
-        path = history[first:, k]
-        increments = np.diff(path, axis=0, prepend=np.zeros((1, 6)))
-        number = int(owned.owner[point])
-        full, gap = full_path(owned.blocks[number], increments, seconds[first:])
-        told = lesson(owned.clusters[number], increments, seconds[first:], full)
+    begins = [int(np.argmax(opened[:, point])) for point in chosen.tolist()]
+    paths = [np.diff(history[first:, k], axis=0, prepend=np.zeros((1, 6))) for k, first in enumerate(begins)]
+    spans = [seconds[first:] for first in begins]
+    numbers = owned.owner[chosen].tolist()
+    full = full_paths([owned.blocks[number] for number in numbers], paths, spans)
+    lessons, along, whole = [], [], []
+    for number, path, span, (stress, _) in zip(numbers, paths, spans, full, strict=True):
+        told = lesson(owned.clusters[number], path, span, stress)
         off, size = misses(told, excess)
         lessons.append(told)
-        gaps.append(gap)
         along.append(off[int(np.argmax(np.abs(off)))])
         whole.append(size.max())
-    return Recheck(chosen, count / max(len(flowed), 1), np.array(along), np.array(whole), max(gaps), tuple(lessons))
+    gap = max((one for _, one in full), default=0.0)
+    return Recheck(chosen, count / max(len(flowed), 1), np.array(along), np.array(whole), gap, tuple(lessons))
