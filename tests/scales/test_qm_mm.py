@@ -11,7 +11,7 @@ from uqmsm.physics.coupling.matching import resting_edge
 from uqmsm.physics.coupling.quantum import ForceMixing, Model, Subtractive, cluster
 from uqmsm.physics.coupling.quantum_vacancy import Region, mixed_rest, quantum_vacancy, removal_energy, rested
 from uqmsm.physics.potential import published, tabulate
-from uqmsm.physics.potential.engines import Rival
+from uqmsm.physics.potential.engines import AseCalculator, AseProbe, Rival
 from uqmsm.physics.potential.finnis_sinclair import finnis_sinclair_1984
 from uqmsm.promises import check
 from uqmsm.scales.alloy.random import RandomAlloy
@@ -130,22 +130,44 @@ def test_the_operator_keeps_its_promises():
     assert report.ok, report.broken
 
 
+ALUMINIUM = {
+    "elements": np.array([13]), "composition": np.ones(1), "atoms_per_cell": np.array(4),
+    "potential_elements": np.array([13]), "potential_parameters": published(["Al"]).values,
+}  # fmt: skip
+
+
+def test_any_calculator_of_ase_is_an_engine_by_its_name():
+    """Effective-medium theory of aluminium (4.237 eV throughout) reaches 7 A; a shorter buffer is for whoever knows."""
+    rival, crystal = Rival("EMT", calculator="emt"), (3.9943, 53.3, 32.9, 36.2)  # by differences of its energies
+    removed = []
+    for buffer in (5.5, 7.0):
+        stage = QuantumRegion(
+            rival, crystal, core=0.0, buffer=buffer, cells=5, relaxed="cheap", cutoff=5.5, points=1000
+        )
+        found = stage(ALUMINIUM, {"atoms": np.random.default_rng(0)})
+        removed.append(found["qm_mm_removal_energy"])
+        assert found["qm_mm_quantum_calls"] == 5
+        assert found["qm_mm_surrogate"] == 1
+    assert found["qm_mm_cluster_atoms"] == 87
+    species, sites, cell = _block("fcc", 3.9943, 3, np.ones(1), np.random.default_rng(0))
+    engine = Model("EMT", AseProbe(AseCalculator("emt"), ["Al"], stress=False), 7.0)
+    true = removal_energy(engine, species, sites, cell)
+    assert removed[1] == pytest.approx(true, abs=0.05)
+    assert abs(removed[0] - true) > 0.3
+
+
 @pytest.mark.dft
 def test_electrons_hold_the_neighbours_of_a_vacancy_of_aluminium():
-    """GPAW by its ASE name, four energies of 43 atoms; the tabulated crystal is that of PBE, rounded."""
+    """GPAW by its ASE name, four energies of some 40 atoms and one of one; the crystal is that of PBE, rounded."""
     options = {
         "mode": "lcao", "basis": "sz(dzp)", "h": 0.3, "xc": "PBE", "txt": None,
         "occupations": {"name": "fermi-dirac", "width": 0.2}, "convergence": {"density": 1e-4},
     }  # fmt: skip
     stage = QuantumRegion(
         Rival("PBE", calculator="gpaw", options=options), (4.04, 110.0, 60.0, 32.0), core=0.0, cells=3,
-        relaxed="cheap", cutoff=4.5, points=1000,
+        relaxed="cheap", cutoff=5.5, points=1000,
     )  # fmt: skip
-    alone = {
-        "elements": np.array([13]), "composition": np.ones(1), "atoms_per_cell": np.array(4),
-        "potential_elements": np.array([13]), "potential_parameters": published(["Al"]).values,
-    }  # fmt: skip
-    found = stage(alone, {"atoms": np.random.default_rng(0)})
+    found = stage(ALUMINIUM, {"atoms": np.random.default_rng(0)})
     assert found["qm_mm_surrogate"] == 0
     assert found["qm_mm_quantum_calls"] == 5
     assert 2.0 < found["qm_mm_removal_energy"] < 7.0

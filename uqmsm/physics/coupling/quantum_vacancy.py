@@ -52,8 +52,8 @@ class Region:
 
     core: float
     buffer: float
-    vacuum: float = 8.0
     relaxed: Literal["both", "cheap"] = "both"
+    vacuum: float = 8.0
     measuring: bool = False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements, pot
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
+    from uqmsm.physics.coupling.quantum import Probe
     from uqmsm.physics.coupling.quantum_vacancy import QuantumVacancy
     from uqmsm.physics.potential.tabulated import Tables
 
@@ -53,7 +54,8 @@ class QuantumRegion:
     core
         Radius within which atoms have the engine's forces.
     buffer
-        How far beyond the core the cluster reaches; the range of the potential when left out, and never less.
+        How far beyond the core the cluster reaches; the range of the potential, or of a longer tabulated engine, when
+        left out, and never less. Calculators do not tell their range: vary it.
     cells
         Cubic cells of the periodic crystal along each edge.
     relaxed
@@ -163,47 +165,42 @@ class QuantumRegion:
         from uqmsm.physics.coupling.quantum import Model, mismatch
         from uqmsm.physics.coupling.quantum_vacancy import Region, quantum_vacancy, removal_energy
         from uqmsm.physics.potential.average_atom import average_atom
-        from uqmsm.physics.potential.engines import probe_of
-        from uqmsm.physics.potential.tabulated import tabulate
+        from uqmsm.physics.potential.tabulated import Tables, tabulate
         from uqmsm.physics.potential.zhou import Zhou
         from uqmsm.physics.tensors import cubic_stiffness
 
         symbols, rows = potential_rows(given)
         lattice, shares = lattice_of(given), np.asarray(given["composition"], dtype=np.float64)
-        engine = self._engine(symbols)
         zhou = Zhou(symbols, np.asarray(given["potential_parameters"])[rows])
         drawn = tabulate(zhou, self.points, self.points, self.cutoff)
         guess = float(average_atom(zhou.values, shares, lattice).lattice_parameter)
-        tables = engine if _tabulated(engine) else None
+        engine = self._engine(symbols)
+        tables = engine if isinstance(engine, Tables) else None
         try:
             edge, wanted = self._crystal(tables, shares, lattice, guess)
             own_edge = resting_edge(drawn, shares, lattice, guess)
-            misfit = mismatch(
-                cubic_stiffness(*wanted), cubic_stiffness(*cubic_constants(drawn, shares, lattice, edge)[1:])
-            )
+            before = cubic_constants(drawn, shares, lattice, edge)[1:]
             potential = matched(drawn, shares, lattice, edge, wanted)
         except Unstable as trouble:
             raise MemberFailed(f"this draw of the potential cannot be matched to the engine: {trouble}") from None
         species, sites, cell = _block(lattice, edge, self.cells, shares, streams["atoms"])
         # density functionals have no range: the guard on the buffer is then that of the potential
         reach = tables.cutoff if tables is not None else 0.0
-        with nullcontext(own_probe(tables)) if tables is not None else probe_of(engine, symbols) as probe:
-            cheap = Model("potential", own_probe(potential), drawn.cutoff)
+        region = Region(self.core, max(drawn.cutoff, reach) if self.buffer is None else self.buffer, self.relaxed)
+        cheap, own = (Model("the potential", own_probe(one), drawn.cutoff) for one in (potential, drawn))
+        with _opened(engine, symbols) as probe:
             dear = Model(self.title, probe, reach, surrogate=self.surrogate)
-            buffer = max(drawn.cutoff, reach) if self.buffer is None else self.buffer
-            region = Region(self.core, buffer, relaxed=self.relaxed)
             try:
                 found = quantum_vacancy(cheap, dear, species, sites, cell, region)
-                own = Model(
-                    "potential", own_probe(drawn), drawn.cutoff
-                )  # matching adds humps that no energy is meant by
+                # by the member's own tables in their own crystal: humps of matching are meant for forces, not energies
                 without = removal_energy(own, species, sites * (own_edge / edge), cell * (own_edge / edge))
             except NotConverged as trouble:
                 raise MemberFailed(f"the atoms around this vacancy do not come to rest: {trouble}") from None
         return self._told(found) | {
             "qm_mm_correction": found.removal - without,
-            "qm_mm_matched_away": misfit, "qm_mm_element": int(given["elements"][species[0]]),
-        }  # fmt: skip
+            "qm_mm_matched_away": mismatch(cubic_stiffness(*wanted), cubic_stiffness(*before)),
+            "qm_mm_element": int(given["elements"][species[0]]),
+        }
 
     def _engine(self, symbols: Sequence[str]) -> Any:
         """Return the engine: tables for our own kernel, or what `probe_of` opens."""
@@ -245,10 +242,15 @@ class QuantumRegion:
         }
 
 
-def _tabulated(engine: object) -> bool:
+def _opened(engine: Any, symbols: Sequence[str]) -> AbstractContextManager[Probe]:
+    """Return the probe of an engine, in a context that closes what it opens; of a calculator only forces are asked."""
+    from uqmsm.physics.atomistic.probed import own_probe
+    from uqmsm.physics.potential.engines import AseCalculator, AseProbe, probe_of
     from uqmsm.physics.potential.tabulated import Tables
 
-    return isinstance(engine, Tables)
+    if isinstance(engine, Tables):
+        return nullcontext(own_probe(engine))
+    return AseProbe(engine, symbols, stress=False) if isinstance(engine, AseCalculator) else probe_of(engine, symbols)
 
 
 def _block(
