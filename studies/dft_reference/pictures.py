@@ -50,7 +50,7 @@ def curves(functionals: int = 60) -> None:
 
 def moduli() -> None:
     """Elastic constants: spread over functionals, named functionals with numerical errors, and what is known."""
-    figure, axes = plt.subplots(1, 3, figsize=(9.0, 2.8), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(9.0, 3.1), layout="constrained")
     for axis, name in zip(axes, ("C11", "C12", "C44"), strict=True):
         said = reference(ELEMENTS, (name,))
         low, high = np.nanquantile(said.ensemble, (0.16, 0.84), axis=0)
@@ -64,7 +64,8 @@ def moduli() -> None:
         axis.set_xticks(places, ELEMENTS)
         axis.set_title(f"{name}, GPa")
         axis.set_ylim(0.0, None)
-    axes[0].legend(frameon=False, fontsize=6)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     save(figure, "dft-elastic.svg")
 
 
