@@ -8,7 +8,8 @@ that the curvature of v(c) cancels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +19,7 @@ from uqmsm.physics.atomistic.eam import Species
 from uqmsm.physics.atomistic.relax import Crystal, Relaxed, relax
 from uqmsm.physics.atomistic.splines import Potential
 
-__all__ = ["Misfit", "misfit_volumes", "swaps"]
+__all__ = ["Misfit", "from_swaps", "misfit_volumes", "swaps"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +51,12 @@ class Misfit:
     potential_errors: Floats
     iterations: int
     products: int
+
+    @classmethod
+    def unknown(cls, elements: int) -> Misfit:
+        """Return what is known of misfits where no atom was exchanged: nothing."""
+        nothing = np.full(elements, np.nan)
+        return cls(nothing, nothing, np.empty((0, elements)), nothing, nothing, 0, 0)
 
 
 def _share(total: int, weights: Floats) -> Ints:
@@ -147,8 +154,7 @@ def misfit_volumes(
         )
     if strain_stiffness is None:
         strain_stiffness = rest.stiffness.affine()[0]
-    n = len(rest.crystal.species)
-    families, energies, iterations, products = np.empty((n_families, k)), np.empty((n_families, k)), 0, 0
+    n, iterations, products = len(rest.crystal.species), 0, 0
 
     def per_atom(species: Species) -> tuple[float, float]:
         nonlocal iterations, products
@@ -161,21 +167,49 @@ def misfit_volumes(
         products += swapped.products
         return swapped.crystal.volume / n, swapped.energy / n
 
+    here = rest.crystal.volume / n, rest.energy / n
+    found = from_swaps(per_atom, rest.crystal.species, here, fractions, rng, n_families=n_families, step=step)
+    return replace(found, iterations=iterations, products=products)
+
+
+def from_swaps(
+    per_atom: Callable[[Species], tuple[float, float]],
+    species: Species,
+    here: tuple[float, float],
+    composition: Floats,
+    rng: np.random.Generator,
+    *,
+    n_families: int,
+    step: float = 0.125,
+) -> Misfit:
+    """Return misfit volumes and chemical potentials of what volume and energy do when atoms are exchanged.
+
+    Parameters
+    ----------
+    per_atom
+        Volume (A^3) and energy (eV) per atom, at rest, of the crystal with other species (n,) on its sites.
+    species, here
+        The crystal's own species, and its own volume and energy per atom.
+    composition, rng, n_families, step
+        As in `misfit_volumes`.
+    """
+    n, k = len(species), len(composition)
+    families, energies = np.empty((n_families, k)), np.empty((n_families, k))
     for family in range(n_families):
         rows, rises = [], []
-        for _, towards, away in swaps(rest.crystal.species, fractions, step, rng.permutation(n)):
-            start = rest.crystal.species if away is None else away
-            base = (rest.crystal.volume / n, rest.energy / n) if away is None else per_atom(away)
+        for _, towards, away in swaps(species, composition, step, rng.permutation(n)):
+            start = species if away is None else away
+            base = here if away is None else per_atom(away)
             rows.append((np.bincount(towards, minlength=k) - np.bincount(start, minlength=k)) / n)
             rises.append(np.subtract(per_atom(towards), base))
         changes, both = np.array(rows).reshape(-1, k), np.array(rises).reshape(-1, 2)
-        families[family] = _gradient(changes, both[:, 0], fractions)
-        energies[family] = _gradient(changes, both[:, 1], fractions)
+        families[family] = _gradient(changes, both[:, 0], composition)
+        energies[family] = _gradient(changes, both[:, 1], composition)
     mean = families.mean(axis=0)
-    mean -= fractions @ mean  # once more, for the last bits
+    mean -= composition @ mean  # once more, for the last bits
     slopes = energies.mean(axis=0)
-    potentials = rest.energy / n + slopes - fractions @ slopes
-    return Misfit(mean, _scatter(families), families, potentials, _scatter(energies), iterations, products)
+    potentials = here[1] + slopes - composition @ slopes
+    return Misfit(mean, _scatter(families), families, potentials, _scatter(energies), 0, 0)
 
 
 def _scatter(families: Floats) -> Floats:

@@ -7,7 +7,7 @@ others, whose second derivatives nobody hands out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from uqmsm.errors import Unstable
 from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV, Species, evaluate
 from uqmsm.physics.atomistic.elastic import require_stable
-from uqmsm.physics.atomistic.misfit import swaps
+from uqmsm.physics.atomistic.misfit import Misfit, from_swaps
 from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
 from uqmsm.physics.atomistic.relax import Crystal, strain_matrix
 from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.atomistic.statics import Statics, block_vectors
+from uqmsm.physics.atomistic.virial_work import virial_gap
 from uqmsm.physics.embedded_tables import PotentialTables
 
 __all__ = ["Probe", "Rest", "own_probe", "probed_rest", "probed_statics"]
@@ -154,31 +155,20 @@ def _stiffness(probe: Probe, rest: Rest, step: float, tolerance: float) -> tuple
 
 def _misfits(
     probe: Probe, rest: Rest, composition: Floats, rng: np.random.Generator, families: int, tolerance: float
-) -> tuple[Floats, int]:
-    """Return (2, families, elements) misfit volumes in A^3 and chemical potentials in eV, and the probes spent.
+) -> Misfit:
+    """Return misfit volumes and chemical potentials; its `iterations` are the probes spent."""
+    crystal, n, probes = rest.crystal, len(rest.crystal.species), 0
 
-    See `misfit.misfit_volumes`.
-    """
-    n, k, probes = len(rest.crystal.species), len(composition), 0
-    found = np.empty((2, families, k))
-    for family in range(families):
-        changes, rises = [], []
-        for _, towards, away in swaps(rest.crystal.species, composition, 0.125, rng.permutation(n)):
-            volumes = []
-            for species in (towards, away):
-                crystal = Crystal(
-                    rest.crystal.species if species is None else species, rest.crystal.positions, rest.crystal.cell
-                )
-                ended = probed_rest(probe, crystal, force_tolerance_eV_per_A=tolerance)
-                probes += ended.probes
-                volumes.append((crystal.species, np.array([ended.crystal.volume, ended.energy]) / n))
-            (to, high), (source, low) = volumes
-            changes.append((np.bincount(to, minlength=k) - np.bincount(source, minlength=k)) / n)
-            rises.append(high - low)
-        slopes = np.linalg.lstsq(np.array(changes).reshape(-1, k), np.array(rises).reshape(-1, 2), rcond=None)[0]
-        found[:, family] = (slopes - composition @ slopes).T  # the constant along (1, ..., 1) is free
-    found[1] += rest.energy / n
-    return found, probes
+    def per_atom(species: Species) -> tuple[float, float]:
+        nonlocal probes
+        swapped = Crystal(species, crystal.positions, crystal.cell)
+        ended = probed_rest(probe, swapped, force_tolerance_eV_per_A=tolerance)
+        probes += ended.probes
+        return ended.crystal.volume / n, ended.energy / n
+
+    here = crystal.volume / n, rest.energy / n
+    found = from_swaps(per_atom, crystal.species, here, composition, rng, n_families=families)
+    return replace(found, iterations=probes)
 
 
 def probed_statics(
@@ -211,6 +201,8 @@ def probed_statics(
     ------
     Unstable
         When the crystal does not relax, or is elastically unstable.
+    MemberFailed
+        When the probe's virial does not do the work that its energy stores.
     """
     numbers, fractions = np.ascontiguousarray(species, dtype=np.int64), np.asarray(composition, dtype=np.float64)
     n, tolerance = len(numbers), force_tolerance_eV_per_A
@@ -218,13 +210,14 @@ def probed_statics(
     rest = probed_rest(probe, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=tolerance)
     relaxed, affine, answer, probes = _stiffness(probe, rest, strain_step, tolerance)
     cubic = require_stable(relaxed)
-    means = errors = np.full((2, len(fractions)), np.nan)
+    misfit = Misfit.unknown(len(fractions))
     if n_families > 0:
-        families, more = _misfits(probe, rest, fractions, rng, n_families, tolerance)
-        probes += more
-        means = families.mean(axis=1)
-        if n_families > 1:
-            errors = families.std(axis=1, ddof=1) / np.sqrt(n_families)
+        misfit = _misfits(probe, rest, fractions, rng, n_families, tolerance)
+
+    def look(crystal: Crystal) -> tuple[float, Floats]:
+        energy, _, virial = probe(crystal.species, crystal.positions, crystal.cell)
+        return energy, virial
+
     return Statics(
         lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(block_vectors(cells)))),
         cohesive_energy=-rest.energy / n,
@@ -234,12 +227,13 @@ def probed_statics(
         cubic=cubic,
         nonaffine_fractions=softened(affine, relaxed),
         nonaffine_plateau=deviations(rest.crystal, answer).mean_plateau(),
-        misfit_volumes=means[0],
-        misfit_volumes_se=errors[0],
-        chemical_potentials=means[1],
-        chemical_potentials_se=errors[1],
+        misfit_volumes=misfit.volumes,
+        misfit_volumes_se=misfit.standard_errors,
+        chemical_potentials=misfit.potentials,
+        chemical_potentials_se=misfit.potential_errors,
         residual_force=rest.residual_force,
         residual_stress=float(np.abs(rest.stress).max()),
-        iterations=rest.probes + probes,
+        virial_gap=virial_gap(look, rest.crystal, rest.energy, answer),
+        iterations=rest.probes + probes + misfit.iterations + 2,
         products=0,
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.atomistic.eam import Species
+from uqmsm.physics.atomistic.eam import Species, evaluate
 from uqmsm.physics.atomistic.elastic import Cubic, elasticity, require_stable
-from uqmsm.physics.atomistic.misfit import misfit_volumes
+from uqmsm.physics.atomistic.misfit import Misfit, misfit_volumes
+from uqmsm.physics.atomistic.neighbours import half_list
 from uqmsm.physics.atomistic.nonaffine import deviations, softened
-from uqmsm.physics.atomistic.relax import Crystal, relax
-from uqmsm.physics.atomistic.splines import interpolate
+from uqmsm.physics.atomistic.relax import Crystal, Relaxed, relax
+from uqmsm.physics.atomistic.splines import Potential, interpolate
+from uqmsm.physics.atomistic.virial_work import virial_gap
 from uqmsm.physics.embedded_tables import PotentialTables
 
 __all__ = ["Statics", "block_vectors", "statics"]
@@ -47,6 +50,8 @@ class Statics:
         (n_elements,) eV of the random alloy at rest (`misfit.Misfit.potentials`) and standard errors.
     residual_force, residual_stress
         eV/A and GPa left in the relaxed crystal.
+    virial_gap
+        Relative difference between the work of the mean stress and the energy stored (`virial_work`).
     iterations, products
         Newton steps and second-derivative products over everything.
     """
@@ -65,6 +70,7 @@ class Statics:
     chemical_potentials_se: Floats
     residual_force: float
     residual_stress: float
+    virial_gap: float
     iterations: int
     products: int
 
@@ -135,6 +141,8 @@ def statics(
     ------
     StudyError
         When sites and species disagree.
+    MemberFailed
+        When the virial does not do the work that the bonds store.
     Unstable
         When the crystal does not relax, or is elastically unstable.
     """
@@ -151,15 +159,11 @@ def statics(
     rest = relax(potential, Crystal(numbers, sites @ cell, cell), force_tolerance_eV_per_A=force_tolerance_eV_per_A)
     elastic = elasticity(rest)
     cubic = require_stable(elastic.relaxed)
-    iterations, products = rest.iterations, rest.products + elastic.products
-    volumes = errors = potentials = potential_errors = np.full(k, np.nan)
+    misfit = Misfit.unknown(k)
     if n_families > 0:
         misfit = misfit_volumes(
             potential, rest, composition, rng, n_families=n_families, strain_stiffness=elastic.strain_block
         )
-        volumes, errors = misfit.volumes, misfit.standard_errors
-        potentials, potential_errors = misfit.potentials, misfit.potential_errors
-        iterations, products = iterations + misfit.iterations, products + misfit.products
     return Statics(
         lattice_parameter=float(np.cbrt(rest.crystal.volume / np.linalg.det(vectors))),
         cohesive_energy=-rest.energy / len(numbers),
@@ -169,12 +173,26 @@ def statics(
         cubic=cubic,
         nonaffine_fractions=softened(elastic.born, elastic.relaxed),
         nonaffine_plateau=deviations(rest.crystal, elastic.answer, rest.neighbours).mean_plateau(),
-        misfit_volumes=volumes,
-        misfit_volumes_se=errors,
-        chemical_potentials=potentials,
-        chemical_potentials_se=potential_errors,
+        misfit_volumes=misfit.volumes,
+        misfit_volumes_se=misfit.standard_errors,
+        chemical_potentials=misfit.potentials,
+        chemical_potentials_se=misfit.potential_errors,
         residual_force=rest.residual_force,
         residual_stress=rest.residual_stress,
-        iterations=iterations,
-        products=products,
+        virial_gap=virial_gap(_looking(potential, rest), rest.crystal, rest.energy, elastic.answer),
+        iterations=rest.iterations + misfit.iterations,
+        products=rest.products + elastic.products + misfit.products,
     )
+
+
+def _looking(potential: Potential, rest: Relaxed) -> Callable[[Crystal], tuple[float, Floats]]:
+    """Return what looks at energy and virial of crystals near one at rest."""
+
+    def look(crystal: Crystal) -> tuple[float, Floats]:
+        near = rest.neighbours
+        if not near.serves(crystal.positions, crystal.cell, potential.cutoff):
+            near = half_list(crystal.positions, crystal.cell, potential.cutoff)
+        seen = evaluate(potential, crystal.species, crystal.positions, crystal.cell, near)
+        return seen.energy, np.asarray(seen.virial)
+
+    return look

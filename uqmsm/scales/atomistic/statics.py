@@ -80,6 +80,7 @@ class Statics:
             Port("cubic_residual", "1", meaning="part of the stiffness that the cubic projection leaves out"),
             Port("nonaffine_fraction", "1", meaning="eta: largest share of affine stiffness lost to non-affine motion"),
             Port("nonaffine_plateau", "1", meaning="mean deviation chi of an atom from affine motion, while elastic"),
+            Port("virial_gap", "1", meaning="relative difference of the virial's work and the energy of all bonds"),
         )
 
     @property
@@ -164,6 +165,7 @@ class Statics:
             "cubic_residual": result.anisotropy_residual,
             "nonaffine_fraction": result.nonaffine_fractions[-1],
             "nonaffine_plateau": result.nonaffine_plateau.mean(),
+            "virial_gap": result.virial_gap,
         }
 
     def relaxed(
