@@ -57,14 +57,14 @@ PER_ELEMENT: tuple[str, ...] = (
 )
 """Free parameters of one element: logarithms of what is positive (angstrom, eV, eV, 1, 1, eV), F3 in eV."""
 
-_RE, _EC, _A, _BETA, _RATIO, _F2, _F3, _KAPPA, _LAMBDA, _FE = range(len(PER_ELEMENT))
+LN_RE, LN_EC, LN_A, LN_BETA, LN_RATIO, LN_F2, FREE_F3, LN_KAPPA, LN_LAMBDA, LN_FE = range(len(PER_ELEMENT))
 _JOINS = (0.85, 1.15)
 
 
 def free_names(elements: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the free parameters, e.g. ``"Nb.ln_re"``: ten per element, nine for the first."""
     names = [f"{element}.{name}" for element in elements for name in PER_ELEMENT]
-    names.remove(f"{elements[0]}.{PER_ELEMENT[_FE]}")
+    names.remove(f"{elements[0]}.{PER_ELEMENT[LN_FE]}")
     return tuple(names)
 
 
@@ -103,12 +103,12 @@ def _embed(row: NDArray[np.float64], f0: float, f2: float, f3: float, rhoe: floa
 @njit(cache=True)
 def _fill(free: NDArray[np.float64], table: NDArray[np.float64], row: NDArray[np.float64]) -> None:
     """Write one row of the parameter table from ten free numbers (the last one: ln of fe itself)."""
-    re = np.exp(free[_RE])
+    re = np.exp(free[LN_RE])
     row[RE] = re
-    row[BETA] = np.exp(free[_BETA])
-    row[ALPHA] = row[BETA] * np.exp(free[_RATIO])
-    row[KAPPA], row[LAMBDA] = np.exp(free[_KAPPA]), np.exp(free[_LAMBDA])
-    row[A], row[B], row[FE] = np.exp(free[_A]), 0.0, 1.0
+    row[BETA] = np.exp(free[LN_BETA])
+    row[ALPHA] = row[BETA] * np.exp(free[LN_RATIO])
+    row[KAPPA], row[LAMBDA] = np.exp(free[LN_KAPPA]), np.exp(free[LN_LAMBDA])
+    row[A], row[B], row[FE] = np.exp(free[LN_A]), 0.0, 1.0
     rho = bond_pull = pair_pull = energy = 0.0
     a = re / table[0, 0]
     for k in range(table.shape[1]):
@@ -119,9 +119,9 @@ def _fill(free: NDArray[np.float64], table: NDArray[np.float64], row: NDArray[np
         bond_pull += count * s * g1
         pair_pull += count * s * h1
     row[B] = pair_pull / bond_pull if bond_pull != 0.0 else np.nan  # densities that underflow bind nothing
-    f0 = -np.exp(free[_EC]) - energy + 0.5 * row[B] * rho
-    row[FE] = np.exp(free[_FE])
-    good = _embed(row, f0, np.exp(free[_F2]), free[_F3], row[FE] * rho)
+    f0 = -np.exp(free[LN_EC]) - energy + 0.5 * row[B] * rho
+    row[FE] = np.exp(free[LN_FE])
+    good = _embed(row, f0, np.exp(free[LN_F2]), free[FREE_F3], row[FE] * rho)
     for k in range(row.size):
         if not good:
             row[k] = np.nan
@@ -134,8 +134,14 @@ def _fill_all(free: NDArray[np.float64], table: NDArray[np.float64], values: NDA
             _fill(free[m, i], table, values[m, i])
 
 
-def _whole(elements: Sequence[str], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return vectors as an array (draws, n_elements, 10), the first element's density ratio put in as zero."""
+def whole(elements: Sequence[str], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return free vectors as an array (draws, n_elements, 10), the first element's density ratio put in as zero.
+
+    Raises
+    ------
+    StudyError
+        When the last axis of `vectors` does not fit the elements.
+    """
     names = free_names(elements)
     if vectors.shape[-1] != len(names):
         raise StudyError(
@@ -176,8 +182,8 @@ def zhou_from_free(elements: Sequence[str], vectors: NDArray[np.float64], lattic
         When the last axis of `vectors` does not fit the elements.
     """
     vectors = np.asarray(vectors, dtype=np.float64)
-    free = _whole(elements, vectors)
-    free[..., _FE] += _ln_reference_density(elements[0])
+    free = whole(elements, vectors)
+    free[..., LN_FE] += _ln_reference_density(elements[0])
     values = np.empty((*free.shape[:2], len(COLUMNS)))
     _fill_all(free, shells(lattice).table(), values)
     return values.reshape(*vectors.shape[:-1], len(elements), len(COLUMNS))
@@ -230,5 +236,5 @@ def free_from(zhou: Zhou, lattice: str) -> NDArray[np.float64]:
             *np.log(row[[KAPPA, LAMBDA]] / stretch),
             np.log(row[FE]) + shift[1],
         ]
-    free[:, _FE] -= free[0, _FE]
+    free[:, LN_FE] -= free[0, LN_FE]
     return np.delete(free.reshape(-1), len(PER_ELEMENT) - 1)

@@ -14,7 +14,21 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from uqmsm.physics.potential.crystal import shells
-from uqmsm.physics.potential.free import PER_ELEMENT, zhou_from_free
+from uqmsm.physics.potential.free import (
+    FREE_F3,
+    LN_A,
+    LN_BETA,
+    LN_EC,
+    LN_F2,
+    LN_FE,
+    LN_KAPPA,
+    LN_LAMBDA,
+    LN_RATIO,
+    LN_RE,
+    PER_ELEMENT,
+    whole,
+    zhou_from_free,
+)
 from uqmsm.physics.potential.slopes import ANSWERS, crystal_slopes, screened
 from uqmsm.physics.potential.zhou import (
     ALPHA,
@@ -40,8 +54,6 @@ from uqmsm.physics.potential.zhou import (
 __all__ = ["ANSWERS", "Sensitivity", "column_slopes", "sensitivity"]
 
 Floats = NDArray[np.float64]
-
-_LN_RE, _LN_EC, _LN_A, _LN_BETA, _LN_RATIO, _LN_F2, _F3, _LN_KAPPA, _LN_LAMBDA, _LN_FE = range(len(PER_ELEMENT))
 
 
 @njit(cache=True)
@@ -98,12 +110,12 @@ def _column_slopes(row: Floats, table: Floats, cohesive: float, out: Floats) -> 
     fitted = np.empty((3, 6))
     _fitted(row, table, fitted)
     steps = np.zeros((5, 10))  # of A, alpha, kappa, beta, lambda
-    steps[0, _LN_A], steps[1, _LN_RATIO], steps[2, _LN_KAPPA] = row[A], row[ALPHA], row[KAPPA]
-    steps[1, _LN_BETA], steps[3, _LN_BETA], steps[4, _LN_LAMBDA] = row[ALPHA], row[BETA], row[LAMBDA]
+    steps[0, LN_A], steps[1, LN_RATIO], steps[2, LN_KAPPA] = row[A], row[ALPHA], row[KAPPA]
+    steps[1, LN_BETA], steps[3, LN_BETA], steps[4, LN_LAMBDA] = row[ALPHA], row[BETA], row[LAMBDA]
     out[:] = 0.0
-    out[RE, _LN_RE], out[FE, _LN_FE] = row[RE], row[FE]
+    out[RE, LN_RE], out[FE, LN_FE] = row[RE], row[FE]
     f0, f2, f3 = np.zeros(10), np.zeros(10), np.zeros(10)
-    f0[_LN_EC], f2[_LN_F2], f3[_F3] = -cohesive, row[F2], 1.0
+    f0[LN_EC], f2[LN_F2], f3[FREE_F3] = -cohesive, row[F2], 1.0
     for p in range(10):
         b = rho = energy = 0.0
         for k in range(5):
@@ -112,7 +124,7 @@ def _column_slopes(row: Floats, table: Floats, cohesive: float, out: Floats) -> 
             energy += fitted[2, 1 + k] * steps[k, p]
         out[A, p], out[ALPHA, p], out[KAPPA, p] = steps[0, p], steps[1, p], steps[2, p]
         out[BETA, p], out[LAMBDA, p], out[B, p] = steps[3, p], steps[4, p], b
-        out[RHOE, p] = row[FE] * rho + (row[RHOE] if p == _LN_FE else 0.0)
+        out[RHOE, p] = row[FE] * rho + (row[RHOE] if p == LN_FE else 0.0)
         out[RHOS, p] = out[RHOE, p]
         f0[p] += 0.5 * (b * fitted[1, 0] + row[B] * rho) - energy
     _branches(f0, f2, f3, row, out)
@@ -122,7 +134,7 @@ def _column_slopes(row: Floats, table: Floats, cohesive: float, out: Floats) -> 
 def _all_column_slopes(free: Floats, values: Floats, table: Floats, out: Floats) -> None:
     for m in range(free.shape[0]):
         for i in range(free.shape[1]):
-            _column_slopes(values[m, i], table, np.exp(free[m, i, _LN_EC]), out[m, i])
+            _column_slopes(values[m, i], table, np.exp(free[m, i, LN_EC]), out[m, i])
 
 
 def column_slopes(elements: Sequence[str], vectors: Floats, lattice: str) -> tuple[Floats, Floats]:
@@ -145,9 +157,9 @@ def column_slopes(elements: Sequence[str], vectors: Floats, lattice: str) -> tup
         When the last axis of `vectors` does not fit the elements.
     """
     values = zhou_from_free(elements, vectors, lattice)
-    free = np.insert(vectors, _LN_FE, 0.0, axis=-1).reshape(len(vectors), len(elements), len(PER_ELEMENT))
+    free = whole(elements, vectors)
     out = np.empty((*values.shape, len(PER_ELEMENT)))
-    _all_column_slopes(np.ascontiguousarray(free), values, shells(lattice).table(), out)
+    _all_column_slopes(free, values, shells(lattice).table(), out)
     return values, out
 
 
@@ -187,4 +199,4 @@ def sensitivity(elements: Sequence[str], vectors: Floats, composition: ArrayLike
     free = np.einsum("mqic,micp->mqip", slopes, own).reshape(len(values), len(ANSWERS), -1)
     with np.errstate(invalid="ignore"):
         logs = np.where(answers > 0.0, np.log(answers), np.nan)
-    return Sensitivity(logs, np.delete(free, _LN_FE, axis=-1) / answers[:, :, None])
+    return Sensitivity(logs, np.delete(free, LN_FE, axis=-1) / answers[:, :, None])
