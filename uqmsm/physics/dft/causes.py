@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.dft.calculations import Settings
-from uqmsm.physics.dft.crystal import by_settings, energies, place
+from uqmsm.physics.dft.crystal import by_settings, energies, volume_of
 from uqmsm.physics.dft.equation_of_state import fit_birch_murnaghan
 from uqmsm.physics.dft.reference import NAMED, shipped
 
@@ -47,16 +47,16 @@ def lattice_shifts(element: str) -> tuple[float, dict[str, float]]:
     curve = groups.pop(chosen)
     volumes = np.array([row.calculation.cell.volume for row in curve])
     said = energies(curve, np.empty((0, curve[0].parts_eV.size)))[PBE]
-    ours = dict(zip(map(place, curve), said, strict=True))
+    ours = dict(zip(map(volume_of, curve), said, strict=True))
     best = _lattice(volumes, said)
     found = {}
     for settings, others in groups.items():
         cause = _cause(chosen, settings)
-        shared = [row for row in others if place(row) in ours]
+        shared = [row for row in others if volume_of(row) in ours]
         if cause is None or len(shared) < 3:
             continue
         own = settings.functional == "PBE"
-        change = [(row.energy_eV if own else float(row.others_eV[PBE - 1])) - ours[place(row)] for row in shared]
+        change = [(row.energy_eV if own else float(row.others_eV[PBE - 1])) - ours[volume_of(row)] for row in shared]
         bend = np.polyfit(np.log([row.calculation.cell.volume for row in shared]), change, 2)
         found[cause] = _lattice(volumes, said + np.polyval(bend, np.log(volumes))) - best
     return best, found

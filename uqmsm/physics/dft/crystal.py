@@ -18,7 +18,7 @@ from uqmsm.physics.dft.equation_of_state import EquationOfState, fit_birch_murna
 from uqmsm.physics.dft.functionals import ensemble_energies
 from uqmsm.physics.dft.table import Row
 
-__all__ = ["Equilibrium", "by_settings", "energies", "equilibrium", "place", "share"]
+__all__ = ["Equilibrium", "by_settings", "energies", "equilibrium", "share", "volume_of"]
 
 Floats = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def by_settings(rows: Iterable[Row]) -> dict[Settings, list[Row]]:
     return groups
 
 
-def place(row: Row) -> float:
+def volume_of(row: Row) -> float:
     """Return the volume per atom, rounded so that strained cells of one volume are together."""
     return round(row.calculation.cell.volume, 6)
 
@@ -132,12 +132,12 @@ def _scatter(volumes: Floats, energy: Floats, residual: float) -> Floats:
 
 def _changed(volumes: Floats, energy: Floats, curve: Sequence[Row], others: Sequence[Row]) -> Floats | None:
     """Return the curve as other settings would have it: a parabola in ln V (a line, a shift) through their changes."""
-    ours = {place(row): row.energy_eV for row in curve}
-    shared = [row for row in others if place(row) in ours]
+    ours = {volume_of(row): row.energy_eV for row in curve}
+    shared = [row for row in others if volume_of(row) in ours]
     if not shared:
         return None
     x = np.log(np.array([row.calculation.cell.volume for row in shared]))
-    change = np.array([row.energy_eV - ours[place(row)] for row in shared])
+    change = np.array([row.energy_eV - ours[volume_of(row)] for row in shared])
     middle = float(np.log(volumes).mean())
     return np.asarray(
         energy + np.polynomial.polynomial.polyval(np.log(volumes) - middle, _parabola(x - middle, change))

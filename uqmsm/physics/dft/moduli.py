@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.physics.dft.calculations import Settings
-from uqmsm.physics.dft.crystal import by_settings, energies, place, share
+from uqmsm.physics.dft.crystal import by_settings, energies, share, volume_of
 from uqmsm.physics.dft.engine import GPA_A3_PER_EV, TETRAHEDRA
 from uqmsm.physics.dft.orientations import orientations
 from uqmsm.physics.dft.strains import STRAINS, shear_modulus
@@ -92,8 +92,8 @@ def secants(group: Sequence[Row], strain: str) -> dict[float, Secants]:
     strain
         One of `STRAINS`.
     """
-    at_rest = {place(row): row for row in group if row.calculation.role == "volume"}
-    known = {(place(row), row.calculation.role, row.calculation.size): row for row in group}
+    at_rest = {volume_of(row): row for row in group if row.calculation.role == "volume"}
+    known = {(volume_of(row), row.calculation.role, row.calculation.size): row for row in group}
     sizes: dict[float, set[float]] = {}
     for volume, role, size in known:
         if role.partition(" ")[0] == strain and volume in at_rest:
@@ -191,8 +191,8 @@ def _error(groups: Mapping[Settings, Sequence[Row]], chosen: Settings, strain: s
         finer = share(settings, chosen)
         theirs = secants(group, strain)
         changes = [_change(ours[v], theirs[v]) * finer for v in theirs if v in ours]
-        rest = [row for row in group if row.calculation.role == "volume" and place(row) in ours]
-        scatter = [_scattered(ours[place(row)], row) * finer for row in rest]
+        rest = [row for row in group if row.calculation.role == "volume" and volume_of(row) in ours]
+        scatter = [_scattered(ours[volume_of(row)], row) * finer for row in rest]
         for known, values in ((found, changes), (guessed, scatter)):
             if values:
                 known[kind] = max(known.get(kind, 0.0), *values)
