@@ -71,11 +71,15 @@ First.drawn = _drawn
 """
 
 
-def test_a_run_gives_its_fields(tmp_path):
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_run_gives_its_fields(tmp_path, monkeypatch, by_file):
     """What a stage handed on, member by member: the field of a run is that of its numbers in the design's order.
 
-    Where the stage says on which mesh, the run has it at the nodes: in its results, for ParaView and as pictures.
+    Where the stage says on which mesh, the run has it at the nodes: in its results, for ParaView and as pictures;
+    also when a field is so large that it lies in files of its own.
     """
+    if by_file:
+        monkeypatch.setattr("uqmsm.execution.taskfile.FIELD_BYTES", 16)
     folder = tmp_path / "study"
     shutil.copytree(Path(__file__).parents[2] / "studies/exact_chain", folder)
     code = (folder / "exact_chain.py").read_text()

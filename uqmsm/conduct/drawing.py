@@ -10,7 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from uqmsm.chain import Chain
-from uqmsm.conduct.answering import Plan, Values
+from uqmsm.conduct.answering import Plan
+from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.execution.outcomes import Outcomes
+from uqmsm.fields import read_row
 from uqmsm.physics.fe.mesh import Mesh
 from uqmsm.physics.fe.results import write_pvd, write_vtu
 from uqmsm.questions.field import field
@@ -18,6 +21,8 @@ from uqmsm.questions.field import field
 __all__ = ["drawn_fields", "write_fields"]
 
 GROUP = "fields"
+MOST = 20_000
+"""Places of a field whose scatter is split by kind; a ledger for each takes milliseconds."""
 _PARTS = ("mean", "sd", "aleatoric_sd", "epistemic_sd", "numerical_sd", "exceedance")
 _WORDS = {
     "mean": "mean of {}",
@@ -29,23 +34,60 @@ _WORDS = {
 }
 
 
-def drawn_fields(chain: Chain, plan: Plan, outcomes: Values) -> dict[str, xr.Dataset]:
+def drawn_fields(
+    chain: Chain, plan: Plan, outcomes: Outcomes, members: Path
+) -> tuple[dict[str, xr.Dataset], list[str]]:
     """Return a group ``fields/<stage>`` for every stage that says where its fields lie (its method ``drawn``).
 
-    Variables are ``nodes_mm``, ``cells`` and ``<port>_<part>`` over the nodes, the parts as in `uqmsm.questions.field`.
-    A stage of which fewer than two members succeeded has none.
+    Parameters
+    ----------
+    chain, plan, outcomes
+        Of the run.
+    members
+        Folder of the files in which large fields lie.
+
+    Returns
+    -------
+    groups
+        Variables are ``nodes_mm``, ``cells`` and ``<port>_<part>`` over the nodes, the parts as in
+        `uqmsm.questions.field`. A stage of which fewer than two members succeeded has none.
+    complaints
+        Which fields could not be told, and why.
     """
     groups: dict[str, xr.Dataset] = {}
+    complaints = []
     for stage in chain.stages:
         told = getattr(stage.operator, "drawn", None)
         drawn = told() if callable(told) else None
-        if drawn is not None:
-            found = _of_stage(chain, plan, outcomes, stage.name, drawn)
-            groups |= {f"{GROUP}/{stage.name}": found} if found is not None else {}
-    return groups
+        try:
+            found = _of_stage(chain, plan, outcomes, members, stage.name, drawn) if drawn is not None else None
+        except (StudyError, EnvironmentFault) as fault:
+            complaints.append(f"fields of {stage.name}: {fault}")
+            continue
+        groups |= {f"{GROUP}/{stage.name}": found} if found is not None else {}
+    return groups, complaints
 
 
-def _of_stage(chain: Chain, plan: Plan, outcomes: Values, stage: str, drawn: Any) -> xr.Dataset | None:
+def _values(outcomes: Outcomes, members: Path, stage: str, port: str) -> NDArray[np.float64]:
+    """Return a field of every member, (members, places), wherever it lies; NaN where one failed."""
+    found = outcomes[stage]
+    if port not in found.by_file:
+        return np.asarray(outcomes.member_values(stage, port), dtype=np.float64)
+    placed, digests = found.placed(members)[port]
+    places = int(np.prod(placed.shape))
+    if places > MOST:
+        raise StudyError(
+            f"{port} has {places} places, more than {MOST}; take a coarser mesh, or read it call by call: "
+            f"uqmsm.field(run, '{stage}.{port}')"
+        )
+    values = np.full((len(placed.file), *placed.shape), np.nan)
+    for call in np.flatnonzero(placed.row >= 0).tolist():
+        file, row = placed.files[placed.file[call]], int(placed.row[call])
+        values[call] = read_row(members, file, row, digests[call].tobytes())
+    return np.asarray(values[found.calls.of_member])
+
+
+def _of_stage(chain: Chain, plan: Plan, outcomes: Outcomes, members: Path, stage: str, drawn: Any) -> xr.Dataset | None:
     sources = ", ".join(chain.ancestors[stage])
     ports = {port.name: port for port in chain[stage].operator.outputs}
     node, cell = f"{stage}_node", f"{stage}_cell"
@@ -59,7 +101,7 @@ def _of_stage(chain: Chain, plan: Plan, outcomes: Values, stage: str, drawn: Any
         ),
     }
     for name, limit in drawn.limits.items():
-        values = np.asarray(outcomes.member_values(stage, name), dtype=np.float64)[plan.rows]
+        values = _values(outcomes, members, stage, name)[plan.rows]
         if np.isfinite(values).all(axis=1).sum() < 2:
             return None
         table = field(plan.design, values, units=ports[name].unit, limit=limit)

@@ -82,7 +82,9 @@ def finish(
 
     places = [grown.outcomes[stage].placed(folder.members).items() for stage in chain.names]
     fields = {f"{s}.{port}": one for s, found in zip(chain.names, places, strict=True) for port, one in found}
-    tree, late, fault = record(study, chain, grown, refined, alloys, sought, learnt=folder.posterior, seconds=seconds)
+    tree, late, fault = record(
+        study, chain, grown, refined, alloys, sought, learnt=folder.posterior, members=folder.members, seconds=seconds
+    )
     results.save(tree, folder.path / "results.nc")  # first of all: what was computed is there whatever comes now
     write_index(folder.path, fields)
     if fault is not None:

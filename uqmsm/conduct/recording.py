@@ -42,6 +42,7 @@ def record(
     sought: Searched,
     *,
     learnt: Path,
+    members: Path,
     seconds: float,
 ) -> tuple[xr.DataTree, list[str], Exception | None]:
     """Assemble the results tree of a run.
@@ -53,6 +54,8 @@ def record(
         searches for failure.
     learnt
         Folder of the posteriors of this run, one file ``<stage>.<field>.nc`` each.
+    members
+        Folder of the outcomes, in which large fields lie.
     seconds
         Wall time of this run so far.
 
@@ -92,7 +95,9 @@ def record(
         groups |= beside
         complaints += missing
         groups |= paired(study, chain, plan, outcomes)
-        groups |= drawn_fields(chain, plan, outcomes)
+        fields, untold = drawn_fields(chain, plan, outcomes, members)
+        groups |= fields
+        complaints += untold
         sizes, unmet = sized(study, chain, plan, outcomes)
         groups |= sizes
         complaints += unmet

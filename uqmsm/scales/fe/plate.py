@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from uqmsm.uncertainty import Uncertain, settled
 
 if TYPE_CHECKING:
     from uqmsm.physics.fe.plate import Plate, PlateMesh
+    from uqmsm.scales.fe.drawn import Drawn
     from uqmsm.scales.fe.places import StrengthField
 
 __all__ = ["ElasticPlate", "PlateWithHole"]
@@ -63,6 +64,8 @@ class ElasticPlate:
         times, is a mesh whose elements are whole parts of this one's.
     grain_diameter
         Mean grain diameter, or ``given``: that of the stage before which grows the grains.
+    keep_fields
+        Whether to hand on what every quadrature point carries under the design stress.
     """
 
     width: Annotated[float, Unit("mm")] = 100.0
@@ -75,6 +78,7 @@ class ElasticPlate:
     stiffness_field: Literal["uniform", "grains"] = "uniform"
     field_refinement: int = 16
     grain_diameter: Annotated[Uncertain | Literal["given"], Unit("um")] = 200.0
+    keep_fields: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a hole that leaves no plate."""
@@ -109,8 +113,9 @@ class ElasticPlate:
 
     @property
     def outputs(self) -> Ports:
-        """Concentration, elongation, the proof of work, and what the chosen point carries."""
-        return ELASTIC
+        """Concentration, elongation, the proof of work, and what the chosen point carries, or every point."""
+        mises = Port("point_mises", "MPa", ("plate_point",), "von Mises stress of every point under the design stress")
+        return (*ELASTIC, *((mises,) if self.keep_fields else ()))
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -126,6 +131,13 @@ class ElasticPlate:
                 f"stiffness_field: grains is the law of grains without texture, and theirs is {texture}; write  "
                 "stiffness_field: uniform"
             )
+
+    def drawn(self) -> Drawn | None:
+        """Return where the fields lie."""
+        from uqmsm.physics.fe.discretise import discretise
+        from uqmsm.scales.fe.drawn import Drawn
+
+        return Drawn(discretise(self.mesh(), "plane_stress"), {"point_mises": None}) if self.keep_fields else None
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a coarse mesh."""
@@ -188,6 +200,7 @@ class ElasticPlate:
     def answered(self, field: Plate, stiffness_GPa: Floats) -> dict[str, Any]:
         """Return what the elastic ports ask of a solution."""
         from uqmsm.physics.fe.points import hot_spot, point, strain_of_stress
+        from uqmsm.physics.fe.recovery import von_mises
 
         chosen, mesh = self.point, self.mesh()
         carried = hot_spot(field, mesh) if isinstance(chosen, str) else point(field, mesh, chosen)
@@ -199,6 +212,7 @@ class ElasticPlate:
             "hill_mandel_gap_plate": field.balance.hill_mandel,
             "mean_stress": carried.stress_MPa / 1e3,
             "mean_strain": strain_of_stress(carried.stress_MPa, there),
+            **({"point_mises": von_mises(field.stress_MPa).ravel()} if self.keep_fields else {}),
         }
 
 
@@ -240,13 +254,20 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
     def outputs(self) -> Ports:
         """The engineer's numbers."""
         weakest = Port("weakest_place", "1", meaning="strength where yielding begins over that of the material")
+        used = Port("point_use", "1", ("plate_point",), "von Mises stress of every point over the yield stress")
         return (
             Port("yield_load", "MPa", meaning="nominal stress at first yield of the plate"),
             Port("yield_strength", "MPa", meaning="uniaxial yield stress of the material at the hole"),
             *super().outputs,
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
             *((weakest,) if self.strength_field == "grains" else ()),
+            *((used,) if self.keep_fields else ()),
         )
+
+    def drawn(self) -> Drawn | None:
+        """Return where the fields lie; a point yields where its use is more than one."""
+        told = super().drawn()
+        return None if told is None else replace(told, limits={**told.limits, "point_use": 1.0})
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -285,10 +306,12 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
             of_places = yield_stress_MPa(given["crss"], factors.ravel(), *constants).reshape(factors.shape)
             load, at = self.first_yield(field, of_places)
             weakest = {"weakest_place": at / strength}
+        elastic = self.answered(field, stiffness)
         return {
             "yield_load": load,
             "yield_strength": strength,
-            **self.answered(field, stiffness),
+            **elastic,
+            **({"point_use": elastic["point_mises"] / strength} if self.keep_fields else {}),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
             **weakest,
         }
