@@ -27,6 +27,7 @@ MODELS: dict[str, dict[str, str]] = {
         "vacancy": "uqmsm.scales.atomistic.vacancy:Vacancy",
         "stacking_fault": "uqmsm.scales.atomistic.stacking_fault:StackingFault",
         "surface": "uqmsm.scales.atomistic.surface:Surface",
+        "separation": "uqmsm.scales.atomistic.separation:Separation",
         "slip_curve": "uqmsm.scales.atomistic.slip_curve:SlipCurve",
         "edge_dislocation": "uqmsm.scales.atomistic.edge_dislocation:EdgeDislocation",
         "diffusion": "uqmsm.scales.atomistic.diffusion:Diffusion",

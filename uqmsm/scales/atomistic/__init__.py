@@ -9,6 +9,7 @@ from uqmsm.scales.atomistic.edge_dislocation import EdgeDislocation
 from uqmsm.scales.atomistic.forms import FormStatics
 from uqmsm.scales.atomistic.md import MolecularDynamics
 from uqmsm.scales.atomistic.misfit_spread import MisfitSpread
+from uqmsm.scales.atomistic.separation import Separation
 from uqmsm.scales.atomistic.service import Service
 from uqmsm.scales.atomistic.slip_curve import SlipCurve
 from uqmsm.scales.atomistic.softening import Softening
@@ -25,6 +26,7 @@ __all__ = [
     "FormStatics",
     "MisfitSpread",
     "MolecularDynamics",
+    "Separation",
     "Service",
     "SlipCurve",
     "Softening",
