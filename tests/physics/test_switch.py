@@ -195,6 +195,28 @@ def test_a_law_of_its_own_that_is_the_linear_one_changes_nothing():
     np.testing.assert_allclose(again, alone, atol=1e-12 * np.abs(alone).max())
 
 
+def test_one_step_is_exact_where_own_laws_are_linear():
+    """Half as stiff, four times as stiff, and none left at all: what the step lands on is in balance to round-off."""
+    mesh = plate_mesh(100.0, 100.0, 10.0, 4)
+    equations, unit = prepared(mesh)
+    laws, own = MeanLaws(equations, SOLID), [0, 5, 17]
+    tangents = np.stack([0.5 * SOLID, 4.0 * SOLID, 0.0 * SOLID])
+    start = 1e-3 * np.random.default_rng(3).normal(size=mesh.nodes_mm.shape)
+    start.ravel()[equations.held] = 0.0
+
+    def stress(u):
+        return np.einsum("ecd,ed->ec", tangents, laws.mean_strain(u)[own])
+
+    there, before = laws.corrected(start, 100.0 * unit, own, stress(start), tangents)
+    again, left = laws.corrected(there, 100.0 * unit, own, stress(there), tangents)
+    assert left < 1e-11
+    assert before > 1e-3
+    np.testing.assert_allclose(again, there, atol=1e-11 * np.abs(there).max())
+    # negative control: with the linear tangents the same step does not get there
+    wrong, _ = laws.corrected(start, 100.0 * unit, own, stress(start), np.repeat(SOLID[None], 3, axis=0))
+    assert laws.corrected(wrong, 100.0 * unit, own, stress(wrong), tangents)[1] > 1e-3
+
+
 def test_steepness_is_exact_for_a_strain_that_grows_linearly():
     """u_x = g x^2 / 2 has the strain g x: eight-node elements hold it exactly where their sides are straight."""
     mesh = plate_mesh(60.0, 200.0, 5.0, 4)

@@ -7,13 +7,14 @@ the law softens, and the tangent is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uqmsm.errors import NotConverged
 from uqmsm.physics.fe.assemble import forces, stiffness_blocks, strains
 from uqmsm.physics.fe.elements import shape
 from uqmsm.physics.fe.linear import System
@@ -23,7 +24,6 @@ from uqmsm.physics.fe.quadrature import gauss
 __all__ = ["MeanLaws"]
 
 Floats = NDArray[np.float64]
-_ROOT = np.array([1.0, 1.0, np.sqrt(2.0)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +122,52 @@ class MeanLaws:
         rest = loads_N - self.nodal_forces(displacement_mm, elements, stress_MPa)
         free = self.equations.free
         left = float(np.linalg.norm(rest.ravel()[free]) / np.linalg.norm(loads_N))
-        go, _ = self.equations.solve(self._tangent(elements, tangent_MPa), rest)
-        return displacement_mm + go, left
+        return displacement_mm + self._answer(rest, list(elements), tangent_MPa), left
+
+    def _answer(self, loads_N: Floats, own: list[int], tangent_MPa: Floats) -> Floats:
+        """Return the displacements (nodes, 2) that answer loads, the own laws' tangents among the linear ones.
+
+        Every own law adds a matrix of rank three to the linear stiffness, which is factorized once and for all (M. A.
+        Woodbury, Inverting modified matrices, Princeton, 1950).
+        """
+        go, _ = self._linear_answer(loads_N)
+        if not own:
+            return go
+        influence = np.stack([self._influence(e) for e in own])
+        nodes = self.equations.of.mesh.elements[own]
+        B = self.mean_operator[own]
+        # strains of the own elements under unit pushes of any of them
+        met = np.einsum("ecn,fken->fkec", B, influence[:, :, nodes].reshape(len(own), 3, len(own), -1))
+        push = self.volume_mm3[own, None, None] * (tangent_MPa - self.stiffness_MPa)
+        size = 3 * len(own)
+        inner = np.eye(size) + np.einsum("edc,fkec->edfk", push, met).reshape(size, size)
+        felt = np.einsum("edc,ecn,en->ed", push, B, go[nodes].reshape(len(own), -1)).ravel()
+        try:
+            back = np.linalg.solve(inner, felt).reshape(-1, 3)
+        except np.linalg.LinAlgError:
+            raise NotConverged(
+                "the component with laws of its own has no stiffness left; take a smaller load"
+            ) from None
+        return np.asarray(go - np.einsum("fknx,fk->nx", influence, back))
+
+    @cached_property
+    def _linear_answer(self) -> Callable[[Floats], tuple[Floats, float]]:
+        return self.equations.factorized(self._linear)
+
+    @cached_property
+    def _influences(self) -> dict[int, Floats]:
+        return {}
+
+    def _influence(self, element: int) -> Floats:
+        """Return what each mean stress of an element, per volume, moves (3, nodes, 2)."""
+        if element not in self._influences:
+            of, found = self.equations.of, []
+            for row in self.mean_operator[element]:
+                push = np.zeros(of.mesh.nodes_mm.shape)
+                push[of.mesh.elements[element]] = row.reshape(-1, 2)
+                found.append(self._linear_answer(push)[0])
+            self._influences[element] = np.stack(found)
+        return self._influences[element]
 
     def nodal_forces(self, displacement_mm: Floats, elements: Sequence[int], stress_MPa: Floats) -> Floats:
         """Return the nodal forces (nodes, 2) in N that balance the stresses at these displacements."""
@@ -133,16 +177,6 @@ class MeanLaws:
         pushed = np.einsum("ecn,ec,e->en", self.mean_operator[own], more, self.volume_mm3[own])
         np.add.at(found, of.mesh.elements[own], pushed.reshape(len(own), of.mesh.elements.shape[1], 2))
         return found
-
-    def _tangent(self, elements: Sequence[int], tangent_MPa: Floats) -> Floats:
-        """Return the stiffness as blocks, each own law's departure from the linear one added."""
-        of, own = self.equations.of, np.asarray(elements, dtype=np.int64)
-        blocks = self._linear.copy()
-        n = of.mesh.elements.shape[1]
-        B, volume = self.mean_operator[own], self.volume_mm3[own]
-        added = np.einsum("ecn,ecd,edm,e->enm", B, tangent_MPa - self.stiffness_MPa, B, volume, optimize=True)
-        np.add.at(blocks, of.pattern.place[own], added.reshape(len(own), n, 2, n, 2).transpose(0, 1, 3, 2, 4))
-        return blocks
 
     def energy_mJ(self, displacement_mm: Floats, elements: Sequence[int], density_MPa: Floats) -> float:
         """Return the strain energy in N mm; `density_MPa` (len(elements),) is that of the own laws at mean strain."""
