@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.phasefield.field import GrainField, from_bytes, to_bytes
-from uqmsm.physics.phasefield.kernels import Buffers, advance
+from uqmsm.physics.phasefield.kernels import advance
+from uqmsm.physics.phasefield.voxel import Buffers
 from uqmsm.physics.phasefield.units import Misorientation, VelocityLaw
 
 __all__ = ["GrainGrowth", "StepControl"]
@@ -132,7 +133,8 @@ class GrainGrowth:
         *rows, nz = self.grains.shape
         padded = -(-nz // 8) * 8
         count = int(np.prod(rows))
-        self._flags = np.ones((count, padded), np.uint8), np.zeros((count, padded), np.uint8)
+        self._flags = np.zeros((count, padded), np.uint8), np.zeros((count, padded), np.uint8)
+        self._flags[0][:, :nz] = 1
         self._row_sums = np.zeros((count, 4))
         self._old_step = 0.0
 
@@ -187,7 +189,7 @@ class GrainGrowth:
         )
         now, then = _buffers(self.grains), _buffers(self._before)
         shape = self.grains.shape if len(self.grains.shape) == 3 else (1, *self.grains.shape)
-        words = self._flags[0].view(np.uint64)
+        words = self._flags[0].view(np.uint64), self._flags[1].view(np.uint64)
 
         def slab(rows: tuple[int, int]) -> None:
             advance(now, then, self._flags, words, shape, rows, constants, pairs, self._row_sums)

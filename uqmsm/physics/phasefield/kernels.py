@@ -17,8 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from uqmsm.physics.phasefield.gather import FEW, SLOTS
-from uqmsm.physics.phasefield.stride import CLOSED, CROWDED, OPEN, stride, stride_few
+from uqmsm.physics.phasefield.octet import LANES, SLOTS, busiest, octet_2, octet_3, octet_4, octet_6, octet_8
 from uqmsm.physics.phasefield.voxel import (
     CAPACITY,
     EPSILON,
@@ -29,23 +28,25 @@ from uqmsm.physics.phasefield.voxel import (
     STEP,
     Buffers,
     Pairs,
+    Scalars,
     Scratch,
-    Six,
-    by_hand,
-    clear,
-    crowded,
+    several,
 )
 
-__all__ = ["Buffers", "Pairs", "advance"]
+__all__ = ["advance"]
 
 Array = NDArray[np.float64]
-Ids = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
+Rows = NDArray[np.int64]
 Words = NDArray[np.uint64]
+
+_EACH = np.uint64(0x0101010101010101)  # one in every byte
+_OWN = np.uint64(0x8040201008040201)  # bit i in byte i
+_CARRY = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _around(shape: tuple[int, int, int], row: int, out: NDArray[np.int64]) -> None:
+def _around(shape: tuple[int, int, int], row: int, out: Rows) -> None:
     """Write the rows above, below, before and behind; in a plane of one layer the last two are the row itself."""
     nx, ny, _ = shape
     i, j = row // ny, row % ny
@@ -55,54 +56,107 @@ def _around(shape: tuple[int, int, int], row: int, out: NDArray[np.int64]) -> No
     out[3] = (i + 1 if i < nx - 1 else 0) * ny + j
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
-def _stride(
-    ids: Ids,
-    values: Array,
-    counts: Bytes,
-    ids_then: Ids,
-    values_then: Array,
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _eight(
+    now: Buffers,
+    then: Buffers,
     v: int,
-    near: Six,
-    flat: bool,
-    own: Array,
+    ends: tuple[int, int],
+    rows: Rows,
+    due: np.uint64,
+    shape: tuple[int, int, int],
+    sums: Array,
     tally: Array,
     numbers: tuple[float, float, float, float, float, float, float, float, float],
     plain: bool,
 ) -> int:
-    """Advance a voxel in one go where that is simple, and tell; see `stride`."""
-    a, b, c, d, e, f = near
-    # One way out, or the compiler counts references to the arrays, atomically, for every voxel.
-    few = max(counts[v], counts[a], counts[b], counts[c], counts[d], counts[e], counts[f]) <= FEW
+    """Advance eight voxels where that is simple, by the code for as many slots as are in use; tell as `octet_8`."""
+    nz, k = shape[2], v % shape[2]
+    c, d = rows[0] * nz + k, rows[1] * nz + k
     told: int = 0
-    if flat and few:
-        told = stride_few(ids, values, ids_then, values_then, v, (a, b, c, d), own, tally, numbers, plain)
-    elif flat:
-        told = stride(ids, values, ids_then, values_then, v, (a, b, c, d), own, tally, numbers, plain)
-    elif few:
-        told = stride_few(ids, values, ids_then, values_then, v, (a, b, c, d, e, f), own, tally, numbers, plain)
+    if shape[0] == 1:
+        near = ends[0], ends[1], c, d
+        most = busiest(now[2], then[2], v, near)
+        if most <= 2:
+            told = octet_2(now, then, v, near, due, sums, tally, numbers, plain)
+        elif most == 3:
+            told = octet_3(now, then, v, near, due, sums, tally, numbers, plain)
+        elif most == 4:
+            told = octet_4(now, then, v, near, due, sums, tally, numbers, plain)
+        elif most <= 6:
+            told = octet_6(now, then, v, near, due, sums, tally, numbers, plain)
+        else:
+            told = octet_8(now, then, v, near, due, sums, tally, numbers, plain)
     else:
-        told = stride(ids, values, ids_then, values_then, v, (a, b, c, d, e, f), own, tally, numbers, plain)
+        about = ends[0], ends[1], c, d, rows[2] * nz + k, rows[3] * nz + k
+        most = busiest(now[2], then[2], v, about)
+        if most <= 2:
+            told = octet_2(now, then, v, about, due, sums, tally, numbers, plain)
+        elif most == 3:
+            told = octet_3(now, then, v, about, due, sums, tally, numbers, plain)
+        elif most == 4:
+            told = octet_4(now, then, v, about, due, sums, tally, numbers, plain)
+        elif most <= 6:
+            told = octet_6(now, then, v, about, due, sums, tally, numbers, plain)
+        else:
+            told = octet_8(now, then, v, about, due, sums, tally, numbers, plain)
     return told
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
-def _mark(marks: Bytes, row: int, rows: NDArray[np.int64], before: int, k: int, after: int) -> None:
-    """Flag the neighbours of a voxel; in a plane two of the rows are its own."""
-    marks[row, before] = 1
-    marks[row, after] = 1
-    for other in range(4):
-        marks[rows[other], k] = 1
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _spread(bits: int) -> np.uint64:
+    """Return eight bits as eight bytes, each 0 or 1."""
+    byte = np.uint64(bits & 255)
+    return ((((byte * _EACH) & _OWN) + _CARRY) >> np.uint64(7)) & _EACH
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _mark(marks: Bytes, marked: Words, row: int, rows: Rows, word: int, nz: int, told: int, shared: bool) -> None:
+    """Flag what changed, and the neighbours of where two grains are present; in a plane two of the rows are its own.
+
+    Where rows are `shared` with other threads flags are set byte by byte: whole words would undo those of others.
+    """
+    first = LANES * word
+    if not shared and first + LANES <= nz:
+        crowd = _spread(told >> 16)
+        marked[row, word] |= _spread(told >> 8) | crowd << np.uint64(8) | crowd >> np.uint64(8)
+        for other in range(4):
+            marked[rows[other], word] |= crowd
+        if (told >> 16) & 1:
+            marks[row, first - 1 if first > 0 else nz - 1] = 1
+        if (told >> 23) & 1:
+            marks[row, first + LANES if first + LANES < nz else 0] = 1
+    else:
+        for lane in range(LANES):
+            k = first + lane
+            if (told >> (8 + lane)) & 1:
+                marks[row, k] = 1
+            if (told >> (16 + lane)) & 1:
+                marks[row, k - 1 if k > 0 else nz - 1] = 1
+                marks[row, k + 1 if k < nz - 1 else 0] = 1
+                for other in range(4):
+                    marks[rows[other], k] = 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _emptied(tally: Array, row: int) -> float:
-    """Return the sum of one row of sums by slot, and set it to zero."""
+    """Return the sum of one row of sums by voxel, and set it to zero."""
     total = 0.0
-    for s in range(SLOTS):
+    for s in range(LANES):
         total += tally[row, s]
         tally[row, s] = 0.0
     return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _due_by_hand(due: Bytes, counts: NDArray[np.uint8], row: int, first: int, nz: int) -> int:
+    """Tell what `octet_8` would of fewer than eight voxels at the end of a row, all of them left to be done."""
+    told = 0
+    for k in range(first, nz):
+        if due[row, k]:
+            told |= (1 | 1 << 24) << (k - first)
+            told += (1 << 40) + (np.int64(counts[row * nz + k]) << 32)
+    return told
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
@@ -110,7 +164,7 @@ def _rows(
     now: Buffers,
     then: Buffers,
     flags: tuple[Bytes, Bytes],
-    words: Words,
+    words: tuple[Words, Words],
     shape: tuple[int, int, int],
     slab: tuple[int, int],
     constants: Array,
@@ -118,56 +172,44 @@ def _rows(
     row_sums: Array,
     scratch: Scratch,
     tally: Array,
-    rows: NDArray[np.int64],
+    rows: Rows,
 ) -> None:
     """Do what `advance` does, without counting references to arrays: it would be atomic, and for every voxel."""
-    ids, values, counts = now
-    ids_then, values_then, counts_then = then
-    due, marks = flags
-    nz, flat = shape[2], shape[0] == 1
-    terms = 4 if flat else 6
+    (due, marks), (waiting, marked) = flags, words
+    nz, terms = shape[2], 4.0 if shape[0] == 1 else 6.0
     plain = pairs[0].shape[0] == 0 and pairs[2].shape[0] == 0
+    shared = slab[1] - slab[0] < due.shape[0]
     epsilon, ratio = constants[EPSILON], constants[STEP] / constants[OLD_STEP]
-    scalars = (constants[KAPPA], constants[STEP], 2.0 * constants[GAMMA], epsilon, constants[REACTION], ratio)
+    scalars: Scalars = (constants[KAPPA], constants[STEP], 2.0 * constants[GAMMA], epsilon, constants[REACTION], ratio)
     # What is missed is known up to rounding; it belongs to one grain or to several.
-    numbers = (*scalars, epsilon * (1.0 - 1e-9), epsilon / terms, float(terms))
+    numbers = (*scalars, epsilon * (1.0 - 1e-9), epsilon / terms, terms)
     for row in range(slab[0], slab[1]):
         _around(shape, row, rows)
-        row0, row1, row2, row3 = rows[0] * nz, rows[1] * nz, rows[2] * nz, rows[3] * nz
         changes, bends, listed, visited = 0.0, 0.0, 0, 0
-        for word in range(words.shape[1]):
-            if words[row, word] == 0:
+        for word in range(waiting.shape[1]):
+            if waiting[row, word] == 0:
                 continue
-            for k in range(8 * word, min(8 * word + 8, nz)):
-                if due[row, k] == 0:
-                    continue
-                v = row * nz + k
-                before, after = k - 1 if k > 0 else nz - 1, k + 1 if k < nz - 1 else 0
-                a, b = row * nz + before, row * nz + after
-                c, d, e, f = row0 + k, row1 + k, row2 + k, row3 + k
-                m = int(counts[v])
-                near = a, b, c, d, e, f
-                told = _stride(
-                    ids, values, counts, ids_then, values_then, v, near, flat, scratch[2], tally, numbers, plain
+            first = LANES * word
+            v = row * nz + first
+            whole = first + LANES <= nz
+            if whole:
+                ends = v - 1 if first > 0 else v + nz - 1, v + LANES if first + LANES < nz else row * nz
+                told = _eight(
+                    now, then, v, ends, rows, waiting[row, word], shape, scratch[2], tally, numbers, plain
                 )
-                listed, visited = listed + m, visited + 1
-                if told < CLOSED:
-                    clear(ids_then, values_then, v, m, np.int64(counts_then[v]))  # beyond the few
-                    counts_then[v] = m
-                    marks[row, k] = 1
-                    if told == CROWDED:
-                        _mark(marks, row, rows, before, k, after)
-                    continue
-                kept, change, bend = by_hand(
-                    now, then, v, near, told == OPEN, terms, plain, scalars, constants, pairs, scratch
+            else:
+                told = _due_by_hand(due, now[2], row, first, nz)
+            listed, visited = listed + ((told >> 32) & 255), visited + (told >> 40)
+            if told & 255:
+                bits, opened = told & 255, told >> 24
+                more, change, bend = several(
+                    now, then, row, rows, first, bits, opened, whole, shape, plain, scalars, constants, pairs, scratch
                 )
+                told |= more
                 changes += change
                 bends += bend
-                if kept > 1 or m > 1 or values[v, 0] != 1.0 or values_then[v, 0] != 1.0:
-                    marks[row, k] = 1
-                    if kept > 1 and crowded(values_then, v, kept, epsilon / terms):
-                        _mark(marks, row, rows, before, k, after)
-            words[row, word] = 0
+            _mark(marks, marked, row, rows, word, nz, told, shared)
+            waiting[row, word] = 0
         row_sums[row, 0], row_sums[row, 1] = changes + _emptied(tally, 0), bends + _emptied(tally, 1)
         row_sums[row, 2], row_sums[row, 3] = listed, visited
 
@@ -177,7 +219,7 @@ def advance(
     now: Buffers,
     then: Buffers,
     flags: tuple[Bytes, Bytes],
-    words: Words,
+    words: tuple[Words, Words],
     shape: tuple[int, int, int],
     slab: tuple[int, int],
     constants: Array,
@@ -190,12 +232,12 @@ def advance(
     ----------
     now, then
         ``(ids, values, counts)`` of the field as it is, and as it was one step before, which is overwritten; ids and
-        values are ``(voxels, 8)`` int32 and float64, counts ``(voxels,)`` uint8.
+        values are ``(8, voxels)`` int32 and float64, counts ``(voxels,)`` uint8.
     flags
         Two ``(rows, padded)`` uint8: which voxels to visit, and, all zero before, which to visit in the next step.
         The first is zero afterwards.
     words
-        The first of `flags` seen as ``(rows, padded / 8)`` uint64.
+        The same `flags` seen as ``(rows, padded / 8)`` uint64.
     shape
         ``(nx, ny, nz)``, with nx one in two dimensions; a row holds the nz voxels of one (x, y).
     slab
@@ -209,6 +251,6 @@ def advance(
         ``(rows, 4)``, overwritten: squared change, squared difference from the last change, (voxel, grain) pairs
         computed, voxels visited.
     """
-    scratch = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty(SLOTS)
-    tally, rows = np.zeros((2, SLOTS)), np.empty(4, np.int64)
+    scratch = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty((SLOTS, LANES))
+    tally, rows = np.zeros((2, LANES)), np.empty(4, np.int64)
     _rows(now, then, flags, words, shape, slab, constants, pairs, row_sums, scratch, tally, rows)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.phasefield.field import GrainField
-from uqmsm.physics.phasefield.gather import gather
 from uqmsm.physics.phasefield.growth import GAMMA, GrainGrowth
 from uqmsm.physics.phasefield.pairs import cross_terms
 
@@ -32,10 +31,10 @@ def _share_out(ids: NDArray[np.int32], values: Array, counts: NDArray[np.uint8],
     for v in range(counts.size):
         squares = 0.0
         for s in range(np.int64(counts[v])):
-            squares += values[v, s] * values[v, s]
+            squares += values[s, v] * values[s, v]
         for s in range(np.int64(counts[v])):
-            if ids[v, s] < out.size:
-                out[ids[v, s]] += values[v, s] * values[v, s] / squares
+            if ids[s, v] < out.size:
+                out[ids[s, v]] += values[s, v] * values[s, v] / squares
 
 
 def volumes(field: GrainField, grains: int) -> Array:
@@ -177,11 +176,15 @@ def _energy_rows(
             (((i + 1) % nx) * ny + j) * nz + k,
             (((i - 1) % nx) * ny + j) * nz + k,
         )
-        gather(ids, values, v, around, work[1])
         m = np.int64(counts[v])
         for s in range(m):
-            names[s] = ids[v, s]
-            work[0, s] = values[v, s]
+            names[s] = ids[s, v]
+            work[0, s] = values[s, v]
+            work[1, s] = 0.0
+            for u in around:
+                for q in range(np.int64(counts[u])):
+                    if ids[q, u] == names[s]:
+                        work[1, s] += values[q, u]
         cross_terms(names, work, m, gamma, turns, table)
         total = 0.25
         for s in range(m):
@@ -244,8 +247,8 @@ def junction_angles(field: GrainField, radius_voxels: float, points: int = 720) 
         share = np.where(x, part[..., 0], 1 - part[..., 0]) * np.where(y, part[..., 1], 1 - part[..., 1])
         voxel = ((lower[..., 0] + x) % shape[0]) * shape[1] + (lower[..., 1] + y) % shape[1]
         for third in range(3):
-            same = field.ids[voxel] == grains[:, None, None, third]
-            values[..., third] += share * np.sum(field.values[voxel] * same, axis=-1)
+            same = field.ids[:, voxel] == grains[:, None, third]
+            values[..., third] += share * np.sum(field.values[:, voxel] * same, axis=0)
     apart = centres[:, None] - centres[None]
     apart -= shape * np.round(apart / shape)
     alone = np.sum(np.sum(apart**2, axis=-1) < (2.5 * radius_voxels) ** 2, axis=1) == 1

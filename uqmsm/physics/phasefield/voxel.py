@@ -1,4 +1,4 @@
-"""One voxel forward by loops over its grains: where grains arrive or leave, and where boundaries are unequal.
+"""Voxels forward by loops over their grains: where grains arrive or leave, and where boundaries are unequal.
 
 None of these functions counts references to the arrays it is given (``_nrt=False``): counting is atomic, and would cost
 more than the arithmetic.
@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from uqmsm.physics.phasefield.gather import SLOTS
+from uqmsm.physics.phasefield.octet import LANES, SLOTS
 from uqmsm.physics.phasefield.pairs import cross_terms, law_factor
 
 __all__ = [
@@ -24,11 +24,9 @@ __all__ = [
     "STEP",
     "Buffers",
     "Pairs",
+    "Scalars",
     "Scratch",
-    "Six",
-    "by_hand",
-    "clear",
-    "crowded",
+    "several",
 ]
 
 Array = NDArray[np.float64]
@@ -45,7 +43,7 @@ CAPACITY = 7 * SLOTS  # a voxel and six neighbours, no grain in common
 KAPPA, STEP, GAMMA, EPSILON, REACTION, OLD_STEP, LAW_SPEED = 0, 1, 2, 3, 4, 5, 6
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _listed(
     ids: Ids,
     values: Array,
@@ -54,23 +52,23 @@ def _listed(
     near: Six,
     others: bool,
     terms: int,
-    own: Array,
-    names: Ids,
-    work: Array,
+    lane: int,
+    scratch: Scratch,
 ) -> int:
     """List the grains of the voxel, and of its neighbours where `others` may enter; return how many.
 
     Names, and values and sums in `work`.
     """
-    m = int(counts[v])
+    names, work, own = scratch
+    m = np.int64(counts[v])
     for s in range(m):
-        names[s] = ids[v, s]
-        work[0, s] = values[v, s]
-        work[1, s] = 0.0 if others else own[s]
+        names[s] = ids[s, v]
+        work[0, s] = values[s, v]
+        work[1, s] = 0.0 if others else own[s, lane]
     for d in range(terms if others else 0):
         u = near[d]
         for q in range(np.int64(counts[u])):
-            name = ids[u, q]
+            name = ids[q, u]
             s = 0
             while s < m and names[s] != name:
                 s += 1
@@ -79,11 +77,38 @@ def _listed(
                 work[0, m] = 0.0
                 work[1, m] = 0.0
                 m += 1
-            work[1, s] += values[u, q]
+            work[1, s] += values[q, u]
     return m
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _arrives(now: Buffers, v: int, near: Six, terms: int, epsilon: float, scratch: Scratch) -> bool:
+    """Tell whether one grain of the neighbours qualifies that the voxel does not list; several may be missed by less."""
+    ids, values, counts = now
+    names, work, _ = scratch
+    found, own = 0, np.int64(counts[v])
+    for d in range(terms):
+        u = near[d]
+        for q in range(np.int64(counts[u])):
+            name = ids[q, u]
+            listed = False
+            for s in range(own):
+                listed |= ids[s, v] == name
+            if not listed:
+                s = 0
+                while s < found and names[s] != name:
+                    s += 1
+                if s == found:
+                    names[s], work[0, s] = name, 0.0
+                    found += 1
+                work[0, s] += values[q, u]
+    most = 0.0
+    for s in range(found):
+        most = max(most, work[0, s])
+    return most >= epsilon
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _select(names: Ids, work: Array, m: int, epsilon: float) -> int:
     """Keep the grains that qualify, at most eight, in their order; `work` rows are value, sum, new value."""
     kept = 0
@@ -108,7 +133,7 @@ def _select(names: Ids, work: Array, m: int, epsilon: float) -> int:
     return kept
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _write(
     ids: Ids, values: Array, counts: Bytes, v: int, names: Ids, work: Array, kept: int, ratio: float
 ) -> tuple[float, float]:
@@ -118,14 +143,14 @@ def _write(
     for s in range(kept):
         change = work[2, s] - work[0, s]
         changes += change * change
-        if ids[v, s] == names[s]:
-            bend = change - ratio * (work[0, s] - values[v, s])
+        if ids[s, v] == names[s]:
+            bend = change - ratio * (work[0, s] - values[s, v])
             bends += bend * bend
-        ids[v, s] = names[s]
-        values[v, s] = work[2, s]
+        ids[s, v] = names[s]
+        values[s, v] = work[2, s]
     for s in range(kept, np.int64(counts[v])):
-        ids[v, s] = -1
-        values[v, s] = 0.0
+        ids[s, v] = -1
+        values[s, v] = 0.0
     counts[v] = kept
     return (0.0, 0.0) if bulk else (changes, bends)
 
@@ -145,7 +170,7 @@ def _rates(
         work[2, s] = work[0, s] + constants[STEP] * (factor * work[4, s])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _plain_rates(work: Array, m: int, terms: int, scalars: Scalars) -> None:
     """Write the new values where all boundaries are equal, as `_rates` would."""
     kappa, step, gamma, _, reaction, _ = scalars
@@ -158,7 +183,7 @@ def _plain_rates(work: Array, m: int, terms: int, scalars: Scalars) -> None:
         work[2, s] = x + step * (local + kappa * (work[1, s] - terms * x))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _quick(
     ids: Ids,
     values: Array,
@@ -167,6 +192,7 @@ def _quick(
     values_then: Array,
     m_then: int,
     v: int,
+    lane: int,
     sums: Array,
     terms: int,
     scalars: Scalars,
@@ -178,34 +204,34 @@ def _quick(
     kappa, step, gamma, epsilon, reaction, ratio = scalars
     squares = 0.0
     for s in range(m):
-        squares += values[v, s] * values[v, s]
+        squares += values[s, v] * values[s, v]
     kept, changes, bends = 0, 0.0, 0.0
     new = 0.0
     for s in range(m):
-        x, total = values[v, s], sums[s]
+        x, total = values[s, v], sums[s, lane]
         if x + total < epsilon:
             continue
         local = reaction * x * (1.0 - x * x - gamma * (squares - x * x))
         new = x + step * (local + kappa * (total - terms * x))
         change = new - x
         changes += change * change
-        if ids_then[v, kept] == ids[v, s]:
-            bend = change - ratio * (x - values_then[v, kept])
+        if ids_then[kept, v] == ids[s, v]:
+            bend = change - ratio * (x - values_then[kept, v])
             bends += bend * bend
-        ids_then[v, kept] = ids[v, s]
-        values_then[v, kept] = new
+        ids_then[kept, v] = ids[s, v]
+        values_then[kept, v] = new
         kept += 1
     for s in range(kept, m_then):
-        ids_then[v, s] = -1
-        values_then[v, s] = 0.0
+        ids_then[s, v] = -1
+        values_then[s, v] = 0.0
     if kept == 1 and new > 1.0 - epsilon:
-        values_then[v, 0] = 1.0
-        return kept, 0.0, 0.0
+        values_then[0, v] = 1.0
+        changes, bends = 0.0, 0.0
     return kept, changes, bends
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def by_hand(
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _by_hand(
     now: Buffers,
     then: Buffers,
     v: int,
@@ -213,6 +239,7 @@ def by_hand(
     others: bool,
     terms: int,
     plain: bool,
+    lane: int,
     scalars: Scalars,
     constants: Array,
     pairs: Pairs,
@@ -226,35 +253,99 @@ def by_hand(
     ids_then, values_then, counts_then = then
     turns, table, law = pairs
     names, work, own = scratch
-    m = int(counts[v])
+    m = np.int64(counts[v])
+    kept, change, bend = 0, 0.0, 0.0
     if plain and not others:
         m_then = np.int64(counts_then[v])
-        told: tuple[int, float, float] = _quick(ids, values, m, ids_then, values_then, m_then, v, own, terms, scalars)
-        counts_then[v] = told[0]
-        return told
-    found = _listed(ids, values, counts, v, near, others, terms, own, names, work)
-    if plain:
-        _plain_rates(work, found, terms, scalars)
+        kept, change, bend = _quick(ids, values, m, ids_then, values_then, m_then, v, lane, own, terms, scalars)
+        counts_then[v] = kept
     else:
-        _rates(names, work, found, terms, constants, turns, table, law)
-    kept = _select(names, work, found, constants[EPSILON])
-    change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, scalars[5])
+        found = _listed(ids, values, counts, v, near, others, terms, lane, scratch)
+        if plain:
+            _plain_rates(work, found, terms, scalars)
+        else:
+            _rates(names, work, found, terms, constants, turns, table, law)
+        kept = _select(names, work, found, constants[EPSILON])
+        change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, scalars[5])
     return kept, change, bend
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")
-def crowded(values: Array, v: int, count: int, floor: float) -> bool:
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _crowded(values: Array, v: int, count: int, floor: float) -> bool:
     """Tell whether two grains are present enough to enter a neighbour."""
     present = 0
     for s in range(count):
-        if values[v, s] >= floor:
+        if values[s, v] >= floor:
             present += 1
     return present > 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def clear(ids: Ids, values: Array, v: int, first: int, last: int) -> None:
-    """Free slots of a voxel."""
-    for s in range(first, last):
-        ids[v, s] = -1
-        values[v, s] = 0.0
+def several(
+    now: Buffers,
+    then: Buffers,
+    row: int,
+    rows: NDArray[np.int64],
+    first: int,
+    bits: int,
+    opened: int,
+    summed: bool,
+    shape: tuple[int, int, int],
+    plain: bool,
+    scalars: Scalars,
+    constants: Array,
+    pairs: Pairs,
+    scratch: Scratch,
+) -> tuple[int, float, float]:
+    """Advance some of eight voxels of a row by loops over their grains.
+
+    Parameters
+    ----------
+    now, then
+        The field as it is, and as it was, which is overwritten.
+    row, rows
+        The row, and its neighbours.
+    first
+        Place of the first of the eight along the row.
+    bits, opened
+        Which of them to do; in which of these grains of neighbours may enter.
+    summed
+        Whether the sums of `scratch` are known.
+    shape
+        ``(nx, ny, nz)``.
+    plain
+        Whether all boundaries are equal.
+    scalars, constants, pairs
+        As in `kernels.advance`.
+    scratch
+        Names, work, and the sums over the neighbours by slot and voxel.
+
+    Returns
+    -------
+    bits
+        Of the voxels that change (8) and where two grains are present (16).
+    change, bend
+        Squared change, and squared difference from the last change.
+    """
+    nz, told, changes, bends = shape[2], 0, 0.0, 0.0
+    terms = 4 if shape[0] == 1 else 6
+    for lane in range(LANES):
+        if (bits >> lane) & 1 == 0:
+            continue
+        k = first + lane
+        v = row * nz + k
+        before, after = row * nz + (k - 1 if k > 0 else nz - 1), row * nz + (k + 1 if k < nz - 1 else 0)
+        near = before, after, rows[0] * nz + k, rows[1] * nz + k, rows[2] * nz + k, rows[3] * nz + k
+        others = (opened >> lane) & 1 == 1 and (
+            not summed or _arrives(now, v, near, terms, scalars[3], scratch)
+        )
+        kept, change, bend = _by_hand(
+            now, then, v, near, others, terms, plain, lane, scalars, constants, pairs, scratch
+        )
+        changes += change
+        bends += bend
+        if kept > 1 or now[2][v] > 1 or now[1][0, v] != 1.0 or then[1][0, v] != 1.0:
+            told |= 1 << (8 + lane)
+            if kept > 1 and _crowded(then[1], v, kept, scalars[3] / terms):
+                told |= 1 << (16 + lane)
+    return told, changes, bends
