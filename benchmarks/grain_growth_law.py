@@ -1,77 +1,115 @@
-"""The exponent of normal grain growth: one plane of thousands of grains, with checkpoints, and its error by jackknife.
+"""The exponent of normal grain growth, R^n ~ t: thousands of grains in several independent runs, and its error.
 
-    python benchmarks/grain_growth_law.py --edge 2048 --grains 20000 --out law
+    python benchmarks/grain_growth_law.py --seeds 1 2 3 4 --out law            # runs, goes on from checkpoints, judges
+    python benchmarks/grain_growth_law.py --judge benchmarks/grain_growth_2d.csv      # judges what was measured
+    python benchmarks/grain_growth_law.py --dimensions 3 --edge 256 --grains 6600 --seeds 1 --out law3
 
-Watches the radii of all grains until 1000 are left; interrupted, it goes on from its last checkpoint. Laws are fitted
-only where the mean radius is two widths or more (`--from-widths`), the width five voxels and 1000 grains alive. Errors
-are those of a jackknife that leaves out the grains of one of sixteen squares at a time, by where grains began.
+Every run is watched at the same reduced times. Laws are fitted where the mean radius is two widths or more
+(`--from-widths`), the width five voxels and 1000 grains alive in each run, over all runs together. The exponent is the
+one that makes R^n straightest in time, with the start of both free, so that no origin is assumed. Boundaries are not
+thin: the slope of von Neumann's law, dA/dt = pi/3 M sigma (n - 6), measured grain by grain in the same runs (two
+dimensions), says by how much rates are high, and time is stretched by it. Errors are those of a jackknife over squares
+of all runs, by where grains began, sixteen a run, everything fitted anew each time, the slope included.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import time
 from pathlib import Path
 
 import numpy as np
 import scipy.stats
 
-from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognormal_volumes, radii, volumes
+from uqmsm.physics.phasefield import (
+    GrainField,
+    GrainGrowth,
+    laguerre,
+    lognormal_volumes,
+    neighbour_counts,
+    radii,
+    volumes,
+)
 from uqmsm.physics.phasefield.self_similar import THICKNESS
 
 WIDTH = 5.0
-PARTS = 4  # squares along an edge
+GRADIENT = WIDTH**2 / 8.0  # mobility times boundary energy in reduced units
+PARTS = {2: 4, 3: 3}  # squares or cubes along an edge
+FEWEST = 1000
+COLUMNS = "run", "time", "part", "alive", "radius", "slope_xy", "slope_xx", "seconds"
 
 
-def begun(edge, grains, seed):
-    """Return a plane of lognormal Laguerre cells and the square of each grain."""
+def times(dimensions):
+    """Return the reduced times to watch at: even in the mean radius, as it grows about."""
+    low, high, count, rate = (8.2, 22.0, 44, 1.30) if dimensions == 2 else (8.0, 15.0, 24, 3.0)
+    begin = 7.93 if dimensions == 2 else 7.5
+    return (np.linspace(low, high, count) ** 2 - begin**2) / rate
+
+
+def begun(dimensions, edge, grains, seed, threads):
+    """Return a grid of lognormal Laguerre cells and the part of each grain."""
     rng = np.random.default_rng(seed)
-    cells = laguerre(rng, lognormal_volumes(rng, grains, 0.35, 2), (edge, edge), rounds=6)
-    growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), WIDTH)
+    shape = (edge,) * dimensions
+    cells = laguerre(rng, lognormal_volumes(rng, grains, 0.35, dimensions), shape, rounds=6)
+    growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), WIDTH, threads=threads)
     growth.diffuse()
-    first = np.zeros((grains, 2))
+    first = np.zeros((grains, dimensions))
     # any voxel of a grain says well enough where it began
-    first[cells.grain_ids.ravel()] = np.stack(np.unravel_index(np.arange(edge * edge), (edge, edge)), axis=1)
-    place = (first * PARTS / edge).astype(int)
-    return growth, place[:, 0] * PARTS + place[:, 1]
+    first[cells.grain_ids.ravel()] = np.stack(np.unravel_index(np.arange(edge**dimensions), shape), axis=1)
+    place = (first * PARTS[dimensions] / edge).astype(int)
+    return growth, np.ravel_multi_index(tuple(place.T), (PARTS[dimensions],) * dimensions)
 
 
-def watched(edge, grains, seed, fewest, out):
-    """Coarsen; return times, radii ``(moments, grains)``, squares and processor seconds."""
+def rates(growth, grains):
+    """Return per grain (n - 6) dA/dt and (n - 6)^2 of grains that keep their neighbours for eight steps."""
+    begin, before = growth.time, volumes(growth.grains, grains)
+    first = neighbour_counts(growth.grains.grain_ids(), grains)[1]
+    for _ in range(8):
+        growth.advance()
+    after, last = volumes(growth.grains, grains), neighbour_counts(growth.grains.grain_ids(), grains)[1]
+    sides = np.where((first == last) & (first > 0.0), first - 6.0, 0.0)
+    return sides * (after - before) / (growth.time - begin), sides**2
+
+
+def watched(chosen, seed, until):
+    """Run one seed on, at most to the processor time `until`; return whether it has come to its end."""
+    d, out = chosen.dimensions, chosen.out / f"seed{seed}"
     out.mkdir(parents=True, exist_ok=True)
-    growth, square = begun(edge, grains, seed)
-    kept = out / "checkpoint.npz"
-    times, sizes, spent = read(kept)
-    if times:
+    moments, kept = times(d), out / "rows.npy"
+    rows = list(np.load(kept)) if kept.is_file() else []
+    parts = PARTS[d] ** d
+    if len(rows) == len(moments) * parts:
+        return True
+    growth, part = begun(d, chosen.edge, chosen.grains, seed, chosen.threads)
+    if rows:
         growth.resume((out / "state").read_bytes())
-    begin, saved = time.process_time(), time.perf_counter()
-    while True:
-        size = radii(volumes(growth.grains, grains), 2).astype(np.float32)
-        alive = size > radii(1.0, 2)
-        if alive.sum() < fewest:
-            return np.array(times), np.array(sizes), square, spent + time.process_time() - begin
-        times.append(growth.time)
-        sizes.append(size * alive)
-        mean = size[alive].mean()
+    spent, begin = (rows[-1][-1] if rows else 0.0), time.process_time()
+    for moment in range(len(rows) // parts, len(moments)):
+        growth.run(moments[moment])
+        size = radii(volumes(growth.grains, chosen.grains), d)
+        size *= size > radii(1.0, d)
+        now = growth.time
+        xy, xx = rates(growth, chosen.grains) if d == 2 else (np.zeros(chosen.grains), np.zeros(chosen.grains))
+        seconds = spent + time.process_time() - begin
+        sums = [np.bincount(part, weights, parts) for weights in (size > 0.0, size, xy, xx)]
+        rows += [np.array([seed, now, p, *(one[p] for one in sums), seconds]) for p in range(parts)]
+        alive = np.count_nonzero(size)
+        mean = size.sum() / alive
         print(
-            f"t {growth.time:.1f}: {alive.sum()} alive, mean radius {mean / WIDTH:.2f} widths, {growth.steps} steps, "
-            f"{spent + time.process_time() - begin:.0f} s of processor time",
+            f"run {seed}, t {now:.1f}: {alive} alive, mean radius {mean / WIDTH:.2f} widths, spread "
+            f"{size[size > 0].std() / mean:.3f}, {growth.steps} steps, {seconds:.0f} s of processor time",
             flush=True,
         )
-        growth.run(growth.time + 0.1 * mean**2 / growth.gradient)
-        if time.perf_counter() - saved > 120.0:
-            spent, begin, saved = spent + time.process_time() - begin, time.process_time(), time.perf_counter()
+        np.save(out / f"sizes{moment}.npy", size.astype(np.float32))
+        late = time.process_time() > until
+        if late or moment % 8 == 7 or moment == len(moments) - 1:
             (out / "state.new").write_bytes(growth.checkpoint())
             (out / "state.new").replace(out / "state")
-            np.savez(kept, times=times, sizes=sizes, spent=spent)
-
-
-def read(kept):
-    """Return times, radii and processor seconds of a checkpoint, if there is one."""
-    if not kept.is_file():
-        return [], [], 0.0
-    with np.load(kept) as store:
-        return list(store["times"]), list(store["sizes"]), float(store["spent"])
+            np.save(kept, rows)
+        if late:
+            return moment == len(moments) - 1
+    return True
 
 
 def fitted(swept, mean, exponents):
@@ -89,71 +127,100 @@ def parabola(three):
     return (high - low) / (high - 2.0 * middle + low)
 
 
-def laws(swept, mean):
-    """Return the exponent as it is, the exponent with thickness taken out of time, and K of thin boundaries.
+def laws(table, dimensions):
+    """Return exponent as it is, exponent of thin boundaries, K of thin boundaries, and the coefficient of thickness.
 
-    Rates are high by ``1 + THICKNESS (width / R)^2``: in the time ``integral of that over t`` growth is as of thin
-    boundaries.
+    `table` holds sums over grains, ``(moments, 5)``: time, alive, radius, slope_xy, slope_xx. Rates are high by
+    ``1 + coefficient (width / R)^2``: in the time ``integral of that over t`` growth is as of thin boundaries.
     """
     exponents = np.linspace(1.0, 4.0, 301)
-    fast = 1.0 + THICKNESS * (WIDTH / mean) ** 2
+    mean, swept = table[:, 2] / table[:, 1], table[:, 0] * GRADIENT
+    thick = (WIDTH / mean) ** 2
+    coefficient = THICKNESS
+    if dimensions == 2:
+        excess = table[:, 3] / table[:, 4] / (np.pi / 3.0 * GRADIENT) - 1.0
+        coefficient = float(np.sum(excess * thick) / np.sum(thick**2))
+    fast = 1.0 + coefficient * thick
     thin = np.concatenate([[0.0], np.cumsum(np.diff(swept) * 0.5 * (fast[1:] + fast[:-1]))])
-    return np.array(
-        [fitted(swept, mean, exponents), fitted(thin, mean, exponents), np.polyfit(thin, np.square(mean), 1)[0]]
-    )
+    slope = np.polyfit(thin, np.square(mean), 1)[0]
+    return np.array([fitted(swept, mean, exponents), fitted(thin, mean, exponents), slope, coefficient])
 
 
-def judged(times, sizes, square, widths):
-    """Print exponents and the growth constant with their 95 % intervals, and the distance of size laws."""
-    swept, alive = times * WIDTH**2 / 8.0, sizes > 0.0
-    mean = sizes.sum(axis=1) / alive.sum(axis=1)
-    used = mean >= widths * WIDTH
-    count = PARTS * PARTS
-    without = []
-    for one in range(count):
-        rest = square != one
-        part = sizes[:, rest].sum(axis=1) / alive[:, rest].sum(axis=1)
-        without.append(laws(swept[used], part[used]))
-    whole = laws(swept[used], mean[used])
-    error = np.sqrt((count - 1) / count * np.sum((np.array(without) - np.mean(without, axis=0)) ** 2, axis=0))
-    wide = float(scipy.stats.t.ppf(0.975, count - 1)) * error
+def judged(rows, dimensions, widths):
+    """Print exponents, growth constant and coefficient of thickness with their 95 % intervals."""
+    runs, moments = np.unique(rows[:, 0]), np.unique(rows[:, 1])
+    parts = PARTS[dimensions] ** dimensions
+    every = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))].reshape(len(runs), len(moments), parts, -1)
+    alive, radius = every[..., 3].sum(axis=2), every[..., 4].sum(axis=2)
+    mean = radius.sum(axis=0) / alive.sum(axis=0)
+    used = (mean >= widths * WIDTH) & (alive.min(axis=0) >= FEWEST)
+    every = every[:, used]
+
+    def sums(weights):
+        return np.column_stack([moments[used], np.einsum("rmpc,rp->mc", every[..., 3:7], weights)])
+
+    ones = np.ones((len(runs), parts))
+    whole, without = laws(sums(ones), dimensions), []
+    for out in range(ones.size):
+        weights = ones.copy()
+        weights.flat[out] = 0.0
+        without.append(laws(sums(weights), dimensions))
+    n = len(without)
+    error = np.sqrt((n - 1) / n * np.sum((np.array(without) - np.mean(without, axis=0)) ** 2, axis=0))
+    wide = float(scipy.stats.t.ppf(0.975, n - 1)) * error
+    one = np.array([laws(sums(ones * (runs == run)[:, None]), dimensions) for run in runs])
+    count = alive[:, used]
     print(
-        f"\nfrom {mean[used][0] / WIDTH:.2f} to {mean[used][-1] / WIDTH:.2f} widths, {alive[used][0].sum()} to "
-        f"{alive[used][-1].sum()} grains alive, {used.sum()} moments"
+        f"\n{len(runs)} runs, from {mean[used][0] / WIDTH:.2f} to {mean[used][-1] / WIDTH:.2f} widths, "
+        f"{count[:, 0].sum():.0f} to {count[:, -1].sum():.0f} grains alive, {used.sum()} moments, "
+        f"{rows[:, 7].reshape(-1)[rows[:, 1] == moments[-1]].max() / 60:.1f} minutes of processor time the longest run"
     )
-    for name, value, half in zip(
-        ("exponent, as it is", "exponent, thickness taken out", "K, thin"), whole, wide, strict=True
-    ):
-        print(f"{name}: {value:.3f} [{value - half:.3f}, {value + half:.3f}]")
-    first = sizes[used][0][alive[used][0]] / mean[used][0]
-    for place in (len(mean[used]) // 2, -1):
-        later = sizes[used][place][alive[used][place]] / mean[used][place]
-        far = scipy.stats.ks_2samp(first, later).statistic
-        print(
-            f"sizes over their mean at {mean[used][place] / WIDTH:.2f} widths: spread {later.std():.3f} (first "
-            f"{first.std():.3f}), distance of laws {far:.3f}"
-        )
+    names = "exponent, as it is", "exponent, boundaries thin", "K, boundaries thin", "coefficient of thickness"
+    for name, value, half, each in zip(names, whole, wide, one.T, strict=True):
+        scatter = f"; runs {', '.join(f'{x:.3f}' for x in each)}" if len(runs) > 1 else ""
+        print(f"{name}: {value:.3f} [{value - half:.3f}, {value + half:.3f}]{scatter}")
+
+
+def laws_of_size(chosen):
+    """Print how far the laws of size over their mean lie apart, all runs together."""
+    first = None
+    for moment, _ in enumerate(times(chosen.dimensions)):
+        size = np.concatenate([np.load(chosen.out / f"seed{seed}/sizes{moment}.npy") for seed in chosen.seeds])
+        size = size[size > 0.0]
+        if size.mean() < 2.0 * WIDTH:
+            continue
+        first = size / size.mean() if first is None else first
+        if moment % 8 == 7:
+            far = scipy.stats.ks_2samp(first, size / size.mean()).statistic
+            print(f"{size.mean() / WIDTH:.2f} widths: spread {size.std() / size.mean():.3f}, distance {far:.3f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     parser.add_argument("--edge", type=int, default=2048, help="voxels along an edge")
     parser.add_argument("--grains", type=int, default=20000, help="grains at the start")
-    parser.add_argument("--fewest", type=int, default=1000, help="grains to stop at")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--from-widths", type=float, nargs="+", default=[2.0, 3.0], help="mean radius to fit from")
-    parser.add_argument("--out", type=Path, default=Path("law"), help="folder of checkpoints and radii")
-    parser.add_argument("--judge", action="store_true", help="run no further: judge what the last checkpoint holds")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="one run each")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--from-widths", type=float, nargs="+", default=[2.0], help="mean radius to fit from")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="processor time after which to stop for now")
+    parser.add_argument("--out", type=Path, default=Path("law"), help="folder of checkpoints, sizes and the table")
+    parser.add_argument("--judge", type=Path, help="run nothing: judge this table")
     chosen = parser.parse_args()
     if chosen.judge:
-        times, sizes, spent = (np.array(one) for one in read(chosen.out / "checkpoint.npz"))
-        square = begun(chosen.edge, chosen.grains, chosen.seed)[1]
+        rows = np.loadtxt(chosen.judge, delimiter=",", skiprows=1)
     else:
-        times, sizes, square, spent = watched(chosen.edge, chosen.grains, chosen.seed, chosen.fewest, chosen.out)
-    np.savez_compressed(chosen.out / "radii.npz", times=times, sizes=sizes, square=square, spent=spent)
-    print(f"{spent / 60:.1f} minutes of processor time")
+        until = time.process_time() + 60.0 * chosen.minutes
+        if not all([watched(chosen, seed, until) for seed in chosen.seeds if time.process_time() < until]):
+            return
+        rows = np.concatenate([np.load(chosen.out / f"seed{seed}/rows.npy") for seed in chosen.seeds])
+        with (chosen.out / f"grain_growth_{chosen.dimensions}d.csv").open("w", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(COLUMNS)
+            table.writerows([[f"{x:.6g}" for x in row] for row in rows])
+        laws_of_size(chosen)
     for widths in chosen.from_widths:
-        judged(times, sizes, square, widths)
+        judged(rows, chosen.dimensions, widths)
 
 
 if __name__ == "__main__":
