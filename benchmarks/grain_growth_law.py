@@ -211,7 +211,8 @@ def main():
         rows = np.loadtxt(chosen.judge, delimiter=",", skiprows=1)
     else:
         until = time.process_time() + 60.0 * chosen.minutes
-        if not all([watched(chosen, seed, until) for seed in chosen.seeds if time.process_time() < until]):
+        ended = [watched(chosen, seed, until) for seed in chosen.seeds if time.process_time() < until]
+        if len(ended) < len(chosen.seeds) or not all(ended):
             return
         rows = np.concatenate([np.load(chosen.out / f"seed{seed}/rows.npy") for seed in chosen.seeds])
         with (chosen.out / f"grain_growth_{chosen.dimensions}d.csv").open("w", newline="") as file:

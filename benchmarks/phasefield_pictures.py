@@ -41,7 +41,7 @@ def maps(out, edge=400, grains=900, width=5.0):
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.25), layout="constrained")
     for axis, now in zip(axes, growth.visit(TIMES), strict=True):
         field = now.grains
-        sharp = np.sum(field.values**2, axis=1).reshape(field.shape)
+        sharp = np.sum(field.values**2, axis=0).reshape(field.shape)
         size = volumes(field, grains)
         size = radii(size[size > 1.0], 2)
         colour = mpl.colormaps["twilight"](hue[field.grain_ids()])[..., :3] * np.clip(sharp, 0.3, 1.0)[..., None]
@@ -65,7 +65,7 @@ def films(out, edge=240, grains=420, width=5.0):
     hue = np.random.default_rng(12).permutation(grains) / grains
     frames = []
     for now in growth.visit((np.linspace(0.0, 1.0, 48) ** 2 * 420.0).tolist()):
-        sharp = np.sum(now.grains.values**2, axis=1).reshape(now.grains.shape)
+        sharp = np.sum(now.grains.values**2, axis=0).reshape(now.grains.shape)
         colour = mpl.colormaps["twilight"](hue[now.grains.grain_ids()])[..., :3]
         frames.append(colour * np.clip(sharp, 0.3, 1.0)[..., None])
     moving(out / "grains-coarsening.webp", frames)

@@ -29,7 +29,15 @@ def grown(shape, grains, seed=1, steps=30, **settings):
 @pytest.mark.parametrize(
     ("shape", "grains"),
     # rows of whole eights, of eights and a rest, and of a rest alone
-    [((40, 37), 12), ((24, 33), 30), ((20, 32), 20), ((18, 17, 19), 14), ((12, 14, 13), 40), ((11, 9, 16), 30), ((9, 9, 7), 9)],
+    [
+        ((40, 37), 12),
+        ((24, 33), 30),
+        ((20, 32), 20),
+        ((18, 17, 19), 14),
+        ((12, 14, 13), 40),
+        ((11, 9, 16), 30),
+        ((9, 9, 7), 9),
+    ],
 )
 def test_the_sparse_step_equals_the_dense_one(shape, grains):
     growth = grown(shape, grains, steps=5)

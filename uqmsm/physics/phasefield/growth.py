@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.phasefield.field import GrainField, from_bytes, to_bytes
 from uqmsm.physics.phasefield.kernels import advance
-from uqmsm.physics.phasefield.voxel import Buffers
 from uqmsm.physics.phasefield.units import Misorientation, VelocityLaw
+from uqmsm.physics.phasefield.voxel import Buffers
 
 __all__ = ["GrainGrowth", "StepControl"]
 

@@ -155,7 +155,7 @@ def _due_by_hand(due: Bytes, counts: NDArray[np.uint8], row: int, first: int, nz
     for k in range(first, nz):
         if due[row, k]:
             told |= (1 | 1 << 24) << (k - first)
-            told += (1 << 40) + (np.int64(counts[row * nz + k]) << 32)
+            told += (1 << 40) + (int(counts[row * nz + k]) << 32)
     return told
 
 
@@ -194,9 +194,7 @@ def _rows(
             whole = first + LANES <= nz
             if whole:
                 ends = v - 1 if first > 0 else v + nz - 1, v + LANES if first + LANES < nz else row * nz
-                told = _eight(
-                    now, then, v, ends, rows, waiting[row, word], shape, scratch[2], tally, numbers, plain
-                )
+                told = _eight(now, then, v, ends, rows, waiting[row, word], shape, scratch[2], tally, numbers, plain)
             else:
                 told = _due_by_hand(due, now[2], row, first, nz)
             listed, visited = listed + ((told >> 32) & 255), visited + (told >> 40)

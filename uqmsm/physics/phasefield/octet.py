@@ -1,10 +1,10 @@
 """Eight voxels forward in one go: all their grains, where none arrives, none leaves and all boundaries are equal.
 
-That is nearly every voxel of a step. Slots lie in planes, so that eight neighbours along a row are one vector, and every
-slot of a neighbour is compared with every own slot without a branch: no processor has to guess which grain is where.
-No loop over Python scalars is compiled to that, so the vector code is written out once, as a generator of LLVM
-instructions, which every processor that numba knows can lower. Voxels of another kind are left alone and told, for
-the loops of `voxel`.
+That is nearly every voxel of a step. Slots lie in planes, so that eight neighbours along a row are one vector, and each
+slot of a neighbour is compared with each own slot without a branch: no processor has to guess which grain is where. No
+loop over Python scalars is compiled to that, so the vector code is written out once, as a generator of LLVM
+instructions, which every processor that numba knows can lower. Voxels of another kind are left alone and told, for the
+loops of `voxel`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]  # llvmlite ships no types
 from numba.core import cgutils, types
+from numba.core.types.containers import BaseTuple
 from numba.extending import intrinsic
 
 __all__ = ["LANES", "SLOTS", "busiest", "octet_2", "octet_3", "octet_4", "octet_6", "octet_8"]
@@ -165,9 +166,7 @@ def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, slots: int) ->
     numbers = dict(
         zip(named, (_splat(builder, one) for one in cgutils.unpack_tuple(builder, arguments[7])), strict=True)
     )
-    due = builder.icmp_unsigned(
-        "!=", builder.bitcast(arguments[4], _BYTES), ir.Constant(_BYTES, [0] * LANES)
-    )
+    due = builder.icmp_unsigned("!=", builder.bitcast(arguments[4], _BYTES), ir.Constant(_BYTES, [0] * LANES))
     mine = [now[0].load(voxel, s) for s in range(slots)]
     x = [now[1].load(voxel, s) for s in range(slots)]
     around, missed = _sums(builder, now[:2], (mine, x), near)
@@ -190,26 +189,35 @@ def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, slots: int) ->
         sums[0].keep(total, _WORD(0), s)
     _write(builder, (then[0], then[1]), tally[0], voxel, state, numbers["ratio"])
     then[2].keep(builder.select(done, now[2].load(voxel), then[2].load(voxel)), voxel)
-    one, two = (ir.Constant(_MASK, [0] * LANES) for _ in range(2))
-    for value in ends:
-        present = builder.fcmp_ordered(">=", value, numbers["floor"])
-        one, two = builder.or_(one, present), builder.or_(two, builder.and_(one, present))
     still = builder.and_(builder.fcmp_ordered("==", x[0], _ONE), builder.fcmp_ordered("==", ends[0], _ONE))
     marked = builder.and_(done, builder.not_(builder.and_(alone, still)))
-    told = _bits(builder, by_hand, 0)
-    for place, mask in ((8, marked), (16, builder.and_(done, two)), (24, builder.and_(due, is_open))):
-        told = builder.or_(told, _bits(builder, mask, place))
+    crowd = builder.and_(done, _two_present(builder, ends, numbers["floor"]))
+    return _told(builder, (by_hand, marked, crowd, builder.and_(due, is_open)), due, used)
+
+
+def _two_present(builder: Any, values: list[Any], floor: Any) -> Any:
+    """Return where two grains are present enough to enter a neighbour."""
+    one, two = (ir.Constant(_MASK, [0] * LANES) for _ in range(2))
+    for value in values:
+        present = builder.fcmp_ordered(">=", value, floor)
+        one, two = builder.or_(one, present), builder.or_(two, builder.and_(one, present))
+    return two
+
+
+def _told(builder: Any, masks: tuple[Any, ...], due: Any, used: list[Any]) -> Any:
+    """Pack what is told into one word: four masks, pairs listed, voxels visited."""
+    told = builder.shl(builder.ctpop(_bits(builder, due, 0)), _WORD(40))
+    for number, mask in enumerate(masks):
+        told = builder.or_(told, _bits(builder, mask, 8 * number))
     listed = _WORD(0)
     for mask in used:
         listed = builder.add(listed, builder.ctpop(_bits(builder, builder.and_(due, mask), 0)))
-    visited = builder.ctpop(_bits(builder, due, 0))
-    told = builder.or_(told, builder.shl(listed, _WORD(32)))
-    return builder.or_(told, builder.shl(visited, _WORD(40)))
+    return builder.or_(told, builder.shl(listed, _WORD(32)))
 
 
 def _each(builder: Any, kind: Any, value: Any) -> list[tuple[Any, Any]]:
     """Return kinds and values of one array, or of a tuple of arrays."""
-    if isinstance(kind, types.BaseTuple):
+    if isinstance(kind, BaseTuple):
         return list(zip(kind, cgutils.unpack_tuple(builder, value), strict=True))
     return [(kind, value)]
 
@@ -221,13 +229,13 @@ def _made(slots: int) -> Any:
         _: Any,
         now: Any,
         then: Any,
-        voxel: Any,
+        voxel: Any,  # noqa: ARG001  # numba tells the types of all; this one and two more are converted
         near: Any,
-        due: Any,
+        due: Any,  # noqa: ARG001
         sums: Any,
         tally: Any,
         numbers: Any,
-        plain: Any,
+        plain: Any,  # noqa: ARG001
     ) -> Any:
         kinds = (now, then, types.int64, near, types.uint64, sums, tally, numbers, types.boolean)
 
@@ -236,7 +244,7 @@ def _made(slots: int) -> Any:
 
         return types.int64(*kinds), generate
 
-    octet.__doc__ = f"""Advance eight voxels of a row that use up to {slots} slots, where that is simple. Compiled code only.
+    octet.__doc__ = f"""Advance eight voxels of a row that use up to {slots} slots, where that is simple.
 
     Parameters
     ----------
@@ -272,7 +280,7 @@ octet_2, octet_3, octet_4, octet_6, octet_8 = (_made(slots) for slots in (2, 3, 
 
 
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
-def busiest(_: Any, counts: Any, counts_then: Any, voxel: Any, near: Any) -> Any:
+def busiest(_: Any, counts: Any, counts_then: Any, voxel: Any, near: Any) -> Any:  # noqa: ARG001  # as above
     """Return the largest number of slots in use among eight voxels, now and before, and their neighbours."""
     signature = types.int64(counts, counts_then, types.int64, near)
 

@@ -60,7 +60,7 @@ def _listed(
     Names, and values and sums in `work`.
     """
     names, work, own = scratch
-    m = np.int64(counts[v])
+    m = int(counts[v])
     for s in range(m):
         names[s] = ids[s, v]
         work[0, s] = values[s, v]
@@ -83,7 +83,7 @@ def _listed(
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _arrives(now: Buffers, v: int, near: Six, terms: int, epsilon: float, scratch: Scratch) -> bool:
-    """Tell whether one grain of the neighbours qualifies that the voxel does not list; several may be missed by less."""
+    """Tell whether one grain that the voxel does not list qualifies; of several that are missed none may."""
     ids, values, counts = now
     names, work, _ = scratch
     found, own = 0, np.int64(counts[v])
@@ -253,7 +253,7 @@ def _by_hand(
     ids_then, values_then, counts_then = then
     turns, table, law = pairs
     names, work, own = scratch
-    m = np.int64(counts[v])
+    m = int(counts[v])
     kept, change, bend = 0, 0.0, 0.0
     if plain and not others:
         m_then = np.int64(counts_then[v])
@@ -336,9 +336,7 @@ def several(
         v = row * nz + k
         before, after = row * nz + (k - 1 if k > 0 else nz - 1), row * nz + (k + 1 if k < nz - 1 else 0)
         near = before, after, rows[0] * nz + k, rows[1] * nz + k, rows[2] * nz + k, rows[3] * nz + k
-        others = (opened >> lane) & 1 == 1 and (
-            not summed or _arrives(now, v, near, terms, scalars[3], scratch)
-        )
+        others = (opened >> lane) & 1 == 1 and (not summed or _arrives(now, v, near, terms, scalars[3], scratch))
         kept, change, bend = _by_hand(
             now, then, v, near, others, terms, plain, lane, scalars, constants, pairs, scratch
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.random import Generator
@@ -15,6 +15,9 @@ from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.phasefield.annealing import positive
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
+
+if TYPE_CHECKING:
+    from uqmsm.physics.phasefield.solution import RegularSolution
 
 __all__ = ["Spinodal"]
 
@@ -170,10 +173,10 @@ def _spinodal_K(table_J_per_mol: Array, mean: Array) -> float:
     return max(0.0, float(-np.linalg.eigvalsh((inner + inner.T) / 2.0)[0]) / GAS_CONSTANT)
 
 
-def _fastest(alloy: object, mean: Array) -> float:
+def _fastest(alloy: RegularSolution, mean: Array) -> float:
     """Return the wave number per cell that grows fastest at first; 0 where all decay (equal diffusivities)."""
-    bend = alloy.curvature(mean[:-1])  # type: ignore[attr-defined]
-    kappa = alloy.reduced[1]  # type: ignore[attr-defined]
+    bend = alloy.curvature(mean[:-1])
+    kappa = alloy.reduced[1]
     speed = np.diag(mean[:-1]) - np.outer(mean[:-1], mean[:-1])
     stiff = kappa * (np.eye(len(mean) - 1) + 1.0)
     waves = np.linspace(0.0, np.pi, 2049)[1:]
