@@ -111,13 +111,13 @@ def _spread(bits: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-def _mark(marks: Bytes, marked: Words, row: int, rows: Rows, word: int, nz: int, told: int, shared: bool) -> None:
+def _mark(marks: Bytes, marked: Words, row: int, rows: Rows, first: int, nz: int, told: int, shared: bool) -> None:
     """Flag what changed, and the neighbours of where two grains are present; in a plane two of the rows are its own.
 
     Where rows are `shared` with other threads flags are set byte by byte: whole words would undo those of others.
     """
-    first = LANES * word
-    if not shared and first + LANES <= nz:
+    word = first // LANES
+    if not shared and first % LANES == 0 and first + LANES <= nz:
         crowd = _spread(told >> 16)
         marked[row, word] |= _spread(told >> 8) | crowd << np.uint64(8) | crowd >> np.uint64(8)
         for other in range(4):
@@ -149,12 +149,12 @@ def _emptied(tally: Array, row: int) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _due_by_hand(due: Bytes, counts: NDArray[np.uint8], row: int, first: int, nz: int) -> int:
-    """Tell what `octet_8` would of fewer than eight voxels at the end of a row, all of them left to be done."""
+def _due_by_hand(due: Bytes, counts: NDArray[np.uint8], row: int, nz: int) -> int:
+    """Tell what `octet_8` would of a row of fewer than eight voxels, all of them left to be done."""
     told = 0
-    for k in range(first, nz):
+    for k in range(nz):
         if due[row, k]:
-            told |= (1 | 1 << 24) << (k - first)
+            told |= (1 | 1 << 24) << k
             told += (1 << 40) + (int(counts[row * nz + k]) << 32)
     return told
 
@@ -178,7 +178,7 @@ def _rows(
     (due, marks), (waiting, marked) = flags, words
     nz, terms = shape[2], 4.0 if shape[0] == 1 else 6.0
     plain = pairs[0].shape[0] == 0 and pairs[2].shape[0] == 0
-    shared = slab[1] - slab[0] < due.shape[0]
+    shared, summed = slab[1] - slab[0] < due.shape[0], nz >= LANES
     epsilon, ratio = constants[EPSILON], constants[STEP] / constants[OLD_STEP]
     scalars: Scalars = (constants[KAPPA], constants[STEP], 2.0 * constants[GAMMA], epsilon, constants[REACTION], ratio)
     # What is missed is known up to rounding; it belongs to one grain or to several.
@@ -189,24 +189,25 @@ def _rows(
         for word in range(waiting.shape[1]):
             if waiting[row, word] == 0:
                 continue
-            first = LANES * word
-            v = row * nz + first
-            whole = first + LANES <= nz
-            if whole:
+            # what is left at the end of a row is done with the last eight, of which the others are not due
+            over = max(0, LANES * (word + 1) - nz)
+            first = max(0, LANES * word - over)
+            if nz >= LANES:
+                v, flagged = row * nz + first, waiting[row, word] << np.uint64(8 * over)
                 ends = v - 1 if first > 0 else v + nz - 1, v + LANES if first + LANES < nz else row * nz
-                told = _eight(now, then, v, ends, rows, waiting[row, word], shape, scratch[2], tally, numbers, plain)
+                told = _eight(now, then, v, ends, rows, flagged, shape, scratch[2], tally, numbers, plain)
             else:
-                told = _due_by_hand(due, now[2], row, first, nz)
+                told = _due_by_hand(due, now[2], row, nz)
             listed, visited = listed + ((told >> 32) & 255), visited + (told >> 40)
             if told & 255:
                 bits, opened = told & 255, told >> 24
                 more, change, bend = several(
-                    now, then, row, rows, first, bits, opened, whole, shape, plain, scalars, constants, pairs, scratch
+                    now, then, row, rows, first, bits, opened, summed, shape, plain, scalars, constants, pairs, scratch
                 )
                 told |= more
                 changes += change
                 bends += bend
-            _mark(marks, marked, row, rows, word, nz, told, shared)
+            _mark(marks, marked, row, rows, first, nz, told, shared)
             waiting[row, word] = 0
         row_sums[row, 0], row_sums[row, 1] = changes + _emptied(tally, 0), bends + _emptied(tally, 1)
         row_sums[row, 2], row_sums[row, 3] = listed, visited
