@@ -250,6 +250,6 @@ def advance(
         ``(rows, 4)``, overwritten: squared change, squared difference from the last change, (voxel, grain) pairs
         computed, voxels visited.
     """
-    scratch = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty((SLOTS, LANES))
+    scratch = np.empty(CAPACITY, np.int32), np.empty((5, CAPACITY)), np.empty((SLOTS, LANES)), np.empty(SLOTS, np.int32)
     tally, rows = np.zeros((2, LANES)), np.empty(4, np.int64)
     _rows(now, then, flags, words, shape, slab, constants, pairs, row_sums, scratch, tally, rows)

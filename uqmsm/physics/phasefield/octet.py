@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.core.types.containers import BaseTuple
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "SLOTS", "busiest", "octet_2", "octet_3", "octet_4", "octet_6", "octet_8"]
+__all__ = ["LANES", "SLOTS", "busiest", "matches", "octet_2", "octet_3", "octet_4", "octet_6", "octet_8"]
 
 SLOTS = 8
 LANES = 8
@@ -296,5 +296,17 @@ def busiest(_: Any, counts: Any, counts_then: Any, voxel: Any, near: Any) -> Any
             other = builder.shuffle_vector(most, most, mask)
             most = builder.select(builder.icmp_unsigned(">", most, other), most, other)
         return builder.zext(builder.extract_element(most, ir.Constant(_INT, 0)), _WORD)
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
+def matches(_: Any, names: Any, name: Any) -> Any:
+    """Return as bits which of eight names are the one asked for."""
+    signature = types.int64(names, name)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        eight = _Planes(context, builder, signature.args[0], arguments[0]).load(_WORD(0))
+        return _bits(builder, builder.icmp_signed("==", eight, _splat(builder, arguments[1])), 0)
 
     return signature, generate

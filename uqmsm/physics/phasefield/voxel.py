@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from uqmsm.physics.phasefield.octet import LANES, SLOTS
+from uqmsm.physics.phasefield.octet import LANES, SLOTS, matches
 from uqmsm.physics.phasefield.pairs import cross_terms, law_factor
 
 __all__ = [
@@ -36,7 +36,7 @@ Scalars = tuple[float, float, float, float, float, float]
 Six = tuple[int, int, int, int, int, int]
 Buffers = tuple[Ids, Array, Bytes]
 Pairs = tuple[Array, Array, Array]
-Scratch = tuple[Ids, Array, Array]
+Scratch = tuple[Ids, Array, Array, Ids]
 
 CAPACITY = 7 * SLOTS  # a voxel and six neighbours, no grain in common
 # places in the array of constants of a step
@@ -44,68 +44,51 @@ KAPPA, STEP, GAMMA, EPSILON, REACTION, OLD_STEP, LAW_SPEED = 0, 1, 2, 3, 4, 5, 6
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-def _listed(
-    ids: Ids,
-    values: Array,
-    counts: Bytes,
-    v: int,
-    near: Six,
-    others: bool,
-    terms: int,
-    lane: int,
-    scratch: Scratch,
-) -> int:
-    """List the grains of the voxel, and of its neighbours where `others` may enter; return how many.
-
-    Names, and values and sums in `work`.
-    """
-    names, work, own = scratch
-    m = int(counts[v])
+def _own(now: Buffers, v: int, near: Six, terms: int, lane: int, summed: bool, scratch: Scratch) -> int:
+    """List the grains of the voxel: names, and in `work` values and sums over the neighbours; return how many."""
+    ids, values, counts = now
+    names, work, sums, mine = scratch
+    m = np.int64(counts[v])
+    for s in range(SLOTS):
+        mine[s] = ids[s, v]
     for s in range(m):
-        names[s] = ids[s, v]
+        names[s] = mine[s]
         work[0, s] = values[s, v]
-        work[1, s] = 0.0 if others else own[s, lane]
-    for d in range(terms if others else 0):
+        work[1, s] = sums[s, lane] if summed else 0.0
+    for d in range(0 if summed else terms):
         u = near[d]
         for q in range(np.int64(counts[u])):
-            name = ids[q, u]
-            s = 0
-            while s < m and names[s] != name:
-                s += 1
-            if s == m:
-                names[m] = name
-                work[0, m] = 0.0
-                work[1, m] = 0.0
-                m += 1
-            work[1, s] += values[q, u]
-    return m
+            for s in range(m):
+                if names[s] == ids[q, u]:
+                    work[1, s] += values[q, u]
+    return int(m)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-def _arrives(now: Buffers, v: int, near: Six, terms: int, epsilon: float, scratch: Scratch) -> bool:
-    """Tell whether one grain that the voxel does not list qualifies; of several that are missed none may."""
+def _others(now: Buffers, near: Six, terms: int, m: int, epsilon: float, scratch: Scratch) -> int:
+    """List the grains of the neighbours behind the `m` own ones, if one of them qualifies; return how many are listed.
+
+    Mostly none does: several are missed by a little each.
+    """
     ids, values, counts = now
-    names, work, _ = scratch
-    found, own = 0, np.int64(counts[v])
+    names, work, _, mine = scratch
+    found = m
     for d in range(terms):
         u = near[d]
         for q in range(np.int64(counts[u])):
             name = ids[q, u]
-            listed = False
-            for s in range(own):
-                listed |= ids[s, v] == name
-            if not listed:
-                s = 0
+            if matches(mine, name) == 0:
+                s = m
                 while s < found and names[s] != name:
                     s += 1
                 if s == found:
-                    names[s], work[0, s] = name, 0.0
+                    names[s], work[0, s], work[1, s] = name, 0.0, 0.0
                     found += 1
-                work[0, s] += values[q, u]
+                work[1, s] += values[q, u]
     most = 0.0
-    for s in range(found):
-        most = max(most, work[0, s])
-    return most >= epsilon
+    for s in range(m, found):
+        most = max(most, work[1, s])
+    return found if most >= epsilon else m
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
@@ -134,10 +117,9 @@ def _select(names: Ids, work: Array, m: int, epsilon: float) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-def _write(
-    ids: Ids, values: Array, counts: Bytes, v: int, names: Ids, work: Array, kept: int, ratio: float
-) -> tuple[float, float]:
+def _write(then: Buffers, v: int, names: Ids, work: Array, kept: int, ratio: float) -> tuple[float, float]:
     """Overwrite the older field of a voxel; return how much changed, and how much more than in the last step."""
+    ids, values, counts = then
     bulk = kept == 1 and work[2, 0] == 1.0
     changes, bends = 0.0, 0.0
     for s in range(kept):
@@ -156,10 +138,9 @@ def _write(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _rates(
-    names: Ids, work: Array, m: int, terms: int, constants: Array, turns: Array, table: Array, law: Array
-) -> None:
+def _rates(names: Ids, work: Array, m: int, terms: int, constants: Array, pairs: Pairs) -> None:
     """Write the new values: reaction and diffusion, unequal boundaries, velocity law."""
+    turns, table, law = pairs
     relative = cross_terms(names, work, m, constants[GAMMA], turns, table)
     for s in range(m):
         x = work[0, s]
@@ -185,22 +166,15 @@ def _plain_rates(work: Array, m: int, terms: int, scalars: Scalars) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _quick(
-    ids: Ids,
-    values: Array,
-    m: int,
-    ids_then: Ids,
-    values_then: Array,
-    m_then: int,
-    v: int,
-    lane: int,
-    sums: Array,
-    terms: int,
-    scalars: Scalars,
+    now: Buffers, then: Buffers, v: int, lane: int, sums: Array, terms: int, scalars: Scalars
 ) -> tuple[int, float, float]:
     """Advance one voxel where no grain arrives and all boundaries are equal; return as `_write`, after the count.
 
     The same expressions in the same order as in `_rates`, `_select` and `_write`, on the slots as they lie.
     """
+    ids, values, counts = now
+    ids_then, values_then, counts_then = then
+    m = np.int64(counts[v])
     kappa, step, gamma, epsilon, reaction, ratio = scalars
     squares = 0.0
     for s in range(m):
@@ -221,9 +195,10 @@ def _quick(
         ids_then[kept, v] = ids[s, v]
         values_then[kept, v] = new
         kept += 1
-    for s in range(kept, m_then):
+    for s in range(kept, np.int64(counts_then[v])):
         ids_then[s, v] = -1
         values_then[s, v] = 0.0
+    counts_then[v] = kept
     if kept == 1 and new > 1.0 - epsilon:
         values_then[0, v] = 1.0
         changes, bends = 0.0, 0.0
@@ -236,7 +211,8 @@ def _by_hand(
     then: Buffers,
     v: int,
     near: Six,
-    others: bool,
+    opened: bool,
+    summed: bool,
     terms: int,
     plain: bool,
     lane: int,
@@ -245,28 +221,21 @@ def _by_hand(
     pairs: Pairs,
     scratch: Scratch,
 ) -> tuple[int, float, float]:
-    """Advance one voxel by loops over its grains; return how many stay, and as `_write`.
-
-    `others`: grains of neighbours may enter. `scratch` holds names, work, and the sums over the neighbours by slot.
-    """
-    ids, values, counts = now
-    ids_then, values_then, counts_then = then
-    turns, table, law = pairs
-    names, work, own = scratch
-    m = int(counts[v])
+    """Advance one voxel by loops over its grains; return how many stay, and as `_write`."""
+    names, work, sums, _ = scratch
     kept, change, bend = 0, 0.0, 0.0
-    if plain and not others:
-        m_then = np.int64(counts_then[v])
-        kept, change, bend = _quick(ids, values, m, ids_then, values_then, m_then, v, lane, own, terms, scalars)
-        counts_then[v] = kept
+    if plain and summed and not opened:
+        kept, change, bend = _quick(now, then, v, lane, sums, terms, scalars)
     else:
-        found = _listed(ids, values, counts, v, near, others, terms, lane, scratch)
+        found = _own(now, v, near, terms, lane, summed, scratch)
+        if opened:
+            found = _others(now, near, terms, found, constants[EPSILON], scratch)
         if plain:
             _plain_rates(work, found, terms, scalars)
         else:
-            _rates(names, work, found, terms, constants, turns, table, law)
+            _rates(names, work, found, terms, constants, pairs)
         kept = _select(names, work, found, constants[EPSILON])
-        change, bend = _write(ids_then, values_then, counts_then, v, names, work, kept, scalars[5])
+        change, bend = _write(then, v, names, work, kept, scalars[5])
     return kept, change, bend
 
 
@@ -318,7 +287,7 @@ def several(
     scalars, constants, pairs
         As in `kernels.advance`.
     scratch
-        Names, work, and the sums over the neighbours by slot and voxel.
+        Names, work, the sums over the neighbours by slot and voxel, and room for eight names.
 
     Returns
     -------
@@ -336,9 +305,9 @@ def several(
         v = row * nz + k
         before, after = row * nz + (k - 1 if k > 0 else nz - 1), row * nz + (k + 1 if k < nz - 1 else 0)
         near = before, after, rows[0] * nz + k, rows[1] * nz + k, rows[2] * nz + k, rows[3] * nz + k
-        others = (opened >> lane) & 1 == 1 and (not summed or _arrives(now, v, near, terms, scalars[3], scratch))
+        may = (opened >> lane) & 1 == 1
         kept, change, bend = _by_hand(
-            now, then, v, near, others, terms, plain, lane, scalars, constants, pairs, scratch
+            now, then, v, near, may, summed, terms, plain, lane, scalars, constants, pairs, scratch
         )
         changes += change
         bends += bend
