@@ -21,6 +21,8 @@ __all__ = ["LANES", "SLOTS", "busiest", "matches", "octet_2", "octet_3", "octet_
 SLOTS = 8
 LANES = 8
 
+_AHEAD = 32  # voxels between what is computed and what is asked for
+
 _WORD, _INT, _BYTE, _DOUBLE = ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.DoubleType()
 _INTS, _BYTES, _DOUBLES = (ir.VectorType(one, LANES) for one in (_INT, _BYTE, _DOUBLE))
 _MASK = ir.VectorType(ir.IntType(1), LANES)
@@ -62,6 +64,13 @@ class _Planes:
         at = self.at(place, slot)
         kind = ir.VectorType(at.type.pointee, LANES)
         return self.builder.load(self.builder.bitcast(at, kind.as_pointer()), align=1)
+
+    def fetch(self, place: Any, slot: int) -> None:
+        """Ask for a line of memory before it is needed."""
+        at = self.builder.bitcast(self.at(place, slot), _BYTE.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [at.type, _INT, _INT, _INT])
+        ask = self.builder.module.declare_intrinsic("llvm.prefetch", [at.type], kind)
+        self.builder.call(ask, [at, _INT(0), _INT(3), _INT(1)])  # to read, into all caches, data
 
     def keep(self, vector: Any, place: Any, slot: int = 0) -> None:
         """Store eight numbers."""
@@ -155,6 +164,18 @@ def _write(
             names.keep(builder.select(done, mine, names.load(voxel, s)), voxel, s)
 
 
+def _fetch(builder: Any, now: list[_Planes], then: list[_Planes], places: tuple[Any, ...], slots: int) -> None:
+    """Ask for what will soon be needed of rows that are met for the first time.
+
+    So many planes are more streams than a processor foresees by itself.
+    """
+    for number, place in enumerate(places):
+        soon = builder.add(place, _WORD(_AHEAD))
+        for planes in (now if number else then)[:2]:
+            for slot in range(slots):
+                planes.fetch(soon, slot)
+
+
 def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, slots: int) -> Any:
     """Write the instructions of eight voxels."""
     now, then, sums, tally = (
@@ -167,6 +188,7 @@ def _emit(context: Any, builder: Any, kinds: Any, arguments: Any, slots: int) ->
         zip(named, (_splat(builder, one) for one in cgutils.unpack_tuple(builder, arguments[7])), strict=True)
     )
     due = builder.icmp_unsigned("!=", builder.bitcast(arguments[4], _BYTES), ir.Constant(_BYTES, [0] * LANES))
+    _fetch(builder, now, then, (voxel, *dict.fromkeys((near[3], near[-1]))), slots)
     mine = [now[0].load(voxel, s) for s in range(slots)]
     x = [now[1].load(voxel, s) for s in range(slots)]
     around, missed = _sums(builder, now[:2], (mine, x), near)
