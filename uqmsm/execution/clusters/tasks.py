@@ -167,8 +167,7 @@ class DaskBackend:
             for at, mates in enumerate(machines.values())
             for one in todo
         ]
-        with self._explained():
-            self._client.gather(futures)
+        self._gathered(futures)
 
     def submit(self, ticket: str, function: Callable[..., Any], argument: Any, *, urgency: int) -> None:
         """Put one task on its way; the ticket is its key, which the dashboard groups by the word before the dash."""
@@ -266,20 +265,21 @@ class DaskBackend:
             return []
         shortest = min(map(len, columns))
         futures = self._client.map(function, *(column[:shortest] for column in columns), pure=False)
+        return self._gathered(futures)
+
+    def _gathered(self, futures: list[Future]) -> list[Any]:
+        """Return the results, once all are there or one has failed.
+
+        Waiting is not left to `gather`: a Ctrl-C leaves its waits behind, which then complain that nobody asked them.
+        """
         ended: SimpleQueue[Future] = SimpleQueue()
         for future in futures:
             future.add_done_callback(ended.put)
-        # not by `gather`: a Ctrl-C leaves its waits behind, which then complain one by one that nobody asked them
         for _ in futures:
             if self._next(ended).status == "error":
                 break
-        with self._explained():
-            return list(self._client.gather(futures))
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
         try:
-            yield
+            return list(self._client.gather(futures))
         except KilledWorker as fault:
             raise EnvironmentFault(
                 f"workers ended while running {fault.task}, most often for want of memory; give fewer --workers, then "

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
+from numba import njit
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed
 from uqmsm.physics.rve.hexahedra import FACTORS, push, scaled_table
-from uqmsm.physics.rve.loads import LoadCase, ShareOut, share_planes
+from uqmsm.physics.rve.loads import LoadCase, Planes, ShareOut, share_planes
 from uqmsm.physics.rve.spectrum import take_off, turn_direction
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class _Search:
         )
         self._push(moved, self.table, self.answer, measure=False)
         step = rest / (float(self.sums[:, 0].sum()) / self.cell.grain_ids.size)
-        self.group += np.float32(step) * moved
+        group, far = self.group, np.array([step], np.float32)
+        self.share_out(lambda planes: _follow(group, moved, far, planes))
         return self._taken_off(self.answer, step)
 
     def _renewed(self) -> float:
@@ -117,6 +119,18 @@ class _Search:
         far = np.array([step], np.float32)
         self.share_out(lambda planes: take_off(r, q, grid, far, medium, planes, shares))
         return float(self.shares.sum())
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _follow(group: Single, moved: Single, step: Single, planes: Planes) -> None:
+    """Add a step along a displacement to the sum of those taken since double precision was asked."""
+    far = step[0]
+    for c in range(3):
+        for i in range(planes[0], planes[1]):
+            for j in range(group.shape[2]):
+                to, along = group[c, i, j], moved[c, i, j]
+                for k in range(group.shape[3]):
+                    to[k] += far * along[k]
 
 
 def fallen_enough(tolerance: float, since: int) -> float:
