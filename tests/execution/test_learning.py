@@ -74,6 +74,22 @@ def test_a_law_is_learnt_once_and_read_when_its_fingerprint_matches(tmp_path):
         assert execute(done, 5, table, folder, backend=InProcess())["statics"].done.all()
 
 
+@dataclass(frozen=True)
+class Shipped(Unlearnt):
+    """The same, whose draws come with the package."""
+
+    shipped: bool = True
+
+
+def test_what_is_read_is_not_said_to_be_learnt(tmp_path):
+    for law, words in ((Shipped((3.1, 3.3)), "read"), (Unlearnt((3.1, 3.3)), "learnt")):
+        with RunFolder.create(tmp_path / words) as folder:
+            _, said = learnt(folder, Chain((Stage("first", Lattice(Epistemic(law))),)))
+        doing = {"read": "reading Shipped", "learnt": "learning Unlearnt"}[words]
+        assert said[0] == f"first.size: {doing}"
+        assert said[-1].startswith(f"first.size: {words} in ")
+
+
 def test_a_law_that_two_stages_hold_is_learnt_once(tmp_path):
     law = Epistemic(Unlearnt((3.1, 3.3)))
     twice = Chain((Stage("a", Lattice(law)), Stage("b", Lattice(law))))
