@@ -16,7 +16,13 @@ from uqmsm.physics.fe.linear import held_dofs, system
 from uqmsm.physics.fe.materials.damaged import Damaged
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.newton import Load
-from uqmsm.physics.fe.parting import notched_square
+from uqmsm.physics.fe.parting import (
+    compact_compliance_mm_per_N,
+    compact_specimen,
+    griffith_load_N,
+    notched_square,
+    part,
+)
 
 E, GC, LENGTH = 200.0, 2.7, 0.1  # GPa, N/mm, mm; Poisson's ratio is zero, so that a bar is one-dimensional
 
@@ -164,6 +170,22 @@ def test_a_notched_square_breaks_at_the_load_of_the_literature():
     assert 680.0 < load[top] < 760.0
     assert 5.4 < moved[top] < 6.0
     assert moved[-1] < moved[top]
+
+
+@pytest.mark.slow
+def test_a_compact_specimen_peaks_alike_led_by_cost_and_by_displacement():
+    """A crack that is there from the start: its highest load by energies spent is that by displacements, to 1 %."""
+    specimen, brittle = compact_specimen(50.0, 25.0, 12), Brittle(160.0, 80.0, 10.0, 2.0)
+    push = Load(displacement_mm=specimen.push_mm)
+    sharp = griffith_load_N(205.7, 0.2857, 10.0, 50.0, 25.0)
+    near = 2 * sharp * compact_compliance_mm_per_N(specimen, brittle) * np.append(0.3, np.linspace(0.44, 0.62, 10))
+    energies = 20.0 * np.array([0.15, 0.2, 0.25, 0.3])
+    found = grow(
+        specimen.equations, specimen.parting(brittle), push, energies, damage=specimen.begun(2.0), tolerance=1e-3
+    )
+    load = [one.crack.step.reaction_N.ravel()[specimen.pulled].sum() for one in found]
+    assert 0 < np.argmax(load) < 3
+    assert max(load) == pytest.approx(part(specimen, brittle, near).peak_N, rel=0.01)
 
 
 def test_a_floor_is_kept_and_its_push_has_one_sign():

@@ -63,9 +63,9 @@ def grow(
     push : Load
         What the factor multiplies: forces, displacements of held dofs, or both, and no strain free of stress.
     spent_mJ : iterable of float
-        Rising; beyond what the damage at the start has cost.
+        Rising from zero: what the crack costs more than at the start.
     damage : ndarray, shape (nodes,)
-        Where to start; whole when None.
+        Where to start; whole when None. The least costly damage that is nowhere less is taken.
     guess : ndarray, shape (nodes,)
         Where to look for the first damage: of several places that could break, the nearest is found.
     tolerance : float
@@ -87,15 +87,19 @@ def grow(
     if np.any(push.free_strain) or not (np.any(push.forces_N) or np.any(push.displacement_mm)):
         raise StudyError("grow: give forces or displacements to multiply, and no strain that is free of stress")
     of = equations.of
-    floor = np.zeros(len(of.mesh.nodes_mm)) if damage is None else np.asarray(damage, dtype=np.float64)
+    floor = np.zeros(len(of.mesh.nodes_mm))
+    if damage is not None:
+        begun = np.asarray(damage, dtype=np.float64)
+        floor = damaged(of, brittle, np.zeros(of.points), begun, begun)
+    start = last = spent(of, brittle, floor)
     now = floor if guess is None else np.maximum(floor, guess)
     state = virgin(equations, brittle.solid(of, now))
     square, found = 0.0, []
-    for number, target in enumerate(spent_mJ):
-        if not target > spent(of, brittle, floor):
+    for number, more in enumerate(spent_mJ):
+        target = start + more
+        if not target > last:
             raise StudyError(
-                f"grow: energy {number}, {target:g} mJ, is no more than the {spent(of, brittle, floor):g} mJ before; "
-                "let them rise"
+                f"grow: energy {number}, {more:g} mJ, is no more than the {last - start:g} mJ before; let them rise"
             )
         turns, change = 0, np.inf
         while change >= tolerance:
@@ -114,7 +118,7 @@ def grow(
         factor = float(np.sqrt(square))
         crack = told(of, brittle, step, now, turns)
         found.append(Grown(factor, replace(crack, step=_scaled(step, factor), elastic_mJ=square * crack.elastic_mJ)))
-        floor = now
+        floor, last = now, target
     return found
 
 

@@ -31,6 +31,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 _PAST = 0.9  # of the highest load so far: the peak is behind
+_LINEAR = (
+    1e-6  # of a linear solve: broken points let pieces move far for little force; the balance itself is asked more
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,20 @@ class Specimen:
     weak: NDArray[np.bool_] = field(repr=False)
     begun_mm: float
     size_mm: float
+
+    def parting(self, brittle: Brittle) -> Brittle:
+        """Return the solid with its toughness where the specimen may break, and a million times as much elsewhere."""
+        tough = np.where(self.weak, 1.0, 1e6)[:, None] * brittle.toughness_N_per_mm
+        return replace(brittle, toughness_N_per_mm=tough)
+
+    def begun(self, length_mm: float) -> Floats:
+        """Return the damage (nodes,) of the crack that is there from the start, its last `length_mm` at least."""
+        mesh = self.equations.of.mesh
+        damage = np.zeros(len(mesh.nodes_mm))
+        if self.begun_mm >= 0.0:
+            faces = mesh.on("crack")
+            damage[faces[mesh.nodes_mm[faces, 0] > self.begun_mm - length_mm]] = 1.0
+        return damage
 
 
 @dataclass(frozen=True)
@@ -95,9 +112,7 @@ def part(specimen: Specimen, brittle: Brittle, steps_mm: Floats, *, tolerance: f
     MemberFailed
         When the load has not fallen at the last displacement, or turns do not end.
     """
-    tough = np.where(specimen.weak, 1.0, 1e6)[:, None] * brittle.toughness_N_per_mm
-    solid = replace(brittle, toughness_N_per_mm=tough)
-    damage = _begun(specimen, brittle.length_mm)
+    solid, damage = specimen.parting(brittle), specimen.begun(brittle.length_mm)
     moved, loads = [], []
     for displacement in steps_mm:
         load = Load(displacement_mm=float(displacement) * specimen.push_mm)
@@ -111,15 +126,6 @@ def part(specimen: Specimen, brittle: Brittle, steps_mm: Floats, *, tolerance: f
         f"part: at {moved[-1]:g} mm the load of {loads[-1]:.4g} N has not fallen below its peak; go on to a larger "
         "displacement"
     )
-
-
-def _begun(specimen: Specimen, length_mm: float) -> Floats:
-    mesh = specimen.equations.of.mesh
-    damage = np.zeros(len(mesh.nodes_mm))
-    if specimen.begun_mm >= 0.0:
-        faces = mesh.on("crack")
-        damage[faces[mesh.nodes_mm[faces, 0] > specimen.begun_mm - length_mm]] = 1.0
-    return damage
 
 
 def _peak(moved: Floats, load: Floats) -> float:
@@ -146,7 +152,14 @@ def even_bar(length_mm: float) -> Specimen:
     held = np.concatenate([held_dofs(of, ends, 0), held_dofs(of, mesh.on("bottom"), 1)])
     push = np.zeros_like(mesh.nodes_mm)
     push[mesh.on("right"), 0] = 1.0
-    return Specimen(system(of, held), push, held_dofs(of, mesh.on("right"), 0), np.ones(2, np.bool_), -1.0, length_mm)
+    return Specimen(
+        system(of, held, tolerance=_LINEAR),
+        push,
+        held_dofs(of, mesh.on("right"), 0),
+        np.ones(2, np.bool_),
+        -1.0,
+        length_mm,
+    )
 
 
 @lru_cache(maxsize=4)
@@ -167,7 +180,7 @@ def compact_specimen(width_mm: float, crack_mm: float, refinement: int) -> Speci
     push = np.zeros_like(mesh.nodes_mm)
     push[pin, 1] = 1.0
     pulled = np.array([2 * pin + 1])
-    return Specimen(system(of, held), push, pulled, weak, crack_mm, width_mm)
+    return Specimen(system(of, held, tolerance=_LINEAR), push, pulled, weak, crack_mm, width_mm)
 
 
 @lru_cache(maxsize=4)
@@ -189,7 +202,7 @@ def notched_square(side_mm: float, notch_mm: float, finest_mm: float, band_mm: f
     push = np.zeros_like(mesh.nodes_mm)
     push[top, 1] = 1.0
     weak = np.ones(len(mesh.elements), np.bool_)
-    return Specimen(system(of, held), push, held_dofs(of, top, 1), weak, -1.0, side_mm)
+    return Specimen(system(of, held, tolerance=_LINEAR), push, held_dofs(of, top, 1), weak, -1.0, side_mm)
 
 
 def griffith_load_N(
@@ -205,7 +218,7 @@ def compact_compliance_mm_per_N(specimen: Specimen, brittle: Brittle) -> float:
     small = 1e-6 * specimen.size_mm
     tough = replace(brittle, toughness_N_per_mm=1e6 * np.max(brittle.toughness_N_per_mm))
     load = Load(displacement_mm=small * specimen.push_mm)
-    first = crack(specimen.equations, tough, [load], damage=_begun(specimen, brittle.length_mm))[0]
+    first = crack(specimen.equations, tough, [load], damage=specimen.begun(brittle.length_mm))[0]
     return small / float(first.step.reaction_N.ravel()[specimen.pulled].sum())
 
 
