@@ -155,6 +155,22 @@ def _comparison(
     }
 
 
+def _field() -> xr.Dataset:
+    """Return a field on two quadrilaterals: no numerics, one place that exceeds its limit for certain."""
+    nodes = np.array([[x, y] for y in (0.0, 4.0) for x in (0.0, 5.0, 10.0)])
+    parts = {"mean": 100.0 + nodes[:, 0], "sd": 0.5 * nodes[:, 0], "aleatoric_sd": 0.3 * nodes[:, 0]}
+    parts |= {"epistemic_sd": 0.4 * nodes[:, 0], "numerical_sd": np.zeros(6), "exceedance": nodes[:, 0] / 10.0}
+    table = xr.Dataset(
+        {"nodes_mm": (("fe_node", "fe_axis"), nodes), "cells": (("fe_cell", "corner"), [[0, 1, 4, 3], [1, 2, 5, 4]])},
+        attrs={"stage": "fe", "kind": "quad4"},
+    )
+    for part, values in parts.items():
+        unit = "1" if part == "exceedance" else "MPa"
+        about = {"units": unit, "long_name": part, "sources": ",".join(LABELS), "port": "stress", "part": part}
+        table[f"stress_{part}"] = ("fe_node", values, about | {"meaning": "stress along the pull", "limit": 105.0})
+    return table
+
+
 def groups(rows: int = 64, *, interaction: float = 0.0, failing: float = 0.0, seed: int = 7) -> dict[str, xr.Dataset]:
     """Return the groups of a whole tree; a part `failing` of the members fails, at random."""
     design = Design.of(SOURCES, rows, ancestors=ancestors())
@@ -193,6 +209,7 @@ def groups(rows: int = 64, *, interaction: float = 0.0, failing: float = 0.0, se
             np.zeros(len(y)),
             ["node"] * len(y),
         ),
+        "fields/fe": _field(),
         **_posterior(),
     }
 

@@ -22,8 +22,8 @@ from uqmsm.report.evidence_sections import shift_rows
 from uqmsm.report.facts import answers
 
 SECTIONS = (
-    "converged", "ledger", "bias", "distribution", "probability", "experiment", "posterior", "chain", "failures",
-    "inputs", "provenance",
+    "converged", "ledger", "fields", "bias", "distribution", "probability", "experiment", "posterior", "chain",
+    "failures", "inputs", "provenance",
 )  # fmt: skip
 
 
@@ -159,6 +159,21 @@ def test_the_answer_comes_first_with_its_numbers(tree, page):
     assert "the strengthening theory&#39;s own form" in page[: page.index('id="converged"')]
 
 
+def test_a_field_is_told_and_shown_by_kind(page):
+    """The most loaded place in words, a picture for every part that is not nothing, and where ParaView finds it."""
+    text = page[page.index('<section id="fields">') : page.index('<section id="bias">')]
+    assert "Stress along the pull" in text
+    assert "0 from numerics" in text
+    assert "fields/fe.vtu" in text
+    titles = re.findall(r"<title[^>]*>([^<]*)</title>", text)
+    assert titles == [
+        "stress: mean (MPa)",
+        "stress: scatter from chance (MPa)",
+        "stress: scatter from what is not known (MPa)",
+        "stress: probability of more than 105 MPa",
+    ]
+
+
 def test_only_answers_are_needed_and_the_page_says_what_is_absent(tmp_path):
     bare = results.tree({"answers": groups(8)["answers"]}, {})
     text = write(bare, tmp_path).read_text(encoding="utf-8")
@@ -181,7 +196,7 @@ def test_who_did_not_ask_where_it_comes_from_is_not_told_to_add_members(small, t
 @pytest.mark.parametrize(
     "name",
     ["summary", "ledger", "probability", "shifts", "members", "posterior", "prior", "posterior_predictive",
-     "observed_data", "diagnostics", "outcomes"],
+     "observed_data", "diagnostics", "fields", "outcomes"],
 )  # fmt: skip
 def test_any_group_may_be_absent(name, small, tmp_path):
     less = small.copy()

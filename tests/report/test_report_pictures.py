@@ -273,7 +273,7 @@ def test_a_field_is_as_dark_as_there_is_of_it():
     """Opacity of the patches against the linear field they show; the rim is drawn once, inner edges are not."""
     nodes = np.array([[x, y] for y in (0.0, 1.0) for x in (0.0, 1.0, 2.0)])
     corners = np.array([[0, 1, 4, 3], [1, 2, 5, 4]])
-    picture = draw_field(nodes, corners, nodes[:, 0], "mean (MPa)", "k-aleatoric", prefix="f")
+    picture = draw_field(nodes, corners, nodes[:, 0], "mean (MPa)", "k-aleatoric", of="stress", prefix="f")
     patches = re.findall(r'<path d="([^"]*)" class="k-aleatoric" fill-opacity="([^"]*)"', picture)
     left = {}
     for path, opacity in patches[:-20]:  # the last twenty are the bar

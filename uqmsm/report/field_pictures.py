@@ -21,7 +21,7 @@ _LEVELS = 40
 _PATCHES = 600  # about as many as are drawn: small meshes are cut finer, so that the field looks as smooth as it is
 
 
-def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css: str, *, prefix: str) -> str:
+def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css: str, *, of: str, prefix: str) -> str:
     """Return the picture.
 
     Parameters
@@ -36,6 +36,8 @@ def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css:
         What is shown, with its unit.
     css
         Class that gives the colour.
+    of
+        What the field is of, for those who cannot see it.
     prefix
         Unique on the page.
     """
@@ -62,7 +64,7 @@ def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css:
         canvas.line(*begin, *end, "axis thin")
     _scale_bar(canvas, frame, (low, high), css)
     canvas.text(left, canvas.height - 8.0, f"{width:g} x {height:g} mm", "tiny")
-    return canvas.svg(title, f"From {low:.3g} to {high:.3g} over {width:g} x {height:g} mm.")
+    return canvas.svg(f"{of}: {title}", f"From {low:.3g} to {high:.3g} over {width:g} x {height:g} mm.")
 
 
 def _ends(nodes_mm: Floats) -> tuple[tuple[float, float], tuple[float, float]]:

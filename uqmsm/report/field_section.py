@@ -46,7 +46,7 @@ def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) ->
     nodes, cells = table["nodes_mm"].values, table["cells"].values
     if nodes.shape[1] != 2 or len(cells) > MOST_CELLS or form not in _CORNERS:
         return []
-    shown = []
+    shown, of = [], plain(str(parts["mean"].attrs["port"]))
     for part, (css, words) in _SHOWN.items():
         if part not in parts or not np.nanmax(np.abs(parts[part].values), initial=0.0) > 0.0:
             continue
@@ -58,9 +58,8 @@ def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) ->
             else f" ({unit})" * bool(unit)
         )
         corners = cells[:, : _CORNERS[form]]
-        shown.append(
-            draw_field(nodes, corners, parts[part].values, f"{words}{limit}".strip(), css, prefix=f"{prefix}{part[0]}")
-        )
+        title, name = f"{words}{limit}".strip(), f"{prefix}{part[:2]}"
+        shown.append(draw_field(nodes, corners, parts[part].values, title, css, of=of, prefix=name))
     return shown
 
 

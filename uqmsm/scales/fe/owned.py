@@ -167,7 +167,7 @@ def full_at_points(owned: Owned, tolerance: float, gaps: list[float], *, gated: 
         return end
 
     def condensed(cell: Block, tangent: Floats) -> Floats:
-        return macro_tangent(cell, tangent, tolerance=TANGENT)
+        return macro_tangent(cell, tangent, tolerance=0.1 * TANGENT)  # of one alone the error is not the square
 
     def together(_: Callable[[Question], Any], questions: Iterable[Question]) -> list[tuple[Floats, Floats, Any]]:
         asked = list(questions)
