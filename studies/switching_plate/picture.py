@@ -21,19 +21,15 @@ from uqmsm.report.canvas import Canvas
 
 Floats = NDArray[np.float64]
 
-SHADES = 8
-CSS = "".join(
-    f".h{k}{{fill:var(--aleatoric);fill-opacity:{k / SHADES:.2f};stroke:var(--faint);stroke-width:.7}}"
-    for k in range(SHADES + 1)
-)
-
 
 def panel(canvas: Canvas, frame: Frame, corners: Floats, share: Floats, leading: NDArray[np.int64], words: str) -> None:
     """Draw the elements round the hole, shaded by the share of members in which they are concurrent."""
     near = (np.abs(corners[..., 0]).max(axis=1) < frame.x[1]) & (np.abs(corners[..., 1]).max(axis=1) < frame.y[1])
     for element in np.flatnonzero(near):
         at = [(frame.px(x), frame.py(y)) for x, y in corners[element]]
-        canvas.curve(at, f"h{int(np.ceil(SHADES * share[element] - 1e-9))}", closed=True)
+        if share[element] > 0.0:
+            canvas.patches([at], "k-aleatoric", float(share[element]))
+        canvas.curve([*at, at[0]], "trace grid")
         if share[element] > 0.0:
             x, y = np.mean(at, axis=0)
             canvas.text(float(x), float(y) + 4.0, CRITERIA[leading[element]][0], "tiny", "middle")
@@ -104,7 +100,7 @@ def main() -> None:
         panel(canvas, frame, corners, zone[:, step].mean(axis=0), leading_of(reason[:, step], zone[:, step]), title)
     loop(canvas, load_GPa, zone.sum(axis=2).mean(axis=0), plate["switch_chance"].values.max(axis=2).mean(axis=0))
     words = f"Share of {len(zone)} members in which elements round the hole are concurrent; e eta, c chi, g gradient."
-    drawn = canvas.svg("Where a film calls for its atoms", words, css=CSS, standalone=True)
+    drawn = canvas.svg("Where a film calls for its atoms", words, standalone=True)
     chosen.file.write_text(drawn + "\n", encoding="utf-8")
     told(plate, int(zone.sum(axis=(1, 2)).argmax()), load_GPa)
 
