@@ -155,7 +155,7 @@ def speaks(signs, limits):
 
 
 def test_the_trigger_is_silent_in_a_hundred_elastic_alloys_and_fires_where_a_row_has_slipped():
-    """One alarm in a hundred alloys at 1 % of strain is 1 %; six would be too many.
+    """None of these hundred speaks at 1 % of strain; five might, at the 5 % of false alarms that are allowed.
 
     The event: the six atoms of one row along [111] each take the place of the next. It is a rest state of its own, and
     the strain is that of the silent ones.
