@@ -47,13 +47,15 @@ def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
     canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress intensity [MPa sqrt(m)]")
 
 
-def parts(canvas: Canvas, shares: dict[str, float], shifts: dict[str, tuple[float, float]], sd: float) -> None:
-    """Draw the closed shares of the three kinds, and say what the finite disc and the finite steps cost."""
+def parts(canvas: Canvas, shares: dict[str, list[float]], shifts: dict[str, tuple[float, float]], sd: float) -> None:
+    """Draw the fair shares of the three kinds with their 90 % intervals, and say what disc and steps cost."""
     frame = Frame(490.0, 740.0, 44.0, 230.0, (0.0, float(len(shares))), (0.0, 100.0))
     canvas.y_axis(frame, tick_labels(ticks(*frame.y, 5)), "share of the variance of the critical K [%]")
-    for k, (kind, share) in enumerate(shares.items()):
+    for k, (kind, (share, *ends)) in enumerate(shares.items()):
         x, y = frame.px(k + 0.2), frame.py(100.0 * max(share, 0.0))
+        low, high = (frame.py(100.0 * min(max(end, 0.0), 1.0)) for end in ends)
         canvas.rect(x, y, frame.px(k + 0.8) - x, frame.bottom - y, f"k-{kind} pale")
+        canvas.curve([(frame.px(k + 0.5), low), (frame.px(k + 0.5), high)], "whisker")
         canvas.text(frame.px(k + 0.5), frame.bottom + 18.0, kind, "mid", "middle")
     canvas.text(490.0, 268.0, f"standard deviation {sd:.3f} MPa sqrt(m)", "mid", "start")
     for k, (name, (shift, se)) in enumerate(shifts.items()):
@@ -70,7 +72,10 @@ def main() -> None:
     tips = tree["outcomes/crack"].to_dataset()
     found = {name: tips[name].to_numpy()[np.isfinite(tips[name].to_numpy())] for name in CURVES}
     ledger, shifts = tree["ledger"].sel(answer="crack_critical_K"), tree["shifts"].sel(answer="crack_critical_K")
-    shares = {kind: float(ledger[f"{kind}_fraction"]) for kind in ("epistemic", "aleatoric", "numerical")}
+    shares = {  # interactions parted fairly between those who interact; together they are the whole
+        kind: [float(ledger[name].sel(line=kind)) for name in ("fair", "fair_lo", "fair_hi")]
+        for kind in ("epistemic", "aleatoric", "numerical")
+    }
     moved = {
         str(name): (float(shifts["shift"].sel(refinement=name)), float(shifts["shift_se"].sel(refinement=name)))
         for name in shifts["refinement"].to_numpy()

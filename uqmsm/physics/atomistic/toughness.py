@@ -133,8 +133,8 @@ def toughness(specimen: Specimen, *, rows: int = 4, step: float = 0.01, fine: fl
         Rows of bonds that a critical crack passes.
     step, fine
         Of the load, in K_G: at first, and the accuracy. The rows of an alloy break one atom after the other, and a step
-        of 0.04 that meets several at once takes another path than the load would (0.04 of the critical K in one tip of
-        three); one of 0.01 does not, and costs no more: atoms are found close to rest.
+        of 0.04 meeting several at once takes another path than the load would (0.01 and 0.02 of the critical K in two
+        tips of three); one of 0.01 does not, and costs no more: atoms are found close to rest.
 
     Raises
     ------
