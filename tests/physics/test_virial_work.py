@@ -15,7 +15,7 @@ from uqmsm.physics.atomistic.relax import Crystal, relax
 from uqmsm.physics.atomistic.splines import interpolate
 from uqmsm.physics.atomistic.statics import statics
 from uqmsm.physics.atomistic.virial_work import virial_gap
-from uqmsm.physics.potential import tabulate
+from uqmsm.physics.potential import published, tabulate
 from uqmsm.physics.potential.effective_fcc import effective_fcc
 
 ELEMENTS = ("Co", "Cr", "Ni")
@@ -54,6 +54,25 @@ def test_the_gap_sees_an_answer_out_of_balance(rest):
 def test_a_stress_that_is_not_the_energys_is_a_failure(rest, wrong):
     with pytest.raises(MemberFailed, match="are not those of its energy"):
         virial_gap(lambda c: wrong(*look(c)), rest.crystal, rest.energy, elasticity(rest).answer)
+
+
+@pytest.mark.parametrize("symbol", ["Cu", "Ni", "Al"])
+def test_a_shell_at_the_cutoff_is_no_failure(symbol):
+    """The published cutoff is the distance of the fifth shell: its bonds jump in and out under any strain."""
+    tables = tabulate(published((symbol,)))
+    potential = interpolate(tables)
+    cell = 1.005 * published((symbol,)).values[0, 0] * np.sqrt(2) * np.eye(3) * 3
+    at = relax(potential, Crystal(np.zeros(108, dtype=np.int64), sites("fcc", CELLS) @ cell, cell))
+
+    def seen(crystal, factor=1.0):
+        near = half_list(crystal.positions, crystal.cell, potential.cutoff)
+        found = evaluate(potential, crystal.species, crystal.positions, crystal.cell, near)
+        return found.energy, factor * np.array(found.virial)
+
+    answer = elasticity(at).answer
+    assert virial_gap(seen, at.crystal, at.energy, answer) < 5e-3
+    with pytest.raises(MemberFailed, match="are not those of its energy"):
+        virial_gap(lambda c: seen(c, 1.02), at.crystal, at.energy, answer)
 
 
 def test_records_of_both_kinds_carry_it():
