@@ -125,7 +125,7 @@ def test_a_missing_package_and_a_missing_batch_system_are_told_with_the_next_ste
     ended = CliRunner().invoke(main, ["run", str(CHAIN), "--cluster", "pbs:workq", "--out", out])
     assert ended.exit_code == 2
     assert "dask_jobqueue" in ended.stderr
-    assert "pip install 'uqmsm[slurm]'" in ended.stderr
+    assert "pip install -e '.[slurm]'" in ended.stderr
     assert not (tmp_path / "run").exists()
 
 

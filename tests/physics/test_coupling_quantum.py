@@ -135,6 +135,10 @@ def test_a_load_that_follows_the_strain_leaves_the_second_order():
     # a load taken anew leaves nothing at all
     again = replace(there[3e-2], dead=np.zeros(())).corrected(SITES @ sheared(3e-2).T)
     assert np.abs(again.forces(SITES @ sheared(3e-2).T)).max() < 1e-12
+    # a load that spares the core spares it at every strain
+    spared = load_slopes(bare, SITES, CORE.astype(np.float64))
+    assert np.abs(spared[:, CORE]).max() == 0.0
+    np.testing.assert_allclose(spared[:, ~CORE], slopes[:, ~CORE], atol=1e-12)
     with pytest.raises(StudyError, match="corrected energy"):
         strained(bare, sheared(0.01), slopes)
 

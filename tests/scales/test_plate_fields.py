@@ -149,7 +149,8 @@ def test_it_keeps_its_promises_and_refuses_what_has_no_field():
 
 def test_every_point_is_told_what_it_carries():
     """Beside the answers as before: stress and use of every point; nodes of this coarse mesh meet the peak to 10 %."""
-    bare, kept = FIELDS(GIVEN, streams(0)), replace(FIELDS, keep_fields=True)
+    even = replace(FIELDS, strength_field="uniform")
+    bare, kept = even(GIVEN, streams(0)), replace(even, keep_fields=True)
     found = kept(GIVEN, streams(0))
     assert all(np.array_equal(found[name], bare[name]) for name in bare)
     np.testing.assert_allclose(found["point_use"], found["point_mises"] / found["yield_strength"], rtol=1e-14)
@@ -158,6 +159,10 @@ def test_every_point_is_told_what_it_carries():
     nodal = drawn.nodal(found["point_mises"])
     assert nodal.shape == (len(drawn.mesh.nodes_mm),)
     assert nodal.max() / 100.0 == pytest.approx(found["stress_concentration"], rel=0.1)
-    names = {port.name for port in kept.outputs} - {port.name for port in FIELDS.outputs}
+    names = {port.name for port in kept.outputs} - {port.name for port in even.outputs}
     assert names == {"point_mises", "point_use"}
+    # places with a strength of their own are no points of the mesh: nothing is said of their use
+    many = replace(FIELDS, keep_fields=True)
+    assert many.drawn().limits == {"point_mises": None}
+    assert "point_use" not in many(GIVEN, streams(0))
     assert FIELDS.drawn() is None

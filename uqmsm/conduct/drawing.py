@@ -104,7 +104,8 @@ def _of_stage(chain: Chain, plan: Plan, outcomes: Outcomes, members: Path, stage
         values = _values(outcomes, members, stage, name)[plan.rows]
         if np.isfinite(values).all(axis=1).sum() < 2:
             return None
-        table = field(plan.design, values, units=ports[name].unit, limit=limit)
+        # member by member to the nodes, and then the statistics: a node's probability is no plane through others'
+        table = field(plan.design, drawn.nodal(values.T).T, units=ports[name].unit, limit=limit)
         unit, meaning = ports[name].unit, ports[name].meaning or name
         for part in (part for part in _PARTS if part in table):
             told = _WORDS[part].format(meaning, limit, "" if unit == "1" else unit).strip()
@@ -112,15 +113,8 @@ def _of_stage(chain: Chain, plan: Plan, outcomes: Outcomes, members: Path, stage
             about |= {"port": name, "part": part, "meaning": meaning} | (
                 {"limit": float(limit)} if limit is not None else {}
             )
-            variables[f"{name}_{part}"] = (node, _possible(drawn.nodal(table[part].values), part), about)
+            variables[f"{name}_{part}"] = (node, table[part].values, about)
     return xr.Dataset(variables, attrs={"stage": stage, "kind": drawn.mesh.kind})
-
-
-def _possible(values: NDArray[np.float64], part: str) -> NDArray[np.float64]:
-    """Keep within its bounds what a plane through the places of an element may carry beyond them at its nodes."""
-    if part == "mean":
-        return values
-    return np.clip(values, 0.0, 1.0 if part == "exceedance" else np.inf)
 
 
 def write_fields(tree: xr.DataTree, folder: Path) -> list[Path]:

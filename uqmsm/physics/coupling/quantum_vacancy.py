@@ -47,7 +47,7 @@ class Region:
     """How far the dear model reaches: radius of the core, buffer beyond it (A), and the vacuum around the cluster.
 
     `relaxed` by "both": atoms rest in mixed forces; by "cheap": in the cheap model alone, and the dear one is asked for
-    three energies and one dead load.
+    four energies, that of an atom alone among them, and one dead load.
     """
 
     core: float

@@ -24,13 +24,15 @@ Floats = NDArray[np.float64]
 _PLACES = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
-def load_slopes(energy: Subtractive, reference: Floats, *, step: float = 1e-3) -> Floats:
+def load_slopes(energy: Subtractive, reference: Floats, share: Floats | None = None, *, step: float = 1e-3) -> Floats:
     """Return the derivatives (6, n, 3) of the dead load by the stretches U of the crystal, in eV/A.
 
     Parameters
     ----------
     energy, reference
         The cluster in its crystal, and the positions (n, 3) in A of that crystal at rest.
+    share
+        (n,) share of the quantum model, where `Subtractive.corrected` was given one: the load spares the core.
     step
         Of the central differences; stretches are xx, yy, zz, yz, xz, xy, shears counted twice (engineering).
     """
@@ -41,7 +43,8 @@ def load_slopes(energy: Subtractive, reference: Floats, *, step: float = 1e-3) -
             stretch = np.eye(3) + sign * step * _symmetric(np.eye(6)[k])
             ends.append(_deformed(energy, stretch).correction(reference @ stretch.T))
         found.append((ends[1] - ends[0]) / (2.0 * step))  # a dead load is minus the forces it takes off
-    return np.array(found)
+    slopes = np.array(found)
+    return slopes if share is None else slopes * (1.0 - share)[:, None]
 
 
 def strained(corrected: Subtractive, gradient: Floats, slopes: Floats) -> Subtractive:
@@ -54,7 +57,7 @@ def strained(corrected: Subtractive, gradient: Floats, slopes: Floats) -> Subtra
     gradient
         (3, 3) deformation gradient of the cell, from the reference of `corrected`.
     slopes
-        From `load_slopes` at that reference.
+        From `load_slopes` at that reference, with the same share.
 
     Raises
     ------

@@ -9,7 +9,7 @@ forces are solved together by Newton's method with their exact derivatives, the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,6 @@ def trace(
             one, before = path.arc(now, factor, length, before, accuracy)
         except (MemberFailed, NotConverged) as fault:
             length *= 0.5
-            now = replace(now, tangent_MPa=None)
             if length < _LEAST * arcs.first_mm:
                 raise MemberFailed(f"trace: after {len(found)} arcs, at a factor of {factor:.6g}: {fault}") from fault
             continue

@@ -97,7 +97,7 @@ def _read(database: Path, digest: str) -> Any:  # noqa: ARG001  # which content 
     try:
         from pycalphad import Database
     except ImportError as fault:
-        how = 'install it with  pip install "uqmsm[calphad]"'
+        how = 'install it with  pip install -e ".[calphad]"  in the folder of uqmsm'
         raise StudyError(f"pycalphad cannot be imported ({fault}); {how}") from fault
     try:
         return Database(str(database))

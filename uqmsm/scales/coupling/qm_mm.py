@@ -28,8 +28,9 @@ Floats = NDArray[np.float64]
 
 # as ASE spells them; whatever else a calculator is called stands in for quantum mechanics, and is called so
 _ELECTRONIC = frozenset({
-    "abinit", "aims", "castep", "cp2k", "dftb", "elk", "espresso", "gpaw", "nwchem", "octopus", "onetep", "openmx",
-    "orca", "siesta", "vasp",
+    "abinit", "aims", "castep", "cp2k", "crystal", "demon", "demonnano", "dftb", "dmol", "elk", "espresso", "exciting",
+    "gamess_us", "gaussian", "gpaw", "hotbit", "mopac", "nwchem", "octopus", "onetep", "openmx", "orca", "psi4",
+    "qchem", "siesta", "turbomole", "vasp",
 })  # fmt: skip
 
 
@@ -60,7 +61,7 @@ class QuantumRegion:
         Cubic cells of the periodic crystal along each edge.
     relaxed
         ``both``: the core rests in the engine's forces, all others in the potential's. ``cheap``: all in the
-        potential's, and the engine is asked for four energies.
+        potential's, and the engine is asked for four energies and one dead load.
     points, cutoff
         Points of the tables that each draw of the potential is written on, and its range.
     """
@@ -115,7 +116,7 @@ class QuantumRegion:
         by = f"; engine: {self.title}"
         gap = "without the atom minus with it, "
         words = {
-            "qm_mm_removal_energy": ("eV", "from the crystal to an atom alone, both at rest"),
+            "qm_mm_removal_energy": ("eV", "from the crystal to an atom alone, as the engine spins it, both at rest"),
             "qm_mm_correction": ("eV", "removal energy minus that of the member's potential alone, in its own crystal"),
             "qm_mm_relaxation_energy": ("eV", "gained by the neighbours of the gap"),
             "qm_mm_cheap_whole": ("eV", gap + "the potential's energy of all atoms"),

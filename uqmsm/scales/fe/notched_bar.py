@@ -192,7 +192,7 @@ class NotchedBar:
         asked = 4.0 * self.loads * points * 0.6
         if self.blocks == "full":
             return asked * 2.0 * solve
-        return asked * 2e-5 * self.grains * systems + (7 * self.lessons + self.recheck * points * self.loads) * solve
+        return asked * 5e-6 * self.grains * systems + (7 * self.lessons + self.recheck * points * self.loads) * solve
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Pull one bar."""

@@ -261,13 +261,18 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
             *super().outputs,
             Port("hot_spot_grains", "1", meaning="grains in the hot-spot volume"),
             *((weakest,) if self.strength_field == "grains" else ()),
-            *((used,) if self.keep_fields else ()),
+            *((used,) if self._tells_use else ()),
         )
 
     def drawn(self) -> Drawn | None:
         """Return where the fields lie; a point yields where its use is more than one."""
         told = super().drawn()
-        return None if told is None else replace(told, limits={**told.limits, "point_use": 1.0})
+        return replace(told, limits={**told.limits, "point_use": 1.0}) if told and self._tells_use else told
+
+    @property
+    def _tells_use(self) -> bool:
+        """Whether points have one yield stress: with a strength of its own only each place at the hole has one."""
+        return self.keep_fields and self.strength_field == "uniform"
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -311,7 +316,7 @@ class PlateWithHole(ElasticPlate):  # a subclass, so that a study writes its key
             "yield_load": load,
             "yield_strength": strength,
             **elastic,
-            **({"point_use": elastic["point_mises"] / strength} if self.keep_fields else {}),
+            **({"point_use": elastic["point_mises"] / strength} if self._tells_use else {}),
             "hot_spot_grains": field.hot_spot_volume_mm3 / (diameter_um * 1e-3) ** 3,
             **weakest,
         }
