@@ -92,7 +92,7 @@ class Jury:
         return judge(signs[0], signs[1], signs[2], signs[3], lost, gradient, thresholds)
 
     def _signs(self, strain: Floats) -> tuple[Floats, int]:
-        """Return eta, chi, acoustic and disagreement (4, n) of the n draws at rest, and how many were lost."""
+        """Return eta, chi, acoustic, disagreement (4, potentials, alloys), NaN where lost, and how many were lost."""
         xx, yy, xy = (round(value / self.resolution) for value in strain)
         key = (max(xx, yy), min(xx, yy), abs(xy))
         if key not in self._asked:
@@ -100,10 +100,11 @@ class Jury:
         return self._asked[key]
 
     def _ask(self, strain: Floats) -> tuple[Floats, int]:
+        shape = (len(self.members), len(self.members[0]))
         if not strain.any():
-            return np.stack([np.zeros(0)] * 4), 0
-        found: list[tuple[int, int, float, float, float]] = []
-        lost, bent = 0, np.full((len(self.members), len(self.members[0]), 2, 3), np.nan)
+            return np.full((4, *shape), np.nan), 0
+        lost, bent = 0, np.full((*shape, 2, 3), np.nan)
+        found = np.full((4, *shape), np.nan)
         for k, row in enumerate(self.members):
             for j, cell in enumerate(row):
                 try:
@@ -113,12 +114,10 @@ class Jury:
                     lost += 1
                     continue
                 bent[k, j] = at.stress, cell.virgin.tangent @ strain
-                found.append((k, j, signs.eta, signs.chi_ratio, signs.acoustic))
-        if not found:
-            return np.stack([np.zeros(0)] * 4), lost
-        away = _apart(bent)
-        rows = [(eta, chi, acoustic, away[k, j]) for k, j, eta, chi, acoustic in found]
-        return np.array(rows).T, lost
+                found[:3, k, j] = signs.eta, signs.chi_ratio, signs.acoustic
+        if lost < found[0].size:
+            found[3] = _apart(bent)
+        return found, lost
 
 
 def _apart(bent: Floats) -> Floats:

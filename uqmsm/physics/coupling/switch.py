@@ -101,22 +101,51 @@ class Verdict:
 def chance_above(values: ArrayLike, limit: float) -> float:
     """Return the probability that the next draw lies above a limit, given some: Student's t, as for normal draws.
 
-    With n draws of mean m and standard deviation s the next one is m + s sqrt(1 + 1/n) t, t of n - 1 degrees of freedom
-    (Gelman et al., Bayesian Data Analysis, 3rd ed., sect. 3.2). Draws that are all alike are taken as certain.
+    With n independent draws of mean m and standard deviation s the next one is m + s sqrt(1 + 1/n) t, t of n - 1
+    degrees of freedom (Gelman et al., Bayesian Data Analysis, 3rd ed., sect. 3.2). A table crosses potentials with crystals,
+    and the next draw has a potential and a crystal of its own: its variance is that of three parts, read off the mean
+    squares of rows, columns and rest, its degrees of freedom are Satterthwaite's (Biometrics Bull. 2, 110, 1946).
+    Draws that are all alike are taken as certain.
+
+    Parameters
+    ----------
+    values
+        (n,) draws, or (potentials, crystals); NaN where a draw was lost. A table with lost draws, or with one row or
+        column, is taken as independent draws.
+    limit
+        To lie above.
 
     Raises
     ------
     StudyError
         With fewer than two draws.
     """
-    x = np.asarray(values, dtype=np.float64)
+    table = np.asarray(values, dtype=np.float64)
+    x = table[np.isfinite(table)]
     if len(x) < 2:
         raise StudyError("a probability over draws needs two of them at least; give a larger jury")
-    scale = float(x.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(x))
+    crossed = table.ndim == 2 and min(table.shape) > 1 and len(x) == table.size
+    variance, freedom = _next_of_table(table) if crossed else (x.var(ddof=1) * (1.0 + 1.0 / len(x)), len(x) - 1.0)
+    scale = float(np.sqrt(variance))
     apart = limit - float(x.mean())
     if scale <= _LEAST * max(1.0, abs(limit)):
         return float(apart < 0.0)
-    return float(stdtr(len(x) - 1, -apart / scale))
+    return float(stdtr(freedom, -apart / scale))
+
+
+def _next_of_table(table: Floats) -> tuple[float, float]:
+    """Return variance about the mean and degrees of freedom of a draw with a row and a column of its own."""
+    rows, columns = table.shape
+    of_rows, of_columns, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
+    rest = table - of_rows[:, None] - of_columns + mean
+    freedom = np.array([rows - 1, columns - 1, (rows - 1) * (columns - 1)], dtype=np.float64)
+    squares = np.array([columns * of_rows.var() * rows, rows * of_columns.var() * columns, (rest**2).sum()]) / freedom
+    weights = np.array([(1 + 1 / rows) / columns, (1 + 1 / columns) / rows, 0.0])
+    weights[2] = 1 + 1 / table.size - weights.sum()
+    parts = weights * squares
+    # in a table of four the rest weighs negatively: no less than what rows and columns share out then
+    variance = max(float(parts.sum()), float(parts[:2].max()))
+    return variance, float(variance**2 / max(float((parts**2 / freedom).sum()), np.finfo(float).tiny))
 
 
 def judge(
@@ -127,31 +156,34 @@ def judge(
     Parameters
     ----------
     eta, chi, acoustic
-        (n,) of every draw that came to rest; shares and ratios are judged by their logarithms.
+        (n,) or (potentials, crystals) of every draw, NaN where it found no rest; shares and ratios are judged by their
+        logarithms.
     disagreement
-        (n,) signed deviations of softening from the committee's mean.
+        Of the same shape: signed deviations of softening from the committee's mean.
     lost
         Draws that found no rest at this strain: they count as acoustically unstable.
     gradient
         Of the element; the same for all draws.
     """
-    n = len(eta)
+    n = int(np.isfinite(eta).sum())
+    steep = float(gradient > limits.gradient)
+    if n + lost == 0:  # nobody was asked, for there is no strain
+        return Verdict(np.array([0.0, 0.0, 0.0, steep, 0.0]), np.array([np.nan, np.nan, np.nan, gradient, np.nan]))
     if n < 2:
-        every = np.array([0.0, 0.0, 1.0, float(gradient > limits.gradient), 0.0])
-        return Verdict(every, np.array([np.nan, np.nan, -np.inf, gradient, np.nan]))
+        return Verdict(np.array([0.0, 0.0, 1.0, steep, 0.0]), np.array([np.nan, np.nan, -np.inf, gradient, np.nan]))
     unstable = chance_above(-acoustic, -limits.acoustic)
-    spread = disagreement - disagreement.mean()
+    spread = disagreement - np.nanmean(disagreement)
     chance = np.array(
         [
             chance_above(np.log(np.maximum(eta, _LEAST)), np.log(limits.eta)),
             chance_above(np.log(np.maximum(chi, _LEAST)), np.log(limits.chi)),
             (lost + n * unstable) / (n + lost),
-            float(gradient > limits.gradient),
+            steep,
             min(1.0, chance_above(spread, limits.disagreement) + chance_above(-spread, limits.disagreement)),
         ]
     )
-    size = float(np.median(np.abs(disagreement)))
-    return Verdict(chance, np.array([np.median(eta), np.median(chi), np.median(acoustic), gradient, size]))
+    size = float(np.nanmedian(np.abs(disagreement)))
+    return Verdict(chance, np.array([np.nanmedian(eta), np.nanmedian(chi), np.nanmedian(acoustic), gradient, size]))
 
 
 @dataclass(frozen=True)
