@@ -102,10 +102,10 @@ def chance_above(values: ArrayLike, limit: float) -> float:
     """Return the probability that the next draw lies above a limit, given some: Student's t, as for normal draws.
 
     With n independent draws of mean m and standard deviation s the next one is m + s sqrt(1 + 1/n) t, t of n - 1
-    degrees of freedom (Gelman et al., Bayesian Data Analysis, 3rd ed., sect. 3.2). A table crosses potentials with crystals,
-    and the next draw has a potential and a crystal of its own: its variance is that of three parts, read off the mean
-    squares of rows, columns and rest, its degrees of freedom are Satterthwaite's (Biometrics Bull. 2, 110, 1946).
-    Draws that are all alike are taken as certain.
+    degrees of freedom (Gelman et al., Bayesian Data Analysis, 3rd ed., sect. 3.2). A table crosses potentials with
+    crystals, and the next draw has a potential and a crystal of its own: its variance is that of three parts, read off
+    the mean squares of rows, columns and rest, its degrees of freedom are Satterthwaite's (Biometrics Bull. 2, 110,
+    1946). Draws that are all alike are taken as certain.
 
     Parameters
     ----------
