@@ -10,6 +10,7 @@ __all__ = [
     "UnitMismatch",
     "Unstable",
     "UqmsmError",
+    "how_to_install",
 ]
 
 
@@ -47,3 +48,8 @@ class NotConverged(UqmsmError):
     """The computation ended without reaching the accuracy that was asked for."""
 
     exit_code = 4
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that brings an extra of pyproject.toml, for messages."""
+    return f"pip install -e '.[{extra}]'  in the folder of uqmsm"

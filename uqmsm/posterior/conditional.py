@@ -16,8 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqmsm.posterior.judging import Sampling
-from uqmsm.posterior.pareto import smoothed_weights
+from uqmsm.posterior.judging import Sampling, smoothed_weights
 from uqmsm.posterior.sampling import Chains, Density, Whitening, sample
 
 __all__ = ["LARGEST_K_HAT", "Conditional", "ConditionalDensity", "Conditionals", "conditionals"]

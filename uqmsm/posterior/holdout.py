@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 from uqmsm.posterior.conditional import LARGEST_K_HAT
-from uqmsm.posterior.pareto import smoothed_weights
+from uqmsm.posterior.judging import smoothed_weights
 
 __all__ = ["LARGEST_R_HAT", "HeldOut", "hold_out", "places", "summary"]
 

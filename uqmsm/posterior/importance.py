@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import NotConverged
 from uqmsm.posterior.conditional import LARGEST_K_HAT
-from uqmsm.posterior.pareto import smoothed_weights
+from uqmsm.posterior.judging import smoothed_weights
 from uqmsm.posterior.sampling import Density, Whitening
 
 __all__ = ["Weighted", "weigh"]

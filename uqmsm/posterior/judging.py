@@ -5,15 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import StudyError
 
-__all__ = ["Diagnostics", "Sampling", "autocorrelation_times", "diagnose"]
+__all__ = ["Diagnostics", "Sampling", "autocorrelation_times", "diagnose", "smoothed_weights"]
 
 Floats = NDArray[np.float64]
+_FEWEST_RATIOS = 5
+_FLAT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -174,3 +177,45 @@ def _arviz(name: str, chains: Floats, **options: str | tuple[float, float]) -> f
 
         warnings.simplefilter("ignore", RuntimeWarning)  # chains that never move: not a number, which no test passes
         return float(np.asarray(getattr(arviz, name)(np.ascontiguousarray(chains), **options)))
+
+
+def smoothed_weights(log_ratios: Floats) -> tuple[Floats, float]:
+    """Return Pareto-smoothed, normalised importance weights and k-hat, the shape of the ratios' tail.
+
+    Weights are to be trusted where k-hat < 0.7: A. Vehtari, D. Simpson, A. Gelman, Y. Yao and J. Gabry,
+    J. Mach. Learn. Res. 25, 72 (2024).
+
+    Parameters
+    ----------
+    log_ratios
+        log(target / proposal) at draws of the proposal, up to a constant, shape (draws,); -inf where the target is 0.
+
+    Returns
+    -------
+    weights, k_hat
+        Shape (draws,), summing to 1; k-hat is infinite where fewer than five ratios are positive.
+    """
+    there = np.flatnonzero(np.isfinite(log_ratios))
+    weights = np.zeros(len(log_ratios))
+    if len(there) < _FEWEST_RATIOS:
+        return weights, np.inf
+    ratios = log_ratios[there] - log_ratios[there].max()
+    if np.ptp(ratios) < _FLAT:  # the proposal is the target: no tail to smooth
+        weights[there] = 1.0 / len(there)
+        return weights, -np.inf
+    logs, k_hat = _psis(ratios)
+    weights[there] = np.exp(logs - logs.max())
+    return weights / weights.sum(), float(k_hat)
+
+
+def _psis(ratios: Floats) -> tuple[Floats, float]:
+    """Ask arviz, whose function moved to another package, with another sign, at version 1."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+
+        if hasattr(arviz, "psislw"):
+            logs, k_hat = arviz.psislw(ratios.copy())
+        else:
+            logs, k_hat = import_module("arviz_stats.base").array_stats.psislw(-ratios)
+    return np.asarray(logs), float(k_hat)

