@@ -57,6 +57,31 @@ def _around(shape: tuple[int, int, int], row: int, out: Rows) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+def _by_slots(
+    now: Buffers,
+    then: Buffers,
+    v: int,
+    near: tuple[int, ...],
+    due: np.uint64,
+    sums: Array,
+    tally: Array,
+    numbers: tuple[float, float, float, float, float, float, float, float, float],
+    plain: bool,
+) -> int:
+    """Advance eight voxels by the code for as many slots as they and their neighbours have in use."""
+    most = busiest(now[2], then[2], v, near)
+    if most <= 2:
+        return int(octet_2(now, then, v, near, due, sums, tally, numbers, plain))
+    if most == 3:
+        return int(octet_3(now, then, v, near, due, sums, tally, numbers, plain))
+    if most == 4:
+        return int(octet_4(now, then, v, near, due, sums, tally, numbers, plain))
+    if most <= 6:
+        return int(octet_6(now, then, v, near, due, sums, tally, numbers, plain))
+    return int(octet_8(now, then, v, near, due, sums, tally, numbers, plain))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 def _eight(
     now: Buffers,
     then: Buffers,
@@ -73,34 +98,10 @@ def _eight(
     """Advance eight voxels where that is simple, by the code for as many slots as are in use; tell as `octet_8`."""
     nz, k = shape[2], v % shape[2]
     c, d = rows[0] * nz + k, rows[1] * nz + k
-    told: int = 0
     if shape[0] == 1:
-        near = ends[0], ends[1], c, d
-        most = busiest(now[2], then[2], v, near)
-        if most <= 2:
-            told = octet_2(now, then, v, near, due, sums, tally, numbers, plain)
-        elif most == 3:
-            told = octet_3(now, then, v, near, due, sums, tally, numbers, plain)
-        elif most == 4:
-            told = octet_4(now, then, v, near, due, sums, tally, numbers, plain)
-        elif most <= 6:
-            told = octet_6(now, then, v, near, due, sums, tally, numbers, plain)
-        else:
-            told = octet_8(now, then, v, near, due, sums, tally, numbers, plain)
-    else:
-        about = ends[0], ends[1], c, d, rows[2] * nz + k, rows[3] * nz + k
-        most = busiest(now[2], then[2], v, about)
-        if most <= 2:
-            told = octet_2(now, then, v, about, due, sums, tally, numbers, plain)
-        elif most == 3:
-            told = octet_3(now, then, v, about, due, sums, tally, numbers, plain)
-        elif most == 4:
-            told = octet_4(now, then, v, about, due, sums, tally, numbers, plain)
-        elif most <= 6:
-            told = octet_6(now, then, v, about, due, sums, tally, numbers, plain)
-        else:
-            told = octet_8(now, then, v, about, due, sums, tally, numbers, plain)
-    return told
+        return int(_by_slots(now, then, v, (ends[0], ends[1], c, d), due, sums, tally, numbers, plain))
+    about = ends[0], ends[1], c, d, rows[2] * nz + k, rows[3] * nz + k
+    return int(_by_slots(now, then, v, about, due, sums, tally, numbers, plain))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
