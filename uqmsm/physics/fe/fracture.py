@@ -154,8 +154,7 @@ def crack(
                     "take smaller loads"
                 )
             turns += 1
-            solid = brittle.solid(of, now)
-            step = equilibrate(equations, solid, forgetful(state, solid, of), load, accuracy=Accuracy(1e-8))
+            step = balanced(equations, brittle, now, state, load)
             state = step.state
             following = damaged(of, brittle, driving(of, state), floor, now)
             change, now = float(np.abs(following - now).max()), following
@@ -163,10 +162,16 @@ def crack(
     return found
 
 
-def forgetful(state: State, solid: Solid, of: Discretisation) -> State:
-    """Return where to look for the displacement; an elastic solid needs no more."""
+def balanced(equations: System, brittle: Brittle, damage: Floats, state: State, load: Load) -> Step:
+    """Return the balance under a load at a damage that is held, looked for from a state on.
+
+    Of the state no more than its displacement is asked: the solid is elastic.
+    """
+    of = equations.of
     elements, points = of.points
-    return replace(state, memory=solid.virgin(elements * points), tangent_MPa=None)
+    solid = brittle.solid(of, damage)
+    near = replace(state, memory=solid.virgin(elements * points), tangent_MPa=None)
+    return equilibrate(equations, solid, near, load, accuracy=Accuracy(1e-8))
 
 
 def driving(of: Discretisation, state: State) -> Floats:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.fe.discretise import Discretisation
-from uqmsm.physics.fe.fracture import Brittle, Crack, damaged, driving, forgetful, spent, told
+from uqmsm.physics.fe.fracture import Brittle, Crack, balanced, damaged, driving, spent, told
 from uqmsm.physics.fe.linear import System
-from uqmsm.physics.fe.newton import Accuracy, Load, Step, equilibrate, virgin
+from uqmsm.physics.fe.newton import Load, Step, virgin
 
 __all__ = ["Grown", "grow"]
 
@@ -109,8 +109,7 @@ def grow(
                     "energy rise in smaller steps"
                 )
             turns += 1
-            solid = brittle.solid(of, now)
-            step = equilibrate(equations, solid, forgetful(state, solid, of), push, accuracy=Accuracy(1e-8))
+            step = balanced(equations, brittle, now, state, push)
             state = step.state
             following, larger = _led(of, brittle, driving(of, state), floor, now, square, target)
             change = max(float(np.abs(following - now).max()), abs(larger - square) / larger)
