@@ -24,6 +24,7 @@ __all__ = [
     "form_port",
     "layered_specimen",
     "member_potential",
+    "require_cuts",
     "require_tables",
     "resting_specimen",
 ]
@@ -39,6 +40,21 @@ def require_tables(points: int) -> None:
     """
     if points < 500:
         raise StudyError(f"points = {points}: at least 500 points (for forces good to 1e-4 eV/angstrom) are needed")
+
+
+def require_cuts(side: float, height: float, cuts: int) -> None:
+    """Refuse blocks too small to be cut across.
+
+    Raises
+    ------
+    StudyError
+        Below two lattice parameters of width, four of height, or without a cut.
+    """
+    if side < 2.0 or height < 4.0 or cuts < 1:
+        raise StudyError(
+            f"side = {side:g}, height = {height:g}, cuts = {cuts}: at least 2 and 4 lattice parameters and 1 cut are "
+            "needed"
+        )
 
 
 def form_port(rivals: tuple[Rival, ...]) -> tuple[Port, ...]:

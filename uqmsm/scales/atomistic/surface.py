@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.random import Generator
 
-from uqmsm.errors import StudyError
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, layered_specimen, require_tables
+from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, layered_specimen, require_cuts, require_tables
 from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
@@ -54,11 +53,7 @@ class Surface:
     def __post_init__(self) -> None:
         """Refuse what gives no surface."""
         require_tables(self.points)
-        if self.side < 2.0 or self.height < 4.0 or self.cuts < 1:
-            raise StudyError(
-                f"side = {self.side:g}, height = {self.height:g}, cuts = {self.cuts}: at least 2 and 4 lattice "
-                "parameters and 1 cut are needed"
-            )
+        require_cuts(self.side, self.height, self.cuts)
 
     @property
     def inputs(self) -> Ports:
