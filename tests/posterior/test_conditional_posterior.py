@@ -11,6 +11,7 @@ import pytest
 
 from uqmsm.posterior import Sampling, Whitening, sample
 from uqmsm.posterior.conditional import conditionals
+from uqmsm.posterior.judging import smoothed_weights
 
 D = 3
 DESIGN = np.array([[1.0, 0.4, 0.0], [0.0, 1.0, -0.3], [0.2, 0.0, 1.0], [0.5, -0.5, 0.5]])
@@ -100,3 +101,21 @@ def test_answers_that_all_say_the_same_give_the_same_law_and_nothing_between_the
     one = conditionals(family, chain, QUICK, [np.random.default_rng(1) for _ in range(3)], draws=500)
     assert np.ptp(one.points, axis=0).max() == 0.0  # the same uniform, the same weights: the same draws
     assert one.reweighted == 3
+
+
+def test_k_hat_tells_a_light_tail_from_a_heavy_one():
+    """The ratio of N(0, 1) to N(0, s^2) has a tail of shape ``1 - s^2`` (Pareto exponent) where s < 1."""
+    x = np.random.default_rng(3).standard_normal(20_000)
+    _, light = smoothed_weights(-0.5 * x**2 * (1 - 1 / 1.5**2))  # proposal wider than the target: bounded ratios
+    _, heavy = smoothed_weights(-0.5 * (0.5 * x) ** 2 * (1 - 1 / 0.5**2))  # half as wide: k = 0.75
+    assert light < 0.3
+    assert heavy > 0.6
+
+
+def test_weights_where_the_target_is_zero_are_zero():
+    weights, _ = smoothed_weights(np.array([0.0, -np.inf, 0.1, 0.2, 0.0, -0.3, 0.05]))
+    assert weights[1] == 0.0
+    assert weights.sum() == pytest.approx(1.0)
+    weights, k_hat = smoothed_weights(np.full(6, -np.inf))
+    assert not weights.any()
+    assert k_hat == np.inf

@@ -7,7 +7,8 @@ observed_data, sample_stats; chain = independent ensemble, draw) and one more, `
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,13 +229,9 @@ class Posterior:
         StudyError
             When the file is none.
         """
-        try:
-            refuse_foreign_data(path)
-            with xr.open_datatree(path, engine="h5netcdf") as opened:
-                tree = opened.load()
+        with _one_of_ours(path), xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
             names = json.loads(tree.attrs["names"])
-        except (OSError, KeyError, ValueError) as fault:
-            raise _none(path, fault) from fault
         post, prior, again = (tree[group].to_dataset() for group in ("posterior", "prior", "posterior_predictive"))
         judged, data, stats = (tree[group].to_dataset() for group in ("diagnostics", "observed_data", "sample_stats"))
         found = {str(label): variable for label, variable in data.data_vars.items()}
@@ -270,16 +267,18 @@ class Posterior:
         StudyError
             When the file is none.
         """
-        try:
-            refuse_foreign_data(path)
-            with xr.open_dataset(path, engine="h5netcdf") as root:
-                return str(root.attrs["fingerprint"])
-        except (OSError, KeyError, ValueError) as fault:
-            raise _none(path, fault) from fault
+        with _one_of_ours(path), xr.open_dataset(path, engine="h5netcdf") as root:
+            return str(root.attrs["fingerprint"])
 
 
-def _none(path: Path, fault: Exception) -> StudyError:
-    return StudyError(f"{path} is no posterior ({type(fault).__name__}: {fault}); remove it")
+@contextmanager
+def _one_of_ours(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read, or lacks what `Posterior.save` writes, that it is no posterior."""
+    try:
+        refuse_foreign_data(path)
+        yield
+    except (OSError, KeyError, ValueError) as fault:
+        raise StudyError(f"{path} is no posterior ({type(fault).__name__}: {fault}); remove it") from fault
 
 
 def keep(
