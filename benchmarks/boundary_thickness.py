@@ -15,12 +15,11 @@ import argparse
 
 import numpy as np
 import scipy.stats
+from grain_growth_law import GRADIENT, PLANES, WIDTH
 
 from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognormal_volumes, radii, volumes
 from uqmsm.physics.phasefield.self_similar import compact
 
-WIDTH = 5.0
-GRADIENT = WIDTH**2 / 8.0
 MOMENTS = 6
 
 
@@ -94,7 +93,8 @@ def main():
         f"[{whole - wide:.3f}, {whole + wide:.3f}]"
     )
     if d == 2:
-        near, far = (1.0 + 1.19 / one**1.52 for one in (radius, 2.0 * radius))
+        factor, power = PLANES[0]
+        near, far = (1.0 + factor / one**power for one in (radius, 2.0 * radius))
         print(f"foretold by the excess over von Neumann's law, weights A (grain_growth_law.py): {near / far:.3f}")
 
 

@@ -2,16 +2,17 @@
 
     python benchmarks/grain_growth_law.py --seeds 1 2 3 4 --out law            # runs, goes on from checkpoints, judges
     python benchmarks/grain_growth_law.py --judge benchmarks/grain_growth_2d.csv      # judges what was measured
+    python benchmarks/grain_growth_law.py --edge 512 --grains 1250 --seeds 1 2 3 4 5 6 --fewest 100 --from-widths 1.9
     python benchmarks/grain_growth_law.py --dimensions 3 --edge 256 --grains 6600 --seeds 1 --out law3
 
 Every run is watched at the same reduced times. Laws are fitted where the mean radius is two widths or more
-(`--from-widths`), the width five voxels and 1000 grains alive in each run, over all runs together. The exponent is the
-one that makes R^n straightest in time, with the start of both free, so that no origin is assumed. Boundaries are not
-thin: by how much rates are high against von Neumann's law, dA/dt = pi/3 M sigma (n - 6), is measured in the same runs
-(two dimensions), and time is stretched by it. That depends on the weights of the grains, so it is done twice: with
-areas, for d(sum A^2)/dt = 2 sum A dA/dt is the rate of a mean size without any assumption, and with n - 6, the slope
-itself. The difference is a systematic error. Statistical ones are those of a jackknife over squares of all runs, by
-where grains began, sixteen a run, everything fitted anew each time, the excess included.
+(`--from-widths`), the width five voxels and 1000 grains alive in each run (`--fewest`), over all runs together. The
+exponent is the one that makes R^n straightest in time, with the start of both free, so that no origin is assumed.
+Boundaries are not thin: by how much rates are high against von Neumann's law, dA/dt = pi/3 M sigma (n - 6), is
+measured in the same runs (two dimensions), and time is stretched by it. That depends on the weights of the grains, so
+it is done twice: with areas, for d(sum A^2)/dt = 2 sum A dA/dt is the rate of a mean size without any assumption, and
+with n - 6, the slope itself. The difference is a systematic error. Statistical ones are those of a jackknife over
+squares of all runs, by where grains began, sixteen a run, everything fitted anew each time, the excess included.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from uqmsm.physics.phasefield.self_similar import THICKNESS
 WIDTH = 5.0
 GRADIENT = WIDTH**2 / 8.0  # mobility times boundary energy in reduced units
 PARTS = {2: 4, 3: 3}  # squares or cubes along an edge
-FEWEST = 1000
+PLANES = ((1.015, 1.354), (0.666, 1.143))
+"""Excess e (width / R)^p of rates in planes, by weights A and by n - 6: what the third command prints."""
 COLUMNS = "run", "time", "part", "alive", "radius", "slope_xy", "slope_xx", "area_rate", "area_sides", "seconds"
 
 
@@ -139,12 +141,12 @@ def excesses(table, dimensions):
     """Return by how much rates are high, ``e (width / R)^p``: (e, p) by weights A and by weights n - 6.
 
     `table` holds sums over grains, ``(moments, 7)``: time, and what `COLUMNS` names from alive to area_sides. Where
-    rates were not measured: what six planes of 512^2 gave from 1.9 to 3.2 widths, and in space what is assumed.
+    rates were not measured: `PLANES`, and in space what is assumed.
     """
     if dimensions == 3:
         return np.array([[THICKNESS, 2.0]] * 2)
     if not table[:, 3:].any():
-        return np.array([[1.19, 1.52], [0.69, 1.18]])
+        return np.array(PLANES)
     found = []
     for column in (5, 3):
         excess = table[:, column] / table[:, column + 1] / (np.pi / 3.0 * GRADIENT) - 1.0
@@ -168,14 +170,14 @@ def laws(table, dimensions):
     return np.array([*told, *both.ravel()])
 
 
-def judged(rows, dimensions, widths):
+def judged(rows, dimensions, widths, fewest):
     """Print exponents, growth constants and the excess of rates with their 95 % intervals."""
     runs, moments = np.unique(rows[:, 0]), np.unique(rows[:, 1])
     parts = PARTS[dimensions] ** dimensions
     every = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))].reshape(len(runs), len(moments), parts, -1)
     alive, radius = every[..., 3].sum(axis=2), every[..., 4].sum(axis=2)
     mean = radius.sum(axis=0) / alive.sum(axis=0)
-    used = (mean >= widths * WIDTH) & (alive.min(axis=0) >= FEWEST)
+    used = (mean >= widths * WIDTH) & (alive.min(axis=0) >= fewest)
     every = every[:, used]
 
     def sums(weights):
@@ -227,6 +229,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4], help="one run each")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--from-widths", type=float, nargs="+", default=[2.0], help="mean radius to fit from")
+    parser.add_argument("--fewest", type=int, default=1000, help="grains alive in each run where laws are fitted")
     parser.add_argument("--minutes", type=float, default=np.inf, help="processor time after which to stop for now")
     parser.add_argument("--out", type=Path, default=Path("law"), help="folder of checkpoints, sizes and the table")
     parser.add_argument("--judge", type=Path, help="run nothing: judge this table")
@@ -245,7 +248,7 @@ def main():
             table.writerows([[f"{x:.6g}" for x in row] for row in rows])
         laws_of_size(chosen)
     for widths in chosen.from_widths:
-        judged(rows, chosen.dimensions, widths)
+        judged(rows, chosen.dimensions, widths, chosen.fewest)
 
 
 if __name__ == "__main__":
