@@ -163,7 +163,7 @@ class SwitchingPlate:
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
         asked = 3 * self.alloys + 2 * self.blocks * self.refinement
-        return 0.02 * len(self.loads) * asked * (self.cells / 3) ** 3
+        return 0.085 * len(self.loads) * asked * (self.cells / 3) ** 3
 
     def warm_up(self) -> None:
         """Compile the kernels once, on a tiny block."""
