@@ -67,6 +67,9 @@ class Problem:
     crystal
         Interaction of the perfect crystal that ghost forces are measured on: in an alloy that of its average atom,
         otherwise left out.
+    crystal_continuum
+        Continuum of that crystal, where `continuum` is another one: that of the alloy at rest. What the two differ by
+        is no ghost, and stays.
     """
 
     mesh: Mesh
@@ -78,6 +81,7 @@ class Problem:
     fixed: Bools
     kinds: Ints | None = None
     crystal: Interaction | None = None
+    crystal_continuum: Continuum | None = None
 
     @property
     def affine(self) -> Floats:
@@ -100,9 +104,11 @@ class Problem:
         return replace(
             self,
             interaction=self.crystal or self.interaction,
+            continuum=self.crystal_continuum or self.continuum,
             absent=np.zeros_like(self.absent),
             kinds=None,
             crystal=None,
+            crystal_continuum=None,
         )
 
 
