@@ -18,6 +18,7 @@ from uqmsm.physics.coupling.methods import couple
 from uqmsm.physics.coupling.vacancies import posed_vacancy
 from uqmsm.physics.potential import published, tabulated
 from uqmsm.physics.potential.zhou import published as zhou
+from uqmsm.physics.tensors import cubic_stiffness
 from uqmsm.scales.fe import SwitchingPlate
 
 SYMBOLS = ("Mo", "Nb", "Ta", "W")
@@ -79,7 +80,10 @@ def vacancy() -> None:
     tables = tabulated.tabulate(zhou(SYMBOLS), 4000, 4000)
     for core, width, outer in ((2, 1, 8), (3, 1, 9), (3, 2, 12), (4, 2, 14)):
         rng = np.random.default_rng(0)
-        problem = posed_vacancy(tables, np.full(4, 0.25), "bcc", 3.2232, rng, core=core, width=width, outer=outer)
+        problem = posed_vacancy(
+            tables, np.full(4, 0.25), "bcc", 3.2232, rng, core=core, width=width, outer=outer,
+            stiffness_GPa=cubic_stiffness(348.6, 169.7, 94.1),
+        )  # fmt: skip
         coupled = couple(problem)
         y = solve(coupled, tolerance=1e-5).positions
         parts = {"atoms": coupled.atoms.derivatives, "elements": coupled.elements.derivatives}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.atomistic.vacancies import vacancy
+from uqmsm.physics.coupling.methods import couple
 from uqmsm.physics.coupling.vacancies import coupled_vacancy, posed_vacancy, sites_outwards
 from uqmsm.physics.potential import published, tabulated, zhou
 from uqmsm.physics.potential.average_atom import average_atom
+from uqmsm.physics.tensors import cubic_stiffness
 from uqmsm.promises import check
 from uqmsm.scales.coupling import CoupledVacancy
 
@@ -56,14 +58,17 @@ def given():
         "elements": np.array([42, 73]), "composition": np.array([0.5, 0.5]), "atoms_per_cell": np.array(2),
         "potential_elements": np.array([42, 73]), "potential_parameters": values,
         "static_lattice_parameter": np.array(float(crystal.lattice_parameter)),
+        **{f"static_{name}": np.array(float(getattr(crystal, name))) for name in ("C11", "C12", "C44")},
         "chemical_potentials": np.full(2, -float(crystal.cohesive_energy)),
     }  # fmt: skip
 
 
 @pytest.mark.slow
-def test_the_operator_keeps_its_promises_and_answers_for_its_atoms():
-    operator = CoupledVacancy(core=1, outer=6, points=1000)
-    report = check(operator, given(), members=2)
+@pytest.mark.parametrize("carried", [{}, {"driven_by": "stress", "orientation": "random"}])
+def test_the_operator_keeps_its_promises_and_answers_for_its_atoms(carried):
+    operator = CoupledVacancy(core=1, outer=6, points=1000, **carried)
+    more = {"mean_stress": np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.3])} if carried else {}
+    report = check(operator, given() | more, members=2)
     assert report.ok, report.broken
 
 
@@ -73,6 +78,52 @@ def test_an_answer_belongs_to_its_atoms():
     assert one["coupled_vacancy_energy"] != two["coupled_vacancy_energy"]
     assert 1.0 < one["coupled_vacancy_energy"] < 5.0
     assert one["coupled_vacancy_element"] in {42, 73}
+
+
+SMALL = {"core": 1, "outer": 6, "points": 1000}
+
+
+def test_what_the_component_carries_shifts_the_energy_as_the_dipole_says():
+    """Strain and stress of one point, the same atoms, one grain: first order in the strain, to a tenth."""
+    known, streams = given(), (lambda: {"atoms": np.random.default_rng(3), "orientation": np.random.default_rng(4)})
+    stiffness = cubic_stiffness(*(float(known[f"static_{name}"]) for name in ("C11", "C12", "C44")))
+    strain = 1e-3 * np.array([1.0, -0.3, -0.3, 0.0, 0.0, 0.5])
+    rest = CoupledVacancy(**SMALL)(known, streams())
+    by_strain = CoupledVacancy(**SMALL, driven_by="strain")(known | {"mean_strain": strain}, streams())
+    assert by_strain["coupled_far_strain"] == pytest.approx(strain, abs=1e-15)  # aligned: unchanged
+    assert by_strain["coupled_vacancy_energy"] - by_strain["coupled_energy_shift"] == pytest.approx(
+        rest["coupled_vacancy_energy"], abs=1e-6
+    )
+    assert by_strain["coupled_energy_shift"] == pytest.approx(-float(rest["coupled_dipole"] @ strain), rel=0.1)
+    by_stress = CoupledVacancy(**SMALL, driven_by="stress")(known | {"mean_stress": stiffness @ strain}, streams())
+    assert by_stress["coupled_far_strain"] == pytest.approx(strain, abs=1e-15)
+    turned = CoupledVacancy(**SMALL, driven_by="strain", orientation="random")
+    found = turned(known | {"mean_strain": strain}, streams())["coupled_far_strain"]
+    assert found[:3].sum() == pytest.approx(strain[:3].sum(), abs=1e-15)  # a trace does not turn
+    assert np.abs(found - strain).max() > 1e-4
+    assert {source.name for source in turned.sources} == {"atoms", "orientation"}
+
+
+def test_a_point_that_carries_too_much_is_a_failed_member_and_says_what_to_do():
+    driven = CoupledVacancy(**SMALL, driven_by="strain")
+    with pytest.raises(MemberFailed, match="load the component less"):
+        driven(given() | {"mean_strain": np.full(6, 0.06)}, {"atoms": np.random.default_rng(1)})
+    with pytest.raises(StudyError, match="driven_by: strain"):
+        CoupledVacancy(orientation="random")
+
+
+def test_the_far_field_of_average_atoms_pulls_and_the_alloys_own_does_not():
+    """The crystal of average atoms rests at another lattice parameter than the alloy: its stress is on every member."""
+    known, streams = given(), {"atoms": np.random.default_rng(3)}
+    known["static_lattice_parameter"] = known["static_lattice_parameter"] * 1.0008  # as relaxation makes it
+    known["static_C44"] = 0.97 * known["static_C44"]
+    for far_field, pulls in (("relaxed", 0.0), ("average_atom", 5e-4)):
+        problem = CoupledVacancy(**SMALL, far_field=far_field).problem(known, streams, np.eye(3))
+        stress = np.abs(problem.continuum(np.eye(3)[None]).stress).max()
+        assert stress == pytest.approx(0.0, abs=1e-12) if not pulls else stress > pulls
+        # the ghost force is that of the average crystal, with its own continuum, and none of it is left
+        corrected = couple(problem.perfect)
+        assert np.abs(corrected.gradient(problem.affine)[problem.free]).max() < 1e-12 < np.abs(corrected.dead).max()
 
 
 def test_regions_that_do_not_fit_are_refused():
