@@ -6,7 +6,7 @@ OUT ?= runs/first_steps
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint slow dft benchmarks
+.PHONY: help run test lint slow dft pardiso benchmarks
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -39,6 +39,11 @@ slow: $(VENV)/.installed-test
 dft: $(VENV)/.installed-test
 	GPAW_CONFIG=$(CURDIR)/.ci/gpaw_serial.cfg CC=g++ $(BIN)/python -m pip install --quiet --editable ".[test,dft]"
 	$(BIN)/python -m pytest -m dft
+
+# make pardiso   what needs Intel's PARDISO, a gigabyte
+pardiso: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --editable ".[test,pardiso]"
+	$(BIN)/python -m pytest -m pardiso
 
 # make lint   formatting, types, and the floors of the house
 lint: $(VENV)/.installed-test

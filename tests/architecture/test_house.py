@@ -36,6 +36,7 @@ DOORS = {
     "pycalphad": ("physics/phasefield/calphad.py",),
     "symengine": ("physics/phasefield/calphad.py",),  # in whose expressions it answers
     "pyamg": ("physics/fe/linear.py",),
+    "pypardiso": ("physics/fe/pardiso.py",),
     "meshio": ("physics/fe/meshes/files.py", "physics/fe/results.py"),
 }
 

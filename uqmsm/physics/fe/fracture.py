@@ -167,6 +167,8 @@ def balanced(equations: System, brittle: Brittle, damage: Floats, state: State, 
 
     Of the state no more than its displacement is asked: the solid is elastic.
     """
+    if equations.ties is not None:
+        raise StudyError("crack: damage follows nothing from face to face; take the whole body, without ties")
     of = equations.of
     elements, points = of.points
     solid = brittle.solid(of, damage)

@@ -190,7 +190,7 @@ class _Balance:
         answer = self.answer(moved)
         inner = forces(of, answer.stress.reshape(*of.points, 6))
         rest = self.load.forces_N - inner
-        left = rest.ravel()[self.equations.free]
+        left = self.equations.gathered(rest.ravel())[self.equations.free]
         size = max(_size(inner), _size(np.broadcast_to(self.load.forces_N, inner.shape)), least)
         return answer, rest, _size(left) / size if size > 0.0 else 0.0
 
@@ -205,7 +205,7 @@ class _Balance:
         given = np.zeros(of.size)
         aim = np.broadcast_to(self.load.displacement_mm, of.mesh.nodes_mm.shape)
         given[self.equations.held] = (aim - before.displacement_mm).ravel()[self.equations.held]
-        jump = given.reshape(aim.shape)
+        jump = self.equations.followed(given).reshape(aim.shape)
         carried = stress + np.einsum("eqij,eqj->eqi", np.broadcast_to(tangent, (*of.points, 6, 6)), strains(of, jump))
         pushed = forces(of, carried)
         go = _solved(self.equations, tangent, self.load.forces_N - pushed)
@@ -218,7 +218,7 @@ class _Balance:
         stress = answer.stress.reshape(*of.points, 6)
         reaction = np.zeros(of.size)
         held = self.equations.held
-        reaction[held] = (forces(of, stress) - self.load.forces_N).ravel()[held]
+        reaction[held] = self.equations.gathered((forces(of, stress) - self.load.forces_N).ravel())[held]
         state = State(moved, stress, self.shaped(answer.tangent), answer.memory, self.load)
         return Step(state, reaction.reshape(moved.shape), residuals)
 

@@ -207,7 +207,7 @@ class _Path:
         inner = forces(self.equations.of, answer.stress.reshape(*self.equations.of.points, 6))
         given = np.broadcast_to(self.load(factor).forces_N, inner.shape)
         size = max(float(np.linalg.norm(inner)), float(np.linalg.norm(given)))
-        left = (given - inner).ravel()[self.equations.free]
+        left = self.equations.gathered((given - inner).ravel())[self.equations.free]
         return float(np.linalg.norm(left)) / size if size > 0.0 else 0.0
 
     def directions(self, answer: Response, factor: float) -> tuple[Floats, Floats]:
@@ -219,7 +219,7 @@ class _Path:
         inner = forces(of, answer.stress.reshape(*points, 6))
         led = np.zeros(of.size)
         led[equations.held] = np.broadcast_to(self.push.displacement_mm, inner.shape).ravel()[equations.held]
-        jump = led.reshape(inner.shape)
+        jump = equations.followed(led).reshape(inner.shape)
         stretch = np.einsum("eqij,eqj->eqi", np.broadcast_to(tangent, (*points, 6, 6)), strains(of, jump))
         along = jump + solved(self.push.forces_N - forces(of, stretch))[0]
         return along, solved(self.load(factor).forces_N - inner)[0]
@@ -232,7 +232,7 @@ class _Path:
         load = self.load(factor)
         stress = answer.stress.reshape(*of.points, 6)
         reaction = np.zeros(of.size)
-        reaction[held] = (forces(of, stress) - load.forces_N).ravel()[held]
+        reaction[held] = self.equations.gathered((forces(of, stress) - load.forces_N).ravel())[held]
         tangent = answer.tangent[:, None] if len(answer.tangent) == 1 else answer.tangent.reshape(*of.points, 6, 6)
         state = State(moved, stress, tangent, answer.memory, load)
         return Reached(factor, Step(state, reaction.reshape(moved.shape), residuals), length)

@@ -1,20 +1,29 @@
-"""The component: a turning disc with a strength that is a random field, to first yield and to burst."""
+"""The component: a turning disc with a strength that is a random field, to first yield and to burst.
+
+A flat ring in closed form, or a sector with its profile and blades by finite elements in space.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from uqmsm.errors import StudyError
+from uqmsm.errors import StudyError, how_to_install
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Uncertain, settled
+
+if TYPE_CHECKING:
+    from uqmsm.physics.fe.turning import TurningSector
+    from uqmsm.scales.fe.disc_stress import DiscStress
+    from uqmsm.scales.fe.drawn import Drawn
 
 __all__ = ["RotatingDisc"]
 
@@ -26,7 +35,7 @@ _VORONOI = 1.180  # mean square over squared mean of the volumes of Voronoi cell
 
 @dataclass(frozen=True)
 class RotatingDisc:
-    """A flat ring in plane stress with blades on its rim, whose yield stress differs from place to place.
+    """A disc with blades on its rim, whose yield stress differs from place to place.
 
     The strength of a place is that of `initiation_grains` grains together: fewer flow within their neighbours and start
     nothing. Over such places the Taylor factor is a Gaussian field around the member's, with the scatter and the range
@@ -34,8 +43,20 @@ class RotatingDisc:
 
     Parameters
     ----------
+    mesh
+        ``ring``: flat, in plane stress, in closed form; the blades pull evenly. ``sector``: what lies under one blade,
+        by finite elements in space, its cut faces moving alike; the blade pulls in its middle.
     bore, rim, thickness
-        Radii and thickness of the ring.
+        Radii and thickness.
+    profile
+        Of a sector, ``[radius, thickness]`` from bore to rim, straight in between; ``thickness`` everywhere where it is
+        left out. Beyond ``depth`` no grains are drawn: there the strength is the mean one.
+    blades
+        Number of blades, and of sectors.
+    refinement
+        Cells of a sector from bore to rim, smaller towards the bore; two round it, a fifth as many through half of it.
+    solver
+        Of the equations of a sector: ``by_size`` takes factors or multigrid, ``pardiso`` is an extra (faster in space).
     rim_mass
         Mass of the blades and their fixing per area of the rim.
     speed
@@ -54,11 +75,18 @@ class RotatingDisc:
         Hall-Petch constant. The yield stress is M tau + ky d^(-1/2).
     burst_factor
         Strength at burst over the yield stress: what hardening adds.
+    keep_fields
+        Whether to hand on what every quadrature point of a sector carries in the flight.
     """
 
+    mesh: Literal["ring", "sector"] = "ring"
     bore: Annotated[float, Unit("mm")] = 60.0
     rim: Annotated[float, Unit("mm")] = 200.0
     thickness: Annotated[float, Unit("mm")] = 30.0
+    profile: Annotated[tuple[tuple[float, float], ...] | None, Unit("mm")] = None
+    blades: int = 60
+    refinement: int = 16
+    solver: Literal["by_size", "direct", "multigrid", "pardiso"] = "by_size"
     rim_mass: Annotated[float, Unit("kg/m^2")] = 60.0
     speed: Annotated[Uncertain, Unit("rpm")] = 10_000.0
     depth: Annotated[float, Unit("mm")] = 10.0
@@ -68,6 +96,7 @@ class RotatingDisc:
     grain_diameter: Annotated[float, Unit("um")] = 200.0
     hall_petch: Annotated[Uncertain, Unit("MPa um^0.5")] = 240.0
     burst_factor: Annotated[Uncertain, Unit("1")] = 1.2
+    keep_fields: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a ring that is none, and a field of more places than a member can draw."""
@@ -81,11 +110,37 @@ class RotatingDisc:
                 raise StudyError(f"{name} = {getattr(self, name):g} must be positive; write a positive number")
         if self.initiation_grains < 1:
             raise StudyError(f"initiation_grains = {self.initiation_grains}; write 1 or more")
+        self._check_sector()
         if self.strength_field == "grains" and np.prod(self._places) > MOST_PLACES:
             raise StudyError(
                 f"initiation_grains = {self.initiation_grains} make {int(np.prod(self._places))} places around the "
                 f"bore, more than {MOST_PLACES}; write more grains, or a smaller depth"
             )
+
+    def _check_sector(self) -> None:
+        """Refuse words of a sector beside a ring, and a profile that is none."""
+        if self.mesh == "ring":
+            for name, given in (("profile", self.profile is not None), ("keep_fields", self.keep_fields)):
+                if given:
+                    raise StudyError(f"{name} needs finite elements; write  mesh: sector  , or leave {name} out")
+            return
+        if self.blades < 3 or self.refinement < 4:
+            raise StudyError(
+                f"blades = {self.blades}, refinement = {self.refinement}; write 3 blades and 4 cells or more"
+            )
+        radii = [at[0] for at in self._profile]
+        if radii[0] != self.bore or radii[-1] != self.rim or min(b - a for a, b in pairwise(radii)) <= 0.0:
+            raise StudyError(
+                f"profile = {[list(at) for at in self._profile]} mm: radii ascend from the bore, {self.bore:g}, to the "
+                f"rim, {self.rim:g}; mend it, or bore and rim"
+            )
+        if min(at[1] for at in self._profile) <= 0.0:
+            raise StudyError(f"profile = {[list(at) for at in self._profile]} mm: a thickness is more than zero")
+
+    @property
+    def _profile(self) -> tuple[tuple[float, float], ...]:
+        """Radii and thicknesses of a sector."""
+        return self.profile or ((self.bore, self.thickness), (self.rim, self.thickness))
 
     @property
     def _edge_mm(self) -> float:
@@ -97,7 +152,8 @@ class RotatingDisc:
         """Places round the bore, through the thickness and into the depth."""
         edge = self._edge_mm
         around = 2.0 * np.pi * (self.bore + 0.5 * self.depth)
-        return max(int(around / edge), 1), max(int(self.thickness / edge), 1), max(int(self.depth / edge), 1)
+        thick = self._profile[0][1]
+        return max(int(around / edge), 1), max(int(thick / edge), 1), max(int(self.depth / edge), 1)
 
     @property
     def inputs(self) -> Ports:
@@ -115,6 +171,11 @@ class RotatingDisc:
     @property
     def outputs(self) -> Ports:
         """The engineer's numbers."""
+        place = ("disc_point",)
+        fields = (
+            Port("point_mises", "MPa", place, "von Mises stress of every point in the flight"),
+            Port("point_use", "1", place, "von Mises stress of every point in the flight over the mean yield stress"),
+        )
         return (
             Port("yield_speed", "rpm", meaning="speed at which the disc first yields"),
             Port("burst_speed", "rpm", meaning="speed at which the disc bursts"),
@@ -124,6 +185,7 @@ class RotatingDisc:
             Port("disc_strength", "MPa", meaning="mean yield stress of the disc"),
             Port("weakest_place", "1", meaning="yield stress where yielding begins over the mean yield stress"),
             Port("disc_density", "kg/m^3", meaning="density of the alloy at service temperature"),
+            *(fields if self.keep_fields else ()),
         )
 
     @property
@@ -131,6 +193,16 @@ class RotatingDisc:
         """The laws in the fields, and the grains of the places where they differ."""
         drawn = Source("strength_field", Kind.ALEATORIC, long_name="the grains of every place around the bore")
         return (*law_sources(self), *((drawn,) if self.strength_field == "grains" else ()))
+
+    def requirements(self) -> tuple[str, ...]:
+        """Return the engines that must be installed."""
+        return (f"pypardiso: {how_to_install('pardiso')}",) if self.solver == "pardiso" else ()
+
+    def drawn(self) -> Drawn | None:
+        """Return where the fields lie; a point yields where its use is more than one."""
+        from uqmsm.scales.fe.drawn import Drawn
+
+        return Drawn(self.sector().of, {"point_mises": None, "point_use": 1.0}) if self.keep_fields else None
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -142,51 +214,76 @@ class RotatingDisc:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
-        return 0.001 + (3e-7 * float(np.prod(self._places)) if self.strength_field == "grains" else 0.0)
+        solved = 0.1 * (self.refinement / 16.0) ** 2.5 if self.mesh == "sector" else 0.001
+        return solved + (3e-7 * float(np.prod(self._places)) if self.strength_field == "grains" else 0.0)
+
+    def sector(self) -> TurningSector:
+        """Return mesh, supports and loads of a sector; one object for all members."""
+        from uqmsm.physics.fe.turning import turning_sector
+
+        radii, thicknesses = zip(*self._profile, strict=True)
+        counts = (self.refinement, 2, max(2, self.refinement // 5))
+        method = None if self.solver == "by_size" else self.solver
+        return turning_sector(radii, thicknesses, self.blades, counts, method=method)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Turn one member."""
-        from uqmsm.physics.fe.ring import Ring, burst_speed, ring_stress, yield_speed
         from uqmsm.physics.strength import yield_stress_MPa
-        from uqmsm.physics.tensors import isotropic_moduli
 
-        bulk, shear = (float(one) for one in isotropic_moduli(given["stiffness"]))
-        poisson = (3.0 * bulk - 2.0 * shear) / (2.0 * (3.0 * bulk + shear))
         weight = _density(given)
-        ring = Ring(self.bore, self.rim, self.rim_mass)
-        radius, taylor = self._drawn(float(given["taylor_factor"]), streams)
+        stress = self._stressed(given, weight)
+        taylor = self._drawn(float(given["taylor_factor"]), streams)
         constants = (settled(self.hall_petch), self.grain_diameter)
         strength = yield_stress_MPa(given["crss"], taylor, *constants)
         mean = float(yield_stress_MPa(given["crss"], given["taylor_factor"], *constants)[0])
-        first, place = yield_speed(ring, radius, strength, poisson, weight)
+        first, weakest = stress.first_yield_rad_s(strength, mean)
         speed = settled(self.speed) * RPM
-        burst = burst_speed(ring, settled(self.burst_factor) * mean, weight)
-        bore = ring_stress(ring, np.array([self.bore]), poisson, weight, speed)[1, 0]
+        burst = float(np.sqrt(settled(self.burst_factor) * mean / stress.mean_hoop_MPa))
+        fields = stress.at_points(speed, mean) if self.keep_fields else {}
         return {
             "yield_speed": first / RPM,
             "burst_speed": burst / RPM,
             "yield_reserve": (first / speed) ** 2,
             "burst_reserve": (burst / speed) ** 2,
-            "bore_stress": bore,
+            "bore_stress": stress.bore_MPa * speed**2,
             "disc_strength": mean,
-            "weakest_place": float(strength[place]) / mean,
+            "weakest_place": weakest,
             "disc_density": weight,
+            **fields,
         }
 
-    def _drawn(self, taylor: float, streams: Mapping[str, Generator]) -> tuple[Floats, Floats]:
-        """Return radius and Taylor factor of every place, shape (places,); of one at the bore where all are alike."""
+    def _stressed(self, given: Given, density_kg_m3: float) -> DiscStress:
+        """Return the stresses at 1 rad/s at the places whose strength is drawn, and elsewhere."""
+        from uqmsm.physics.tensors import isotropic_moduli
+        from uqmsm.scales.fe.disc_stress import of_ring, of_sector
+
+        bulk, shear = (float(one) for one in isotropic_moduli(given["stiffness"]))
+        around, through, deep = self._places if self.strength_field == "grains" else (1, 1, 0)
+        edge = self._edge_mm
+        radius = self.bore + edge * np.arange(deep)  # a place begins to yield at its inner face
+        if self.mesh == "ring":
+            poisson = (3.0 * bulk - 2.0 * shear) / (2.0 * (3.0 * bulk + shear))
+            from uqmsm.physics.fe.ring import Ring
+
+            ring = Ring(self.bore, self.rim, self.rim_mass)
+            return of_ring(ring, np.broadcast_to(radius, (around, through, deep)), poisson, density_kg_m3)
+        turned = self.sector().turned(bulk, shear, density_kg_m3, self.rim_mass)
+        angle = 2.0 * np.pi * (np.arange(around) + 0.5) / around
+        height = edge * (np.arange(through) - 0.5 * (through - 1))
+        return of_sector(turned, np.meshgrid(angle, height, radius, indexing="ij"), self.bore + edge * deep)
+
+    def _drawn(self, taylor: float, streams: Mapping[str, Generator]) -> Floats:
+        """Return the Taylor factor of every place, shape (places,); none where all are alike."""
         if self.strength_field == "uniform":
-            return np.array([self.bore]), np.array([taylor])
+            return np.zeros(0)
         from uqmsm.physics.randomfield import averaged, grid_field
 
-        edge, places = self._edge_mm, self._places
+        edge = self._edge_mm
         # one grain is as long as its volume says; unequal grains count for fewer
         law = averaged(_VORONOI ** (1.0 / 3.0) * 1e-3 * self.grain_diameter, edge)
-        field = grid_field(places, (edge,) * 3, law.range_mm, "gaussian", (True, False, False))
+        field = grid_field(self._places, (edge,) * 3, law.range_mm, "gaussian", (True, False, False))
         drawn = field.of_normals(ndtri(streams["strength_field"].random(field.numbers)))
-        factor = taylor * (1.0 + settled(self.grain_scatter) * np.sqrt(law.variance) * drawn)
-        inner = self.bore + edge * np.arange(places[2])  # a place begins to yield at its inner face
-        return np.broadcast_to(inner, places).ravel(), factor.ravel()
+        return np.asarray(taylor * (1.0 + settled(self.grain_scatter) * np.sqrt(law.variance) * drawn)).ravel()
 
 
 def _density(given: Given) -> float:
