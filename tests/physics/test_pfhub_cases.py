@@ -175,12 +175,12 @@ def test_skipping_places_without_an_interface_changes_nothing():
     fast.advance(20.0)
     from uqmsm.physics.phasefield import dendrite as module
 
-    level = module._LEVEL
+    levels = module._LEVEL, module._BAND
     try:
-        module._LEVEL = -1.0  # every tile, all heat
+        module._LEVEL = module._BAND = -1.0  # every tile, all heat
         slow.advance(20.0)
     finally:
-        module._LEVEL = level
+        module._LEVEL, module._BAND = levels
     assert np.abs(fast.phi - slow.phi).max() < 1e-9
     assert np.abs(fast.heat - slow.heat).max() < 1e-9
 

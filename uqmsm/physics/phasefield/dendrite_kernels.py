@@ -32,32 +32,35 @@ def _flux(along: float, across: float, strength: float) -> tuple[float, float]:
 
 @njit(cache=True)
 def _interface(
-    phi: Array, heat: Array, change: Array, low: int, left: int, high: int, right: int, numbers: Array
+    psi: Array, phi: Array, heat: Array, change: Array, low: int, left: int, high: int, right: int, numbers: Array
 ) -> None:
-    """Write h dphi/dt of one tile; arrays carry one ghost layer."""
+    """Write h dpsi/dt of one tile; arrays carry one ghost layer.
+
+    With phi = tanh(psi / sqrt 2) and F homogeneous of first degree, F(grad phi) = (1 - phi^2) / sqrt 2 F(grad psi) and
+    div F(grad phi) = (1 - phi^2) / sqrt 2 [div F(grad psi) - sqrt 2 phi a^2 |grad psi|^2].
+    """
     spacing, step, coupling, strength = numbers[0], numbers[1], numbers[2], numbers[3]
-    once, quarter, half = 1.0 / spacing, 0.25 / spacing, 0.5 / spacing
+    once, quarter, half, root = 1.0 / spacing, 0.25 / spacing, 0.5 / spacing, np.sqrt(2.0)
     below = np.empty(right - left)
     for i in range(low - 1, high):
         before = 0.0
         for j in range(left - 1, right):
             if j >= left:
-                x = (phi[i + 1, j] - phi[i, j]) * once
-                y = (phi[i + 1, j + 1] + phi[i, j + 1] - phi[i + 1, j - 1] - phi[i, j - 1]) * quarter
+                x = (psi[i + 1, j] - psi[i, j]) * once
+                y = (psi[i + 1, j + 1] + psi[i, j + 1] - psi[i + 1, j - 1] - psi[i, j - 1]) * quarter
                 up, _ = _flux(x, y, strength)
             else:
                 up = 0.0
             if i >= low:
-                y = (phi[i, j + 1] - phi[i, j]) * once
-                x = (phi[i + 1, j + 1] + phi[i + 1, j] - phi[i - 1, j + 1] - phi[i - 1, j]) * quarter
+                y = (psi[i, j + 1] - psi[i, j]) * once
+                x = (psi[i + 1, j + 1] + psi[i + 1, j] - psi[i - 1, j + 1] - psi[i - 1, j]) * quarter
                 over, _ = _flux(y, x, strength)
                 if j >= left:
-                    gx = (phi[i + 1, j] - phi[i - 1, j]) * half
-                    gy = (phi[i, j + 1] - phi[i, j - 1]) * half
+                    gx = (psi[i + 1, j] - psi[i - 1, j]) * half
+                    gy = (psi[i, j + 1] - psi[i, j - 1]) * half
                     _, slow = _flux(gx, gy, strength)
                     p = phi[i, j]
-                    well = 1.0 - p * p
-                    force = (p - coupling * heat[i, j] * well) * well
+                    force = root * (p * (1.0 - slow * (gx * gx + gy * gy)) - coupling * heat[i, j] * (1.0 - p * p))
                     force += (up - below[j - left] + over - before) * once
                     change[i, j] = step * force / slow
                 before = over
@@ -79,14 +82,22 @@ def _walls(field: Array) -> None:
 
 @njit(cache=True)
 def march(
-    phi: Array, heat: Array, other: Array, change: Array, tiles: Bytes, edge: int, steps: int, numbers: Array
+    psi: Array,
+    phi: Array,
+    heat: Array,
+    other: Array,
+    change: Array,
+    tiles: Bytes,
+    edge: int,
+    steps: int,
+    numbers: Array,
 ) -> None:
     """Take an even number of steps of Euler; `heat` holds the result, `other` is its second buffer.
 
     Parameters
     ----------
-    phi, heat, other, change
-        ``(n + 2, n + 2)`` with ghosts.
+    psi, phi, heat, other, change
+        ``(n + 2, n + 2)`` with ghosts; those of `phi` are not used.
     tiles
         ``(m, m)`` one where the interface is.
     edge
@@ -94,19 +105,19 @@ def march(
     steps
         Number of steps, even.
     numbers
-        spacing, step, lambda, epsilon, D.
+        spacing, step, lambda, epsilon, D and the largest |psi|.
     """
     n = phi.shape[0] - 2
-    share = numbers[4] * numbers[1] / numbers[0] ** 2
+    share, most, root = numbers[4] * numbers[1] / numbers[0] ** 2, numbers[5], np.sqrt(0.5)
     for count in range(steps):
         old, new = (heat, other) if count % 2 == 0 else (other, heat)
-        _walls(phi)
+        _walls(psi)
         _walls(old)
         for a in range(tiles.shape[0]):
             for b in range(tiles.shape[1]):
                 if tiles[a, b]:
                     high, right = min(n, (a + 1) * TILE) + 1, min(n, (b + 1) * TILE) + 1
-                    _interface(phi, old, change, a * TILE + 1, b * TILE + 1, high, right, numbers)
+                    _interface(psi, phi, old, change, a * TILE + 1, b * TILE + 1, high, right, numbers)
         for i in range(1, edge + 1):
             for j in range(1, edge + 1):
                 around = old[i + 1, j] + old[i - 1, j] + old[i, j + 1] + old[i, j - 1]
@@ -116,8 +127,10 @@ def march(
                 if tiles[a, b]:
                     for i in range(a * TILE + 1, min(n, (a + 1) * TILE) + 1):
                         for j in range(b * TILE + 1, min(n, (b + 1) * TILE) + 1):
-                            phi[i, j] += change[i, j]
-                            new[i, j] += 0.5 * change[i, j]
+                            psi[i, j] = min(most, max(-most, psi[i, j] + change[i, j]))
+                            solid = np.tanh(root * psi[i, j])
+                            new[i, j] += 0.5 * (solid - phi[i, j])
+                            phi[i, j] = solid
 
 
 @njit(cache=True)
@@ -147,7 +160,7 @@ def outermost(heat: Array, value: float, level: float) -> int:
 
 
 @njit(cache=True)
-def dendrite_sums(phi: Array, heat: Array, numbers: Array) -> tuple[float, float, float]:
+def dendrite_sums(psi: Array, phi: Array, heat: Array, numbers: Array) -> tuple[float, float, float]:
     """Return the integrals of (phi + 1) / 2, of the energy density and of heat."""
     spacing, coupling, strength = numbers[0], numbers[2], numbers[3]
     n = phi.shape[0] - 2
@@ -157,10 +170,11 @@ def dendrite_sums(phi: Array, heat: Array, numbers: Array) -> tuple[float, float
     for i in range(1, n + 1):
         for j in range(1, n + 1):
             p = phi[i, j]
-            gx = 0.5 * (phi[i + 1, j] - phi[i - 1, j]) / spacing
-            gy = 0.5 * (phi[i, j + 1] - phi[i, j - 1]) / spacing
-            _, squared = _flux(gx, gy, strength)
             p2 = p * p
+            share = 0.5 * np.sqrt(0.5) * (1.0 - p2) / spacing  # of the gradient of psi in that of phi
+            gx = share * (psi[i + 1, j] - psi[i - 1, j])
+            gy = share * (psi[i, j + 1] - psi[i, j - 1])
+            _, squared = _flux(gx, gy, strength)
             chemical = -0.5 * p2 + 0.25 * p2 * p2 + coupling * heat[i, j] * p * (1.0 - 2.0 / 3.0 * p2 + 0.2 * p2 * p2)
             solid += 0.5 * (p + 1.0)
             energy += 0.5 * squared * (gx * gx + gy * gy) + chemical

@@ -30,11 +30,14 @@ class MovingWall:
     Attributes
     ----------
     gradient
-        kappa; 4e-4 in part (a), 1.5625e-6 in part (b).
+        kappa; 4e-4 in part (a), 1.5625e-6 in parts (b) and (c).
     amplitude, wave
         A1 and B1.
     second_amplitude, second_wave, frequency
         A2, B2 and C2; C2 = 1/2 in part (c).
+    difference
+        True: three-point stencils, whose error shows the order in space. False: k^2, so that nothing but the step is
+        left as soon as the wall is resolved.
     """
 
     gradient: float = 4e-4
@@ -43,11 +46,12 @@ class MovingWall:
     second_amplitude: float = 0.03
     second_wave: float = 22.0 * np.pi
     frequency: float = 0.0625 * np.pi
+    difference: bool = True
 
     def box(self, points: int) -> Box:
         """Return square cells of edge 1 / points, a multiple of two; ``(points, points / 2 - 1)`` unknowns."""
         h = 1.0 / points
-        return Box((points, points // 2 - 1), (h, h), ("periodic", "fixed"), difference=True)
+        return Box((points, points // 2 - 1), (h, h), ("periodic", "fixed"), self.difference)
 
     def _wall(self, x: Array, y: Array, time: float) -> Array:
         alpha = 0.25 + self.amplitude * time * np.sin(self.wave * x)
