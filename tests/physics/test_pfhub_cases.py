@@ -152,6 +152,8 @@ def test_the_rate_of_ripening_is_the_slope_of_its_energy():
 def test_a_dendrite_keeps_its_heat_and_its_mirror_and_grows_fastest_along_the_axes():
     crystal = Dendrite(length=72.0, spacing=1.2)
     heat = crystal.summary()[2]
+    assert np.isclose(crystal.tips()[0], 8.0, atol=0.01)
+    assert np.isclose(crystal.tips(0.5)[1], 8.0 - np.sqrt(2.0) * np.arctanh(0.5), atol=0.01)
     crystal.advance(90.0)
     x, y = crystal.tips()
     assert abs(x - y) < 1e-9
@@ -160,6 +162,59 @@ def test_a_dendrite_keeps_its_heat_and_its_mirror_and_grows_fastest_along_the_ax
     radii = np.hypot(*crystal.contour().T)
     assert x > 25.0
     assert x > 1.05 * radii.min()
+
+
+def stated_rate(phi, heat, x, y, coupling, strength, h=2e-4):
+    """Return tau dphi/dt as PFHub states it, every derivative by differences of a formula, angles by their tangent."""
+
+    def slopes(x, y):
+        return (phi(x + h, y) - phi(x - h, y)) / (2 * h), (phi(x, y + h) - phi(x, y - h)) / (2 * h)
+
+    def width(px, py):
+        return 1.0 + strength * np.cos(4.0 * np.arctan2(py, px))
+
+    def flux(x, y, axis):
+        p = slopes(x, y)
+        d = 1e-6 * np.array([axis == 0, axis == 1])
+        turn = (width(p[0] + d[0], p[1] + d[1]) - width(p[0] - d[0], p[1] - d[1])) / 2e-6
+        return width(*p) ** 2 * p[axis] + (p[0] ** 2 + p[1] ** 2) * width(*p) * turn
+
+    k = 1e-2
+    spread = (flux(x + k, y, 0) - flux(x - k, y, 0) + flux(x, y + k, 1) - flux(x, y - k, 1)) / (2 * k)
+    well = 1.0 - phi(x, y) ** 2
+    return ((phi(x, y) - coupling * heat(x, y) * well) * well + spread) / width(*slopes(x, y)) ** 2
+
+
+def test_the_interface_moves_at_the_rate_that_is_stated():
+    def phi(x, y):
+        return np.tanh((9.0 - np.sqrt(x**2 + 1.4 * y**2) + 0.5 * np.sin(x / 4) * np.cos(y / 3)) / np.sqrt(2.0))
+
+    def heat(x, y):
+        return -0.3 + 0.1 * np.cos(x / 7) * np.cos(y / 9)
+
+    errors = []
+    for spacing in (0.5, 0.25):
+        crystal = Dendrite(length=24.0, spacing=spacing)
+        x = (np.arange(-1, crystal.phi.shape[0] - 1) + 0.5) * spacing
+        x, y = np.meshgrid(x, x, indexing="ij")
+        crystal.phi[:], crystal.heat[:] = phi(x, y), heat(x, y)
+        crystal.psi[:] = np.sqrt(2.0) * np.arctanh(np.clip(crystal.phi, -1.0 + 1e-15, 1.0 - 1e-15))
+        crystal.advance(1e-7)
+        rate = (crystal.phi - phi(x, y)) / 1e-7
+        near = (np.abs(phi(x, y)) < 0.9) & (x > 2.0) & (y > 2.0)
+        wanted = stated_rate(phi, heat, x[near], y[near], crystal.coupling, crystal.anisotropy)
+        errors.append(np.abs(rate[near] - wanted).max() / np.abs(wanted).max())
+    assert errors[1] < 3e-3
+    assert errors[1] < errors[0] / 3.5  # second order
+
+
+def test_the_tip_of_a_dendrite_depends_little_on_the_spacing():
+    tips = []
+    for spacing in (1.5, 1.0):
+        crystal = Dendrite(length=72.0, spacing=spacing)
+        crystal.advance(60.0)
+        tips.append(crystal.tips(0.5)[0])
+    assert abs(tips[0] / tips[1] - 1.0) < 0.015, tips  # differences of phi itself part by more than three times that
 
 
 def test_at_the_melting_point_the_seed_melts_by_its_curvature():

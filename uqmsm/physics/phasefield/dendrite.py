@@ -128,19 +128,20 @@ class Dendrite:
         return solid, energy, heat - (solid - 0.5 * area)
 
     def tips(self, level: float = 0.0) -> tuple[float, float]:
-        """Return where phi = `level` on the rows of cells along the x and the y axis."""
-        found = []
-        for line in (self.phi[1:-1, 1], self.phi[1, 1:-1]):
-            last = int(np.nonzero(line > level)[0].max())
-            found.append((last + 0.5 + (line[last] - level) / (line[last] - line[last + 1])) * self.spacing)
-        return found[0], found[1]
+        """Return where phi = `level` on the x and on the y axis; psi is even about them and straight between cells."""
+        found, wanted = [], np.sqrt(2.0) * np.arctanh(level)
+        for first, second in ((self.psi[1:-1, 1], self.psi[1:-1, 2]), (self.psi[1, 1:-1], self.psi[2, 1:-1])):
+            line = (9.0 * first - second) / 8.0
+            last = int(np.nonzero(line > wanted)[0].max())
+            found.append((last + 0.5 + (line[last] - wanted) / (line[last] - line[last + 1])) * self.spacing)
+        return float(found[0]), float(found[1])
 
     def contour(self) -> Array:
         """Return points ``(m, 2)`` of phi = 0 between neighbouring cells along x and along y, ordered by angle."""
-        phi, places = self.phi[1:-1, 1:-1], []
+        psi, places = self.psi[1:-1, 1:-1], []
         for axis in (0, 1):
-            low = phi[:-1] if axis == 0 else phi[:, :-1]
-            high = phi[1:] if axis == 0 else phi[:, 1:]
+            low = psi[:-1] if axis == 0 else psi[:, :-1]
+            high = psi[1:] if axis == 0 else psi[:, 1:]
             i, j = np.nonzero(low * high < 0.0)
             part = low[i, j] / (low[i, j] - high[i, j])
             x, y = i + 0.5 + (part if axis == 0 else 0.0), j + 0.5 + (part if axis == 1 else 0.0)
