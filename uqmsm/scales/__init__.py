@@ -40,6 +40,7 @@ MODELS: dict[str, dict[str, str]] = {
         "interactions": "uqmsm.scales.phasefield.interactions:PairInteractions",
         "assessed": "uqmsm.scales.phasefield.assessed:AssessedInteractions",
         "spinodal": "uqmsm.scales.phasefield.spinodal:Spinodal",
+        "nucleation": "uqmsm.scales.phasefield.nucleation:Nucleation",
     },
     "rve": {
         "polycrystal": "uqmsm.scales.rve:Polycrystal",

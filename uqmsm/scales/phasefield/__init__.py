@@ -1,10 +1,11 @@
-"""Microstructure with its doubt: from processing to grains and to alloys that unmix."""
+"""Microstructure with its doubt: from processing to grains, to new phases and to alloys that unmix."""
 
 from __future__ import annotations
 
 from uqmsm.scales.phasefield.assessed import AssessedInteractions
 from uqmsm.scales.phasefield.grain_growth import GrainGrowth
 from uqmsm.scales.phasefield.interactions import PairInteractions
+from uqmsm.scales.phasefield.nucleation import Nucleation
 from uqmsm.scales.phasefield.self_similar import GrowthDraw, LearntGrowth, SelfSimilar
 from uqmsm.scales.phasefield.size_law import SizeLaw
 from uqmsm.scales.phasefield.spinodal import Spinodal
@@ -15,6 +16,7 @@ __all__ = [
     "GrainGrowth",
     "GrowthDraw",
     "LearntGrowth",
+    "Nucleation",
     "PairInteractions",
     "SelfSimilar",
     "SizeLaw",
