@@ -137,6 +137,14 @@ def test_explicit_differences_give_the_same_field():
     assert np.abs(run.fields[0] - u).max() < 1e-5
 
 
+@pytest.mark.parametrize("steps", [24, 49, 96])
+def test_a_whole_number_of_steps_is_taken_whatever_their_rounding(steps):
+    box = Box.of((16.0, 16.0), (16, 16), "periodic")
+    run = ExponentialSteps(flow_on(box), rough(box.shape), Tolerance(first=8.0 / steps, fixed=True))
+    run.advance(8.0)
+    assert (run.taken, run.time) == (steps, 8.0)
+
+
 def test_a_checkpoint_goes_on_bit_for_bit():
     box = Box.of((32.0, 32.0), (32, 32), "periodic")
     run = ExponentialSteps(flow_on(box), rough(box.shape), Tolerance())

@@ -184,7 +184,9 @@ class ExponentialSteps:
         while self.time < until:
             left = until - self.time
             step = min(self.step, left)
-            if step < left < 2.0 * step:
+            if left < step * (1.0 + 1e-9):
+                step = left  # what is left beyond a step is rounding
+            elif left < 2.0 * step:
                 step = 0.5 * left  # two equal steps rather than one and a sliver
             last = step == left
             spectra, fields, rate, energy, error = self.try_step(step)
