@@ -67,6 +67,11 @@ class Stroh:
         weights = self.traction.T @ np.asarray(burgers_A, dtype=np.float64)
         return self._field(np.log(self._places(x_A, y_A)) * weights) / np.pi
 
+    def dislocation_gradient(self, burgers_A: ArrayLike, x_A: ArrayLike, y_A: ArrayLike) -> Floats:
+        """Return du/dx and du/dy (..., 3, 2) of the same dislocation."""
+        slopes = self.traction.T @ np.asarray(burgers_A, dtype=np.float64) / self._places(x_A, y_A)
+        return np.stack([self._field(slopes), self._field(slopes * self.eigenvalues)], axis=-1) / np.pi
+
     def dislocation_stress(self, burgers_A: ArrayLike, x_A: ArrayLike, y_A: ArrayLike) -> Floats:
         """Return the tractions s_i1 and s_i2 (..., 3, 2) in GPa of the same dislocation."""
         slopes = self.traction.T @ np.asarray(burgers_A, dtype=np.float64) / self._places(x_A, y_A)

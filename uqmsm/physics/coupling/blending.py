@@ -69,7 +69,7 @@ def _least_bending(mesh: Mesh, s: Floats) -> Floats:
     half = len(mesh.lattice.steps) // 2
     # second differences are taken at sites next to a free one too, so that the slope passes over the edges
     here = np.flatnonzero((s > -1.0) & (mesh.distance <= mesh.distance[free].max() + 1.0 + 1e-9))
-    ends = mesh.lattice.neighbours(mesh.sites[here], mesh.sites)
+    ends = mesh.hop_ends(here)
     rows, columns, values = [], [], []
     count = 0
     for k in range(half):

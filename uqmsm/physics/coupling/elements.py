@@ -24,18 +24,18 @@ _compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})  # sums
 @_compiled
 def _added(
     which: Ints, nodes: Ints, shapes: Floats, weights: Floats, stress: Floats, tangent: Floats,
-    place: Ints, stride: Ints, axes: tuple[int, ...], gradient: Floats, data: Floats,
+    place: Ints, stride: Ints, axes: tuple[int, ...], corners: tuple[int, ...], gradient: Floats, data: Floats,
 ) -> None:  # fmt: skip
-    """Add w B^T P to `gradient` (n, d) and w B^T A B to `data`; `axes` is any tuple of d numbers.
+    """Add w B^T P to `gradient` (n, d) and w B^T A B to `data`; `axes` and `corners` are any tuples as long as those.
 
     The length of a tuple is known to the compiler, which unrolls the loops over it.
     """
-    d = len(axes)
+    d, c = len(axes), len(corners)
     turned = np.empty((d, d, d))
     for p in range(which.shape[0]):
         e = which[p]
         w = weights[e]
-        for b in range(d + 1):
+        for b in range(c):
             for i in range(d):
                 pushed = 0.0
                 for J in range(d):
@@ -46,8 +46,8 @@ def _added(
                             sum_ += tangent[p, i, J, j, L] * shapes[e, b, L]
                         turned[i, j, J] = w * sum_
                 gradient[nodes[e, b], i] += w * pushed
-            for a in range(d + 1):
-                start, step = place[e, a * (d + 1) + b], stride[nodes[e, a]]
+            for a in range(c):
+                start, step = place[e, a * c + b], stride[nodes[e, a]]
                 for i in range(d):
                     for j in range(d):
                         sum_ = 0.0
@@ -109,17 +109,20 @@ class ElementSum:
         (m,) which elements of the mesh.
     weights
         (m,) volumes times weights.
+    added
+        (m, d, d) what is added to the deformation gradients of interpolated positions, or none.
     """
 
     continuum: Continuum
     mesh: Mesh
     kept: Ints
     weights: Floats
+    added: Floats | None = None
 
     @cached_property
     def deformation(self) -> csr_matrix:
-        """Return the matrix (m d d, n d) from positions to deformation gradients."""
-        d = self.mesh.lattice.dimension
+        """Return the matrix (m d d, n d) from positions to deformation gradients, without what is added to them."""
+        d = self.mesh.nodes.shape[1]
         return self.mesh.deformation[(self.kept[:, None] * d * d + np.arange(d * d)).ravel()]
 
     @cached_property
@@ -132,12 +135,13 @@ class ElementSum:
 
     @cached_property
     def _pattern(self) -> Pattern:
-        return _pattern(self._nodes, len(self.mesh.sites), self.mesh.lattice.dimension)
+        return _pattern(self._nodes, *self.mesh.nodes.shape)
 
     def gradients(self, y: Floats) -> Floats:
         """Return deformation gradients (m, d, d)."""
         d = y.shape[1]
-        return np.asarray((self.deformation @ y.ravel()).reshape(-1, d, d))
+        found = np.asarray((self.deformation @ y.ravel()).reshape(-1, d, d))
+        return found if self.added is None else found + self.added
 
     def energy(self, y: Floats) -> float:
         """Return the energy at positions y (n, d)."""
@@ -151,7 +155,7 @@ class ElementSum:
     def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
         """Return the gradient (n, d) and the Hessian (n d, n d) at positions y (n, d)."""
         F = self.gradients(y)
-        if not isinstance(self.continuum, NearlyLinear):
+        if self.added is not None or not isinstance(self.continuum, NearlyLinear):
             return self._summed(np.arange(len(F)), self.continuum(F), np.zeros(y.shape), None)
         gradient, stiffness = self._expanded
         v = y - self.mesh.nodes @ self.continuum.F0.T
@@ -173,12 +177,18 @@ class ElementSum:
         entries = np.zeros(len(pattern.indices)) if data is None else data.copy()
         _added(
             which, self._nodes, self._shapes, self.weights, at.stress, np.ascontiguousarray(at.tangent),
-            pattern.place, pattern.stride, (0,) * d, gradient, entries,
+            pattern.place, pattern.stride, (0,) * d, (0,) * self._nodes.shape[1], gradient, entries,
         )  # fmt: skip
         return gradient, csr_matrix((entries, pattern.indices, pattern.indptr), shape=(gradient.size,) * 2)
 
 
-def element_sum(mesh: Mesh, weights: Floats, continuum: Continuum) -> ElementSum:
-    """Collect the energies of all elements whose weight (m,) is not zero."""
+def element_sum(mesh: Mesh, weights: Floats, continuum: Continuum, far_field: Floats | None = None) -> ElementSum:
+    """Collect the energies of all elements whose weight (m,) is not zero.
+
+    What a mesh adds to deformation gradients is that of a crystal at rest; `far_field` (d, d) takes it with it.
+    """
     kept = np.flatnonzero(weights)
-    return ElementSum(continuum, mesh, kept, (weights * mesh.volumes)[kept])
+    added = mesh.added
+    if added is not None:
+        added = added[kept] if far_field is None else far_field @ added[kept]
+    return ElementSum(continuum, mesh, kept, (weights * mesh.volumes)[kept], added)

@@ -55,6 +55,8 @@ class AtomSum:
         (P K d, n d): positions to bond vectors.
     who, whom
         Kinds handed on to the interaction, or none.
+    shifts
+        (P, K, d) added to bond vectors, or none: to images along a periodic line.
     """
 
     interaction: Interaction
@@ -63,13 +65,16 @@ class AtomSum:
     bonds: csr_matrix
     who: Ints | None = None
     whom: Ints | None = None
+    shifts: Floats | None = None
 
-    def _vectors(self, y: Floats) -> Floats:
-        return np.asarray((self.bonds @ y.ravel()).reshape(*self.present.shape, -1))
+    def vectors(self, y: Floats) -> Floats:
+        """Return the bond vectors (P, K, d) at positions y (n, d)."""
+        found = np.asarray((self.bonds @ y.ravel()).reshape(*self.present.shape, -1))
+        return found if self.shifts is None else found + self.shifts
 
     def energies(self, y: Floats) -> Floats:
         """Return the site energies (P,), unweighted."""
-        return self.interaction(self._vectors(y), self.present, self.who, self.whom).energy
+        return self.interaction(self.vectors(y), self.present, self.who, self.whom).energy
 
     def energy(self, y: Floats) -> float:
         """Return the energy at positions y (n, d)."""
@@ -77,12 +82,12 @@ class AtomSum:
 
     def gradient(self, y: Floats) -> Floats:
         """Return the gradient (n, d)."""
-        site = self.interaction(self._vectors(y), self.present, self.who, self.whom)
+        site = self.interaction(self.vectors(y), self.present, self.who, self.whom)
         return np.asarray((self.bonds.T @ (self.weights[:, None, None] * site.slope).ravel()).reshape(y.shape))
 
     def derivatives(self, y: Floats) -> tuple[Floats, csr_matrix]:
         """Return the gradient (n, d) and the Hessian (n d, n d) at positions y (n, d)."""
-        site = self.interaction(self._vectors(y), self.present, self.who, self.whom)
+        site = self.interaction(self.vectors(y), self.present, self.who, self.whom)
         w, turned = self.weights, self.bonds.T.tocsr()
         gradient = (turned @ (w[:, None, None] * site.slope).ravel()).reshape(y.shape)
         d = y.shape[1]
@@ -117,11 +122,12 @@ def atom_sum(
     """
     there = np.ones(len(mesh.sites), dtype=bool) if absent is None else ~absent
     who = np.flatnonzero((weights != 0.0) & there)
-    ends = mesh.lattice.neighbours(mesh.sites[who], mesh.sites)
+    ends, shifts = mesh.around(who)
     present = (ends >= 0) & there[ends]
     return AtomSum(
         interaction, weights[who], present, bond_matrix(who, ends, present, mesh.nodes.shape),
         None if kinds is None else kinds[who], None if kinds is None else kinds[ends],
+        shifts,
     )  # fmt: skip
 
 

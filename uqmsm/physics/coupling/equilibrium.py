@@ -40,9 +40,9 @@ class Rest:
 
     @property
     def displacement(self) -> Floats:
-        """Return positions minus those of the far field (n, d), zero at vacancies."""
+        """Return positions minus those they started from (n, d), by `Problem.start`, zero at vacancies."""
         problem = self.coupled.problem
-        return np.where(problem.absent[:, None], 0.0, self.positions - problem.affine)
+        return np.where(problem.absent[:, None], 0.0, self.positions - problem.start)
 
 
 def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1e-9, most_steps: int = 40) -> Rest:
@@ -56,7 +56,7 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
     coupled
         From `couple`.
     start
-        Positions (n, d); default: the far field.
+        Positions (n, d); default: those of the problem.
     tolerance
         Largest force component, in the unit of the interaction.
     most_steps
@@ -67,9 +67,10 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
     NotConverged
         When the residual does not fall below the tolerance.
     """
-    y = coupled.problem.affine.copy() if start is None else start.copy()
+    y = coupled.problem.start.copy() if start is None else start.copy()
     d = y.shape[1]
     free = np.flatnonzero(np.repeat(coupled.problem.free, d))
+    iteratively = coupled.conservative and coupled.problem.mesh.lattice.dimension == 3
     most = 0.2 * float(np.linalg.norm(coupled.problem.mesh.lattice.basis, axis=1).min())  # of one step
     gradient, jacobian = coupled.derivatives(y)
     norm = float(np.linalg.norm(gradient.ravel()[free]))
@@ -78,7 +79,7 @@ def solve(coupled: Coupled, *, start: Floats | None = None, tolerance: float = 1
         if worst <= tolerance:
             return Rest(coupled, y, worst, step)
         move = np.zeros(y.size)
-        move[free] = -_solved(jacobian[free][:, free], gradient.ravel()[free], coupled.conservative and d == 3)
+        move[free] = -_solved(jacobian[free][:, free], gradient.ravel()[free], iteratively)
         move *= min(1.0, most / float(np.abs(move).max()))
         share = 1.0
         while True:

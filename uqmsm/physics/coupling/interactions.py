@@ -24,6 +24,7 @@ __all__ = [
     "lennard_jones",
     "morse",
     "radial_response",
+    "shortened",
     "toy_eam",
 ]
 
@@ -207,6 +208,26 @@ def toy_eam(pair_steepness: float = 4.0, density_decay: float = 3.0, strength: f
         return strength * (x**2 + x**4), strength * (2.0 * x + 4.0 * x**3), strength * (2.0 + 12.0 * x**2)
 
     return EmbeddedAtoms(morse(pair_steepness), density, embedding)
+
+
+def shortened(atom: EmbeddedAtoms, start: float, end: float) -> EmbeddedAtoms:
+    """Return an embedded atom whose pair energy and density fade from a distance `start` on and vanish at `end`.
+
+    By a quintic: energies have continuous curvature, and neighbours may come and go.
+    """
+
+    def fading(function: Radial) -> Radial:
+        def faded(r: Floats) -> tuple[Floats, Floats, Floats]:
+            x = np.clip((end - r) / (end - start), 0.0, 1.0)
+            s = x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
+            ds = -30.0 * x**2 * (1.0 - x) ** 2 / (end - start)
+            dds = 60.0 * x * (1.0 - x) * (1.0 - 2.0 * x) / (end - start) ** 2
+            f, df, ddf = function(r)
+            return f * s, df * s + f * ds, ddf * s + 2.0 * df * ds + f * dds
+
+        return faded
+
+    return EmbeddedAtoms(fading(atom.pair), None if atom.density is None else fading(atom.density), atom.embedding)
 
 
 def crystal_site(interaction: Interaction, hops: ArrayLike, F: ArrayLike) -> SiteResponse:

@@ -105,10 +105,10 @@ def chain(spacing: float = 1.0, reach: int = 2) -> Lattice:
     return Lattice(np.array([[spacing]]), _opposite([[k] for k in range(1, reach + 1)]))
 
 
-def triangular(spacing: float = 1.0) -> Lattice:
-    """Return the triangular lattice whose atoms interact with the six nearest sites."""
+def triangular(spacing: float = 1.0, shells: Literal[1, 2] = 1) -> Lattice:
+    """Return the triangular lattice whose atoms interact with the six nearest sites, or with the next six as well."""
     basis = spacing * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
-    return Lattice(basis, _opposite([[1, 0], [0, 1], [-1, 1]]))
+    return Lattice(basis, _opposite([[1, 0], [0, 1], [-1, 1], [1, 1], [-1, 2], [2, -1]][: 3 * shells]))
 
 
 def cubic(lattice: Literal["fcc", "bcc"], a: float, cutoff: float) -> Lattice:

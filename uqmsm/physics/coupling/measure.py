@@ -49,7 +49,7 @@ def strain_error(rest: Rest, reference: Rest) -> StrainError:
     theirs, ours = reference.coupled.problem, rest.coupled.problem
     if not np.array_equal(theirs.far_field, ours.far_field) or theirs.absent.sum() != ours.absent.sum():
         raise StudyError("the two solutions belong to different problems: far fields or vacancies differ")
-    return strain_error_at_nodes(ours.mesh.interpolation(theirs.mesh.nodes) @ rest.displacement, reference)
+    return strain_error_at_nodes(ours.mesh.interpolation(theirs.mesh.chart) @ rest.displacement, reference)
 
 
 def strain_error_at_nodes(guess: Floats, reference: Rest) -> StrainError:
@@ -57,12 +57,13 @@ def strain_error_at_nodes(guess: Floats, reference: Rest) -> StrainError:
     theirs = reference.coupled.problem
     mesh = theirs.mesh
     whole = ~theirs.absent[mesh.elements].any(axis=1)
+    gradients, volumes = (array[whole] for array in mesh.measured())
 
     def strains(u: Floats) -> Floats:
-        return np.asarray(np.einsum("eaJ,eai->eiJ", mesh.gradients[whole], u[mesh.elements[whole]]))
+        return np.asarray(np.einsum("eaJ,eai->eiJ", gradients, u[mesh.elements[whole]]))
 
     true = strains(reference.displacement)
-    wrong, volumes = strains(guess) - true, mesh.volumes[whole]
+    wrong = strains(guess) - true
     squares, all_squares = (wrong**2).sum(axis=(1, 2)), (true**2).sum(axis=(1, 2))
     return StrainError(
         float(np.sqrt(volumes @ squares / (volumes @ all_squares))), float(np.sqrt(squares.max() / all_squares.max()))

@@ -14,7 +14,7 @@ from scipy.spatial import Delaunay
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.lattice import Lattice, lattice_points, row_distance
 
-__all__ = ["Mesh", "graded", "rate_of_grading"]
+__all__ = ["Mesh", "graded", "rate_of_grading", "shape_gradients"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,18 +47,54 @@ class Mesh:
         """Return reference positions (n, d)."""
         return np.asarray(self.sites @ self.lattice.basis)
 
+    @property
+    def corners(self) -> Floats:
+        """Return the reference positions (m, d + 1, d) of the corners of elements."""
+        return np.asarray(self.nodes[self.elements])
+
+    @property
+    def chart(self) -> Floats:
+        """Return the coordinates (n, d) that the mesh was triangulated in, and in which displacements are smooth."""
+        return self.nodes
+
+    @property
+    def hops(self) -> Floats:
+        """Return the vectors (K, d) of the hops in the crystal at rest."""
+        return self.lattice.hops
+
+    @property
+    def added(self) -> Floats | None:
+        """Return what is added to deformation gradients (m, d, d) of interpolated positions: nothing."""
+        return None
+
     @cached_property
     def volumes(self) -> Floats:
         """Return the volumes (m,) of the elements."""
-        return _volumes(self.nodes, self.elements)
+        return _volumes(self.corners)
 
     @cached_property
     def gradients(self) -> Floats:
         """Return the gradients (m, d + 1, d) of the shape functions."""
-        corners = self.nodes[self.elements]
-        inverse = np.linalg.inv(corners[:, 1:] - corners[:, :1])  # columns are gradients of corners 1 .. d
-        rest = np.swapaxes(inverse, 1, 2)
-        return np.concatenate([-rest.sum(axis=1, keepdims=True), rest], axis=1)
+        return shape_gradients(self.corners)
+
+    def measured(self) -> tuple[Floats, Floats]:
+        """Return gradients (m, d + 1, d) of shape functions and volumes (m,) by which displacements are compared."""
+        return self.gradients, self.volumes
+
+    def around(self, who: Ints) -> tuple[Ints, Floats | None]:
+        """Return which nodes the atoms at nodes `who` (p,) see, (p, K), -1 where there is none.
+
+        The second answer is what is added to the vectors (p, K, d) to them, if anything.
+        """
+        return self.lattice.neighbours(self.sites[who], self.sites), None
+
+    def hop_ends(self, who: Ints) -> Ints:
+        """Return the nodes (p, K) that the hops of the lattice lead to from nodes `who` (p,); -1: none."""
+        return self.lattice.neighbours(self.sites[who], self.sites)
+
+    def unseen(self, who: Ints) -> bool:
+        """Say whether some atom of `who` (p,) interacts with a site that is no node."""
+        return bool((self.hop_ends(who) < 0).any())
 
     @cached_property
     def boundary(self) -> Bools:
@@ -77,15 +113,14 @@ class Mesh:
     @cached_property
     def deformation(self) -> csr_matrix:
         """Return the matrix (m d d, n d) that takes positions to deformation gradients F_iJ."""
-        m, corners = self.elements.shape
-        d = corners - 1
+        m, corners, d = self.gradients.shape
         e, a, i, J = np.indices((m, corners, d, d)).reshape(4, -1)
         rows, columns = (e * d + i) * d + J, self.elements[e, a] * d + i
         return csr_matrix((self.gradients[e, a, J], (rows, columns)), shape=(m * d * d, len(self.sites) * d))
 
     def interpolation(self, points: Floats) -> csr_matrix:
         """Return the matrix (p, n) of linear interpolation at points (p, d); empty rows outside the mesh."""
-        n, d = self.nodes.shape
+        n, d = self.chart.shape
         order = np.argsort(self.nodes[:, 0]) if d == 1 else None
         if order is not None:
             x, at = self.nodes[order, 0], points[:, 0]
@@ -94,7 +129,7 @@ class Mesh:
             weights, nodes = np.stack([1.0 - share, share], axis=1), order[np.stack([right - 1, right], axis=1)]
             inside = (at >= x[0]) & (at <= x[-1])
         else:
-            triangulation, points = Delaunay(_sheared(self.nodes)), _sheared(points)
+            triangulation, points = Delaunay(_sheared(self.chart)), _sheared(points)
             found = triangulation.find_simplex(points, tol=1e-9)
             inside = found >= 0
             map_, nodes = triangulation.transform[found], triangulation.simplices[found]
@@ -113,9 +148,15 @@ class Mesh:
         return np.array([known[tuple(row)] for row in found.tolist()], dtype=np.int64)
 
 
-def _volumes(nodes: Floats, elements: Ints) -> Floats:
-    corners = nodes[elements]
-    return np.asarray(np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / factorial(nodes.shape[1]))
+def _volumes(corners: Floats) -> Floats:
+    return np.asarray(np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / factorial(corners.shape[2]))
+
+
+def shape_gradients(corners: Floats) -> Floats:
+    """Return the gradients (m, d + 1, d) of linear shape functions on simplices with corners (m, d + 1, d)."""
+    inverse = np.linalg.inv(corners[:, 1:] - corners[:, :1])  # columns are gradients of corners 1 .. d
+    rest = np.swapaxes(inverse, 1, 2)
+    return np.concatenate([-rest.sum(axis=1, keepdims=True), rest], axis=1)
 
 
 def rate_of_grading(dimension: int) -> tuple[float, float]:
@@ -179,7 +220,7 @@ def _triangulated(nodes: Floats) -> Ints:
         order = np.argsort(nodes[:, 0]).astype(np.int64)
         return np.stack([order[:-1], order[1:]], axis=1)
     elements = Delaunay(_sheared(nodes)).simplices.astype(np.int64)
-    volumes = _volumes(nodes, elements)
+    volumes = _volumes(nodes[elements])
     # straight sides of the hull leave slivers without volume
     edge = np.linalg.norm(nodes[elements[:, 1]] - nodes[elements[:, 0]], axis=1)
     return np.asarray(elements[volumes > 1e-9 * edge ** nodes.shape[1]])

@@ -25,7 +25,7 @@ from uqmsm.physics.coupling.blending import Profile, blending
 from uqmsm.physics.coupling.cauchy_born import Continuum
 from uqmsm.physics.coupling.elements import ElementSum, element_sum
 from uqmsm.physics.coupling.energies import AtomSum, atom_sum
-from uqmsm.physics.coupling.interactions import Interaction
+from uqmsm.physics.coupling.interactions import Interaction, crystal_site
 from uqmsm.physics.coupling.joined import joined
 from uqmsm.physics.coupling.lattice import Lattice
 from uqmsm.physics.coupling.mesh import Mesh, graded, rate_of_grading
@@ -70,6 +70,9 @@ class Problem:
     crystal_continuum
         Continuum of that crystal, where `continuum` is another one: that of the alloy at rest. What the two differ by
         is no ghost, and stays.
+    displaced
+        (n, d) displacements, before the far field deforms them, that nodes start from and the boundary is held at: what
+        elasticity knows of a dislocation. Left out where there is nothing but the far field.
     """
 
     mesh: Mesh
@@ -82,11 +85,19 @@ class Problem:
     kinds: Ints | None = None
     crystal: Interaction | None = None
     crystal_continuum: Continuum | None = None
+    displaced: Floats | None = None
 
     @property
     def affine(self) -> Floats:
         """Return positions (n, d) of the perfect crystal in the far field."""
         return np.asarray(self.mesh.nodes @ self.far_field.T)
+
+    @property
+    def start(self) -> Floats:
+        """Return the positions (n, d) that nodes start from and the boundary is held at."""
+        if self.displaced is None:
+            return self.affine
+        return np.asarray((self.mesh.nodes + self.displaced) @ self.far_field.T)
 
     @property
     def free(self) -> Bools:
@@ -96,7 +107,7 @@ class Problem:
     @property
     def unknowns(self) -> int:
         """Return the number of degrees of freedom."""
-        return int(self.free.sum()) * self.mesh.lattice.dimension
+        return int(self.free.sum()) * int(self.mesh.nodes.shape[1])
 
     @property
     def perfect(self) -> Problem:
@@ -151,7 +162,7 @@ class Coupled:
         """
         if not self.conservative:
             raise StudyError(f"{self.method} blends forces and has no energy; ask bgfc for one")
-        work = float(np.sum(self.dead * (y - self.problem.affine)))
+        work = float(np.sum(self.dead * (y - self.problem.start)))
         return self.atoms.energy(y) + self.elements.energy(y) - work
 
     def gradient(self, y: Floats) -> Floats:
@@ -184,24 +195,48 @@ def couple(problem: Problem, method: Method = "bgfc") -> Coupled:
     mesh, beta = problem.mesh, problem.blend
     whole = beta[mesh.elements].mean(axis=1)
     if method in FORCES:
-        near = mesh.lattice.neighbours(mesh.sites[beta < 1.0], mesh.sites)
+        near = mesh.hop_ends(np.flatnonzero(beta < 1.0))
         needed = beta < 1.0
         needed[near[near >= 0]] = True
         atoms = _atoms(problem, needed.astype(np.float64))
-        elements = element_sum(mesh, np.ones(len(whole)), problem.continuum)
+        felt = np.where((beta[mesh.elements] > 0.0).any(axis=1), 1.0, 0.0)
+        elements = element_sum(mesh, felt, problem.continuum, problem.far_field)
         return Coupled(method, problem, atoms, elements, 1.0 - beta, beta)
-    weights = np.zeros_like(whole) if method == "atomistic" else np.where(whole > 1e-12, whole, 0.0)
-    atoms, elements = _atoms(problem, 1.0 - beta), element_sum(mesh, weights, problem.continuum)
+    weights = np.zeros(len(mesh.elements))
+    if method != "atomistic":
+        weights[whole > 1e-12] = whole[whole > 1e-12]
+    atoms, elements = _atoms(problem, 1.0 - beta), element_sum(mesh, weights, problem.continuum, problem.far_field)
     found = Coupled(method, problem, atoms, elements)
     if method not in CORRECTED:
         return found
-    return replace(found, dead=couple(problem.perfect, "bqce").gradient(problem.affine))
+    return replace(found, dead=_ghost_load(problem, elements))
+
+
+def _ghost_load(problem: Problem, elements: ElementSum) -> Floats:
+    """Return the forces (n, d), with their sign changed, that the uncorrected energy adds to the perfect crystal."""
+    if problem.displaced is None:
+        return couple(problem.perfect, "bqce").gradient(problem.affine)
+    # no crystal fits a mesh that has slipped: every bond and every element is taken at the far field by itself
+    mesh, beta, F = problem.mesh, problem.blend, problem.far_field
+    who = np.flatnonzero(beta < 1.0)
+    ends = mesh.hop_ends(who)
+    slope = crystal_site(problem.crystal or problem.interaction, mesh.hops, F[None]).slope
+    pulled = (1.0 - beta[who])[:, None, None] * slope * (ends >= 0)[..., None]
+    load = np.zeros(mesh.nodes.shape)
+    np.add.at(load, ends, pulled)
+    load[who] -= pulled.sum(axis=1)
+    density = (problem.crystal_continuum or problem.continuum)(F[None])
+    stress = elements.weights[:, None, None] * density.stress
+    load += (elements.deformation.T @ stress.ravel()).reshape(load.shape)
+    mixed = beta > 0.0
+    mixed[who] |= ((ends >= 0) & (beta[ends] > 0.0)).any(axis=1)
+    return np.where(mixed[:, None], load, 0.0)
 
 
 def _atoms(problem: Problem, weights: Floats) -> AtomSum:
     mesh = problem.mesh
     who = np.flatnonzero((weights != 0.0) & ~problem.absent)
-    if (mesh.lattice.neighbours(mesh.sites[who], mesh.sites) < 0).any():
+    if mesh.unseen(who):
         raise StudyError(
             f"atoms as far as {mesh.distance[who].max():.1f} layers out interact with sites that are not nodes; let "
             f"the fine mesh reach {mesh.distance[who].max() + mesh.lattice.reach:.1f} layers"

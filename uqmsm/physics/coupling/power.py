@@ -56,23 +56,20 @@ def mean_stress(rest: Rest) -> MeanStress:
     Raises
     ------
     StudyError
-        For methods without energy: blended forces do no work that could be summed.
+        For methods without energy: blended forces do no work that could be summed. Around a dislocation.
     """
     coupled = rest.coupled
     if not coupled.conservative:
         raise StudyError(f"{coupled.method} blends forces, whose power is that of no energy; take bgfc")
     problem, y = coupled.problem, rest.positions
+    if problem.displaced is not None:
+        raise StudyError("around a dislocation no deformation is the mean of all; ask for the mean stress without it")
     X, volume = problem.mesh.nodes, float(problem.mesh.volumes.sum())
     held = problem.fixed & ~problem.absent
     boundary = coupled.gradient(y)[held].T @ X[held]
     atoms = coupled.atoms
-    d = y.shape[1]
-
-    def vectors(at: Floats) -> Floats:
-        return np.asarray((atoms.bonds @ at.ravel()).reshape(*atoms.present.shape, d))
-
-    site = atoms.interaction(vectors(y), atoms.present, atoms.who, atoms.whom)
-    virial = np.einsum("p,pki,pkj->ij", atoms.weights, site.slope * atoms.present[..., None], vectors(X))
+    site = atoms.interaction(atoms.vectors(y), atoms.present, atoms.who, atoms.whom)
+    virial = np.einsum("p,pki,pkj->ij", atoms.weights, site.slope * atoms.present[..., None], atoms.vectors(X))
     elements = coupled.elements
     stress = np.einsum("m,mij->ij", elements.weights, elements.continuum(elements.gradients(y)).stress)
     dead = np.broadcast_to(coupled.dead, y.shape).T @ X
