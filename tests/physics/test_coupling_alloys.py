@@ -162,14 +162,14 @@ def strain_ratios(cv, stiffness, realisations, rng, core=15):
 
 @pytest.mark.parametrize("cv", [0.1, 0.2, 0.3])
 def test_the_statistical_patch_test_fails_by_one_plus_cv_squared_and_passes_with_the_relaxed_far_field(cv):
-    # two fixed streams, means within 2.5 standard errors: a false alarm of 1.2 % each; the affine far field must also
+    # two fixed streams, means within two standard errors: a false alarm of 4.6 % each; the affine far field must also
     # be told from the relaxed one, or the test says nothing
     ratios = strain_ratios(cv, 1.0, 150, np.random.default_rng(11))
     error = ratios.std(ddof=1) / np.sqrt(len(ratios))
-    assert ratios.mean() == pytest.approx(1.0 + cv**2, abs=2.5 * error)
+    assert ratios.mean() == pytest.approx(1.0 + cv**2, abs=2.0 * error)
     assert abs(ratios.mean() - 1.0) > 3.0 * error
     relaxed = strain_ratios(cv, 1.0 / (1.0 + cv**2), 150, np.random.default_rng(12))
-    assert relaxed.mean() == pytest.approx(1.0, abs=2.5 * relaxed.std(ddof=1) / np.sqrt(150))
+    assert relaxed.mean() == pytest.approx(1.0, abs=2.0 * relaxed.std(ddof=1) / np.sqrt(150))
 
 
 def alloyed(method, seed=5, **settings):

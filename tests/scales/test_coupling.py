@@ -102,6 +102,8 @@ def test_what_the_component_carries_shifts_the_energy_as_the_dipole_says():
     assert found[:3].sum() == pytest.approx(strain[:3].sum(), abs=1e-15)  # a trace does not turn
     assert np.abs(found - strain).max() > 1e-4
     assert {source.name for source in turned.sources} == {"atoms", "orientation"}
+    # a study may pair them: the same sources and outputs
+    assert CoupledVacancy(driven_by="stress").outputs == CoupledVacancy(driven_by="strain").outputs
 
 
 def test_a_point_that_carries_too_much_is_a_failed_member_and_says_what_to_do():

@@ -102,7 +102,7 @@ class CoupledVacancy:
     @property
     def outputs(self) -> Ports:
         """Energies, and what pulls at the interface."""
-        where = "in an infinite alloy at 0 K" if self.driven_by == "nothing" else f"under the {self.driven_by} given"
+        where = "in an infinite alloy at 0 K" if self.driven_by == "nothing" else "under what the component carries"
         driven = (
             Port("coupled_energy_shift", "eV", meaning=f"formation energy {where} minus that at rest, same atoms"),
             Port("coupled_far_strain", "1", ("voigt",), "far field in the crystal's axes, shears doubled"),
