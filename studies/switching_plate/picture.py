@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import uqmsm
 from uqmsm.physics.coupling.switch import CRITERIA
+from uqmsm.physics.coupling.switch_log import changes_of
 from uqmsm.report.axes import Frame, tick_labels, ticks
 from uqmsm.report.canvas import Canvas
 
@@ -61,20 +62,8 @@ def loop(canvas: Canvas, load_GPa: Floats, zone: Floats, probability: Floats) ->
 
 def told(plate: xr.Dataset, member: int, load_GPa: Floats) -> None:
     """Print when elements of one member changed, and why."""
-    names = ("concurrent", "switch_reason", "switch_chance", "switch_value")
-    data = {name: plate[name].values[member] for name in names}
-    before = np.zeros_like(data["concurrent"][0])
-    for step, load in enumerate(load_GPa):
-        now = data["concurrent"][step]
-        for element in np.flatnonzero(now != before):
-            why = CRITERIA[int(data["switch_reason"][step, element])]
-            turn = "becomes concurrent" if now[element] else "is hierarchical again"
-            value, chance = data["switch_value"][step, element], data["switch_chance"][step, element]
-            print(
-                f"{load:.2f} GPa: element {element} {turn}: {why} = {value:.3g}, beyond its limit with probability "
-                f"{chance:.3g}"
-            )
-        before = now
+    for change in changes_of(plate["switch_log"].values[member]):
+        print(f"{load_GPa[change.step]:.2f} GPa, {change}")
 
 
 def main() -> None:

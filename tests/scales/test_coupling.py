@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import uqmsm
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.atomistic.vacancies import vacancy
 from uqmsm.physics.coupling.methods import couple
 from uqmsm.physics.coupling.vacancies import coupled_vacancy, posed_vacancy, sites_outwards
 from uqmsm.physics.potential import published, tabulated, zhou
 from uqmsm.physics.potential.average_atom import average_atom
-from uqmsm.physics.tensors import cubic_stiffness
+from uqmsm.physics.tensors import cubic_stiffness, isotropic_stiffness
 from uqmsm.promises import check
 from uqmsm.scales.coupling import CoupledVacancy
+from uqmsm.scales.fe import ElasticPlate
 
 TUNGSTEN = tabulated.tabulate(zhou.published(["W"]), 2000, 2000)
 
@@ -88,22 +92,55 @@ def test_what_the_component_carries_shifts_the_energy_as_the_dipole_says():
     known, streams = given(), (lambda: {"atoms": np.random.default_rng(3), "orientation": np.random.default_rng(4)})
     stiffness = cubic_stiffness(*(float(known[f"static_{name}"]) for name in ("C11", "C12", "C44")))
     strain = 1e-3 * np.array([1.0, -0.3, -0.3, 0.0, 0.0, 0.5])
-    rest = CoupledVacancy(**SMALL)(known, streams())
     by_strain = CoupledVacancy(**SMALL, driven_by="strain")(known | {"mean_strain": strain}, streams())
     assert by_strain["coupled_far_strain"] == pytest.approx(strain, abs=1e-15)  # aligned: unchanged
-    assert by_strain["coupled_vacancy_energy"] - by_strain["coupled_energy_shift"] == pytest.approx(
-        rest["coupled_vacancy_energy"], abs=1e-6
+    assert by_strain["coupled_energy_shift"] == pytest.approx(-float(by_strain["coupled_dipole"] @ strain), rel=0.1)
+    by_stress = CoupledVacancy(driven_by="stress").carried(known | {"mean_stress": stiffness @ strain}, streams())
+    assert by_stress == pytest.approx(
+        CoupledVacancy(driven_by="strain").carried({"mean_strain": strain}, {}), abs=1e-15
     )
-    assert by_strain["coupled_energy_shift"] == pytest.approx(-float(rest["coupled_dipole"] @ strain), rel=0.1)
-    by_stress = CoupledVacancy(**SMALL, driven_by="stress")(known | {"mean_stress": stiffness @ strain}, streams())
-    assert by_stress["coupled_far_strain"] == pytest.approx(strain, abs=1e-15)
-    turned = CoupledVacancy(**SMALL, driven_by="strain", orientation="random")
-    found = turned(known | {"mean_strain": strain}, streams())["coupled_far_strain"]
-    assert found[:3].sum() == pytest.approx(strain[:3].sum(), abs=1e-15)  # a trace does not turn
-    assert np.abs(found - strain).max() > 1e-4
+    turned = CoupledVacancy(driven_by="strain", orientation="random")
+    F = turned.carried({"mean_strain": strain}, streams())
+    assert np.trace(F) - 3.0 == pytest.approx(strain[:3].sum(), abs=1e-15)  # a trace does not turn
+    assert np.abs(F - by_stress).max() > 1e-4
     assert {source.name for source in turned.sources} == {"atoms", "orientation"}
     # a study may pair them: the same sources and outputs
     assert CoupledVacancy(driven_by="stress").outputs == CoupledVacancy(driven_by="strain").outputs
+
+
+def test_a_plate_hands_its_uniform_strain_down_unchanged_to_grains_that_lie_as_they_may():
+    """Far from a small hole the pull is uniform: sigma / E and -nu sigma / E, to the (a / r)^2 of the hole.
+
+    Where grain and plate are equally stiff and isotropic, what the grain bears and how it strains are one far field.
+    """
+    bulk, shear, pull = 230.0, 120.0, 0.3
+    stiffness = isotropic_stiffness(bulk, shear)
+    plate = ElasticPlate(radius=0.5, design_stress=1e3 * pull, refinement=4, point=(80.0, 1.0))
+    known = plate({"stiffness": stiffness}, {})
+    young = 9.0 * bulk * shear / (3.0 * bulk + shear)
+    poisson = young / (2.0 * shear) - 1.0
+    expected = pull / young * np.array([1.0, -poisson, -poisson, 0.0, 0.0, 0.0])
+    streams = {"orientation": np.random.default_rng(2)}
+    aligned = CoupledVacancy(driven_by="strain").carried(known, streams)
+    assert aligned - np.eye(3) == pytest.approx(np.diag(expected[:3]), abs=1e-3 * expected[0])
+    known |= {f"static_{name}": stiffness[k] for name, k in (("C11", (0, 0)), ("C12", (0, 1)), ("C44", (3, 3)))}
+    fields = [
+        CoupledVacancy(driven_by=by, orientation="random").carried(known, {"orientation": np.random.default_rng(2)})
+        for by in ("strain", "stress")
+    ]
+    assert fields[0] == pytest.approx(fields[1], abs=1e-15)
+    assert np.abs(fields[0] - aligned).max() > 0.1 * expected[0]
+    assert np.linalg.eigvalsh(fields[0]) == pytest.approx(np.linalg.eigvalsh(aligned), abs=1e-15)
+
+
+def test_the_study_on_the_page_is_sound_and_hands_the_plates_strain_to_the_vacancy(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "concurrent.md").read_text(encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    study = uqmsm.load(tmp_path)
+    last = study.chain.stages[-1].operator
+    assert isinstance(last, CoupledVacancy)
+    assert "mean_strain" in {port.name for port in last.inputs}
+    assert "orientation" in {source.name for source in last.sources}
 
 
 def test_a_point_that_carries_too_much_is_a_failed_member_and_says_what_to_do():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from uqmsm.errors import StudyError
+from uqmsm.physics.coupling import switch_log
 from uqmsm.physics.coupling.switch import CRITERIA
+from uqmsm.physics.coupling.switch_log import changes_of, logged
 from uqmsm.physics.potential import published
 from uqmsm.promises import check
 from uqmsm.scales.fe import SwitchingPlate
@@ -36,8 +38,10 @@ def test_it_keeps_its_promises():
     assert report.ok, str(report)
 
 
-def test_zones_are_where_the_log_says_and_work_is_stored():
+def test_zones_are_where_the_log_says_and_work_is_stored(monkeypatch):
     """A hair trigger on stability, so that little strain calls for few atoms."""
+    logs = []
+    monkeypatch.setattr(switch_log, "logged", lambda log, *shape: logs.append(log) or logged(log, *shape))
     found = evaluate(TRIGGERED, given(), {"atoms": np.random.default_rng(3)})
     zone, chance, reason = found["concurrent"], found["switch_chance"], found["switch_reason"]
     assert found["zone_elements"].tolist() == zone.sum(axis=1).tolist()
@@ -47,6 +51,12 @@ def test_zones_are_where_the_log_says_and_work_is_stored():
     assert 1200.0 <= found["switching_load"] <= 2400.0
     assert found["bridge_gap"] < 1e-3
     assert found["softening"] < 1.0
+    # what results keep is the log, to the word; zones are its sums
+    limits = TRIGGERED.thresholds()
+    assert [str(one) for one in changes_of(found["switch_log"], limits)] == [str(one) for one in logs[0]]
+    assert {one.entered for one in logs[0]} == {True, False}  # there and back
+    assert all(one.chance > 0.5 if one.entered else one.chance < 0.3 for one in logs[0])
+    assert (np.cumsum(found["switch_log"][..., 0], axis=0) == zone).all()
     # committee members are alike: they cannot disagree
     assert not (reason == CRITERIA.index("disagreement")).any()
 

@@ -100,9 +100,10 @@ class SwitchingPlate:
             )
         if self.points < 500:
             raise StudyError(f"points = {self.points}: forces good to 1e-4 eV/angstrom need 500 or more")
-        self._thresholds()
+        self.thresholds()
 
-    def _thresholds(self) -> Thresholds:
+    def thresholds(self) -> Thresholds:
+        """Return the limits of the signs, and when elements change."""
         return Thresholds(self.eta, self.chi, self.acoustic, self.gradient, self.disagreement, self.enter, self.leave)
 
     @property
@@ -134,6 +135,7 @@ class SwitchingPlate:
             Port("switch_reason", "1", _MESH, "leading criterion, counted from 0 as in the fields; -1 where none"),
             Port("switch_value", "1", _MESH, "median of the leading criterion over the draws; 0 where none"),
             Port("concurrent", "1", _MESH, "1 where atoms answer"),
+            Port("switch_log", "1", (*_MESH, "log_column"), "changes: turn (1 in, -1 out), criterion, chance, value"),
             Port("element_corners", "mm", ("plate_element", "corner", "plane_axis"), "corners of the elements"),
         )
 
@@ -234,7 +236,7 @@ class SwitchingPlate:
             MeanLaws(prepared(self.mesh())[0], 1e3 * plane_stress(stiffness)),
             jury,
             lambda element: [made(mine, own, element * self.blocks + k) for k in range(self.blocks)],
-            Switch(self._thresholds()),
+            Switch(self.thresholds()),
             1e-7 * float(given["static_lattice_parameter"]),
         )
 
@@ -255,6 +257,7 @@ class SwitchingPlate:
     def _told(self, problem: TwoWay, steps: Sequence[LoadStep], given: Given) -> dict[str, Any]:
         """Write the loads down."""
         from uqmsm.physics.atomistic.eam import GPA_A3_PER_EV
+        from uqmsm.physics.coupling.switch_log import logged
 
         mesh, peak = self.mesh(), int(np.argmax(self.loads))
         shape = (len(steps), len(mesh.elements))
@@ -281,6 +284,7 @@ class SwitchingPlate:
             "switch_reason": reason,
             "switch_value": value,
             "concurrent": zone,
+            "switch_log": logged(problem.switch.log, *shape),
             "element_corners": mesh.nodes_mm[mesh.elements[:, :4]],
         }
 
