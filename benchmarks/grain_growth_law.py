@@ -8,11 +8,12 @@
 Every run is watched at the same reduced times. Laws are fitted where the mean radius is two widths or more
 (`--from-widths`), the width five voxels and 1000 grains alive in each run (`--fewest`), over all runs together. The
 exponent is the one that makes R^n straightest in time, with the start of both free, so that no origin is assumed.
-Boundaries are not thin: by how much rates are high against von Neumann's law, dA/dt = pi/3 M sigma (n - 6), is
-measured in the same runs (two dimensions), and time is stretched by it. That depends on the weights of the grains, so
-it is done twice: with areas, for d(sum A^2)/dt = 2 sum A dA/dt is the rate of a mean size without any assumption, and
-with n - 6, the slope itself. The difference is a systematic error. Statistical ones are those of a jackknife over
-squares of all runs, by where grains began, sixteen a run, everything fitted anew each time, the excess included.
+Boundaries are not thin: by how much rates are high against von Neumann's law, dA/dt = pi/3 M sigma (n - 6), in space
+against MacPherson's, is measured in the same runs, and time is stretched by it. That depends on the weights of the
+grains, so it is done twice: with areas, for d(sum A^2)/dt = 2 sum A dA/dt is the rate of a mean size without any
+assumption, and with n - 6, the slope itself. The difference is a systematic error. Statistical ones are those of a
+jackknife over squares of all runs, by where grains began, sixteen a run, everything fitted anew each time, the excess
+included.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ from uqmsm.physics.phasefield import (
     radii,
     volumes,
 )
-from uqmsm.physics.phasefield.self_similar import THICKNESS
+from uqmsm.physics.phasefield.curvature import thin_rates
 
 WIDTH = 5.0
 GRADIENT = WIDTH**2 / 8.0  # mobility times boundary energy in reduced units
 PARTS = {2: 4, 3: 3}  # squares or cubes along an edge
-PLANES = ((1.015, 1.354), (0.666, 1.143))
-"""Excess e (width / R)^p of rates in planes, by weights A and by n - 6: what the third command prints."""
+PLANES = ((1.063, 1.413), (0.689, 1.182))
+"""Excess e (width / R)^p of rates in planes, by weights A and by n - 6: what the second command prints."""
 COLUMNS = "run", "time", "part", "alive", "radius", "slope_xy", "slope_xx", "area_rate", "area_sides", "seconds"
 
 
@@ -65,19 +66,28 @@ def begun(dimensions, edge, grains, seed, threads):
     return growth, np.ravel_multi_index(tuple(place.T), (PARTS[dimensions],) * dimensions)
 
 
+def sides_of(growth, grains):
+    """Return n - 6 of every grain; in space what stands there, the rate of thin boundaries over pi/3 M sigma."""
+    ids = growth.grains.grain_ids()
+    if ids.ndim == 3:
+        return thin_rates(ids, grains) / (np.pi / 3.0)
+    sides = neighbour_counts(ids, grains)[1]
+    return np.where(sides > 0.0, sides - 6.0, 0.0)
+
+
 def rates(growth, grains):
     """Return per grain (n - 6) dA/dt and (n - 6)^2, A dA/dt and A (n - 6), from eight steps.
 
     The first two are of grains that keep their neighbours for so long, the others of all.
     """
     begin, before = growth.time, volumes(growth.grains, grains)
-    first = neighbour_counts(growth.grains.grain_ids(), grains)[1]
+    first = sides_of(growth, grains)
     for _ in range(8):
         growth.advance()
-    after, last = volumes(growth.grains, grains), neighbour_counts(growth.grains.grain_ids(), grains)[1]
+    after, last = volumes(growth.grains, grains), sides_of(growth, grains)
     speed = (after - before) / (growth.time - begin)
-    sides = np.where((first == last) & (first > 0.0), first - 6.0, 0.0)
-    both = np.where(first > 0.0, 0.5 * (first + last) - 6.0, 0.0)
+    both = 0.5 * (first + last)
+    sides = np.where((first == last) | (len(growth.grains.shape) == 3), both, 0.0)
     middle = 0.5 * (before + after)
     return sides * speed, sides**2, middle * speed, middle * both
 
@@ -100,7 +110,7 @@ def watched(chosen, seed, until):
         size = radii(volumes(growth.grains, chosen.grains), d)
         size *= size > radii(1.0, d)
         now = growth.time
-        told = rates(growth, chosen.grains) if d == 2 else [np.zeros(chosen.grains)] * 4
+        told = rates(growth, chosen.grains)
         seconds = spent + time.process_time() - begin
         sums = [np.bincount(part, weights, parts) for weights in (size > 0.0, size, *told)]
         rows += [np.array([seed, now, p, *(one[p] for one in sums), seconds]) for p in range(parts)]
@@ -141,11 +151,9 @@ def excesses(table, dimensions):
     """Return by how much rates are high, ``e (width / R)^p``: (e, p) by weights A and by weights n - 6.
 
     `table` holds sums over grains, ``(moments, 7)``: time, and what `COLUMNS` names from alive to area_sides. Where
-    rates were not measured: `PLANES`, and in space what is assumed.
+    rates were not measured, in a plane: `PLANES`.
     """
-    if dimensions == 3:
-        return np.array([[THICKNESS, 2.0]] * 2)
-    if not table[:, 3:].any():
+    if dimensions == 2 and not table[:, 3:].any():
         return np.array(PLANES)
     found = []
     for column in (5, 3):
@@ -155,35 +163,54 @@ def excesses(table, dimensions):
     return np.array(found)
 
 
+def thin_time(swept, mean, e, p):
+    """Return the time from the first moment on as thin boundaries would need it, where rates are high by e, p."""
+    fast = 1.0 + e * (WIDTH / mean) ** p
+    return np.concatenate([[0.0], np.cumsum(np.diff(swept) * 0.5 * (fast[1:] + fast[:-1]))])
+
+
 def laws(table, dimensions):
     """Return the exponent as it is; exponent and K of thin boundaries by weights A and by n - 6; e and p of the two.
 
     Rates are high by ``1 + e (width / R)^p``: in the time ``integral of that over t`` growth is as of thin boundaries.
+    Last the power q of R^-q by which the rate of the area-weighted mean size falls that these very grains would have
+    with thin boundaries: zero where grains are self-similar.
     """
     exponents = np.linspace(1.0, 4.0, 301)
     mean, swept = table[:, 2] / table[:, 1], table[:, 0] * GRADIENT
     told, both = [fitted(swept, mean, exponents)], excesses(table, dimensions)
     for e, p in both:
-        fast = 1.0 + e * (WIDTH / mean) ** p
-        thin = np.concatenate([[0.0], np.cumsum(np.diff(swept) * 0.5 * (fast[1:] + fast[:-1]))])
+        thin = thin_time(swept, mean, e, p)
         told += [fitted(thin, mean, exponents), np.polyfit(thin, np.square(mean), 1)[0]]
-    return np.array([*told, *both.ravel()])
+    drift = -np.polyfit(np.log(mean), np.log(table[:, 6]), 1)[0] if table[:, 6].all() else 0.0
+    return np.array([*told, *both.ravel(), drift])
 
 
-def judged(rows, dimensions, widths, fewest):
-    """Print exponents, growth constants and the excess of rates with their 95 % intervals."""
+NAMES = (
+    "exponent, as it is",
+    *(f"{what}, boundaries thin, by {by}" for by in ("areas", "n - 6") for what in ("exponent", "K")),
+    *(f"rates high by e (width / R)^p, by {by}: {what}" for by in ("areas", "n - 6") for what in "ep"),
+    "these grains with thin boundaries: rate of the area-weighted mean size falls as R^-q: q",
+)
+
+
+def used_of(rows, dimensions, widths, fewest):
+    """Return the sums of the moments that count ``(runs, moments, parts, columns)``."""
     runs, moments = np.unique(rows[:, 0]), np.unique(rows[:, 1])
-    parts = PARTS[dimensions] ** dimensions
-    every = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))].reshape(len(runs), len(moments), parts, -1)
+    every = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
+    every = every.reshape(len(runs), len(moments), PARTS[dimensions] ** dimensions, -1)
     alive, radius = every[..., 3].sum(axis=2), every[..., 4].sum(axis=2)
     mean = radius.sum(axis=0) / alive.sum(axis=0)
-    used = (mean >= widths * WIDTH) & (alive.min(axis=0) >= fewest)
-    every = every[:, used]
+    return every[:, (mean >= widths * WIDTH) & (alive.min(axis=0) >= fewest)]
+
+
+def estimated(every, dimensions):
+    """Return what `NAMES` names of all runs, half the width of its 95 % interval, and that of each run."""
 
     def sums(weights):
-        return np.column_stack([moments[used], np.einsum("rmpc,rp->mc", every[..., 3:9], weights)])
+        return np.column_stack([every[0, :, 0, 1], np.einsum("rmpc,rp->mc", every[..., 3:9], weights)])
 
-    ones = np.ones((len(runs), parts))
+    ones = np.ones(every.shape[::2])
     whole, without = laws(sums(ones), dimensions), []
     for out in range(ones.size):
         weights = ones.copy()
@@ -192,18 +219,24 @@ def judged(rows, dimensions, widths, fewest):
     n = len(without)
     error = np.sqrt((n - 1) / n * np.sum((np.array(without) - np.mean(without, axis=0)) ** 2, axis=0))
     wide = float(scipy.stats.t.ppf(0.975, n - 1)) * error
-    one = np.array([laws(sums(ones * (runs == run)[:, None]), dimensions) for run in runs])
-    count = alive[:, used]
+    one = [laws(sums(ones * (np.arange(len(ones)) == run)[:, None]), dimensions) for run in range(len(ones))]
+    return whole, wide, np.array(one)
+
+
+def judged(rows, dimensions, widths, fewest):
+    """Print exponents, growth constants and the excess of rates with their 95 % intervals."""
+    every = used_of(rows, dimensions, widths, fewest)
+    count, radius = every[..., 3].sum(axis=2), every[..., 4].sum(axis=2)
+    mean = radius.sum(axis=0) / count.sum(axis=0) / WIDTH
+    late = np.isclose(rows[:, 1], np.unique(rows[:, 1])[-1])
     print(
-        f"\n{len(runs)} runs, from {mean[used][0] / WIDTH:.2f} to {mean[used][-1] / WIDTH:.2f} widths, "
-        f"{count[:, 0].sum():.0f} to {count[:, -1].sum():.0f} grains alive, {used.sum()} moments, "
-        f"{rows[:, 9].reshape(-1)[rows[:, 1] == moments[-1]].max() / 60:.1f} minutes of processor time the longest run"
+        f"\n{len(every)} runs, from {mean[0]:.2f} to {mean[-1]:.2f} widths, "
+        f"{count[:, 0].sum():.0f} to {count[:, -1].sum():.0f} grains alive, {len(mean)} moments, "
+        f"{rows[late, 9].max() / 60:.1f} minutes of processor time the longest run"
     )
-    names = ["exponent, as it is"]
-    names += [f"{what}, boundaries thin, by {by}" for by in ("areas", "n - 6") for what in ("exponent", "K")]
-    names += [f"rates high by e (width / R)^p, by {by}: {what}" for by in ("areas", "n - 6") for what in "ep"]
-    for name, value, half, each in zip(names, whole, wide, one.T, strict=True):
-        scatter = f"; runs {', '.join(f'{x:.3f}' for x in each)}" if len(runs) > 1 else ""
+    whole, wide, one = estimated(every, dimensions)
+    for name, value, half, each in zip(NAMES, whole, wide, one.T, strict=True):
+        scatter = f"; runs {', '.join(f'{x:.3f}' for x in each)}" if len(every) > 1 else ""
         print(f"{name}: {value:.3f} [{value - half:.3f}, {value + half:.3f}]{scatter}")
 
 

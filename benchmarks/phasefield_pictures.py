@@ -2,8 +2,8 @@
 
     python benchmarks/phasefield_pictures.py --out docs
 
-Needs matplotlib, which nothing else here does. A plane of 400 x 400 voxels is coarsened; the curve and the sizes in
-space are those of the shipped library.
+Needs matplotlib. A plane of 400 x 400 voxels is coarsened; the exponent is that of the table beside this file, the
+curve and the sizes in space are those of the shipped library. `--only NAME` draws one: maps, films, exponent, curves.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from grain_growth_law import GRADIENT, WIDTH, estimated, thin_time, used_of
 from PIL import Image
 
 from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognormal_volumes, radii, volumes, write_vti
@@ -88,6 +89,30 @@ def moving(path, frames):
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0, quality=55, method=6)
 
 
+def exponent(out):
+    """Draw <R>^2 of the planes over time, as it is and in the time of thin boundaries, with exponents R^n ~ t."""
+    table = Path(__file__).with_name("grain_growth_2d.csv")
+    every = used_of(np.loadtxt(table, delimiter=",", skiprows=1), 2, 2.0, 1000)
+    whole, wide, _ = estimated(every, 2)
+    sums = every.sum(axis=2)
+    runs, mean = sums[..., 4] / sums[..., 3] / WIDTH, sums[..., 4].sum(axis=0) / sums[..., 3].sum(axis=0) / WIDTH
+    swept = every[0, :, 0, 1] * GRADIENT
+    figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained", sharey=True)
+    drawn = (swept, "as it is"), (thin_time(swept, mean * WIDTH, *whole[5:7]), "thin boundaries: excess by areas")
+    for place, (axis, (time, title)) in enumerate(zip(axes, drawn, strict=True)):
+        now = (time - time[0]) / WIDTH**2
+        axis.plot(now, (runs**2).T, ".", ms=3, color="0.6", label=[f"{len(runs)} runs"] + [None] * (len(runs) - 1))
+        line = np.polyfit(now, mean**2, 1)
+        axis.plot(now, np.polyval(line, now), color="C0", label="straight line")
+        axis.set_title(f"{title}: n = {whole[place]:.2f} ± {wide[place]:.2f} (95 %)", fontsize=9)
+        axis.set_xlabel("mobility x energy x time / width²")
+        axis.legend(fontsize=8, frameon=False)
+    axes[0].set_ylabel("<R>² / width²")
+    figure.savefig(out / "grain-growth-exponent.svg", metadata={"Date": None})
+    plt.close(figure)
+    print(f"exponent {whole[0]:.3f} +- {wide[0]:.3f}, thin by areas {whole[1]:.3f} +- {wide[1]:.3f}")
+
+
 def curves(out):
     """Draw <R>^2 against what boundaries have swept, and the sizes and faces of the last states in space."""
     data = SelfSimilar().library()["diagnostics"].to_dataset()
@@ -132,10 +157,11 @@ def curves(out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the pictures")
-    out = parser.parse_args().out
-    maps(out)
-    films(out)
-    curves(out)
+    every = {one.__name__: one for one in (maps, films, exponent, curves)}
+    parser.add_argument("--only", nargs="+", choices=every, default=list(every), help="draw these alone")
+    chosen = parser.parse_args()
+    for name in chosen.only:
+        every[name](chosen.out)
 
 
 if __name__ == "__main__":
