@@ -37,6 +37,7 @@ DOORS = {
     "symengine": ("physics/phasefield/calphad.py",),  # in whose expressions it answers
     "pyamg": ("physics/fe/linear.py",),
     "pypardiso": ("physics/fe/pardiso.py",),
+    "pyvista": ("report/rendered.py",),
     "meshio": ("physics/fe/meshes/files.py", "physics/fe/results.py"),
 }
 

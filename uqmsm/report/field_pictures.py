@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from uqmsm.report.axes import Frame, tick_labels, ticks
 from uqmsm.report.canvas import Canvas
 
-__all__ = ["MOST_CELLS", "draw_field"]
+__all__ = ["MOST_CELLS", "cut", "draw_field", "scale_bar", "span"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,15 +41,14 @@ def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css:
     prefix
         Unique on the page.
     """
-    low, high = min(0.0, float(np.nanmin(values))), float(np.nanmax(values))
-    high = high if high > low else low + 1.0
+    low, high = span(values)
     width, height = np.ptp(nodes_mm, axis=0)
     scale = min(190.0 / width, 260.0 / height)
     left, top = 4.0, 30.0
     canvas = Canvas(290.0, top + scale * height + 30.0, prefix)
     canvas.text(left, 18.0, title, "mid soft")
     frame = Frame(left, left + scale * width, top, top + scale * height, *_ends(nodes_mm))
-    at, share = _cut(nodes_mm[corners], (values[corners] - low) / (high - low))
+    at, share = cut(nodes_mm[corners], (values[corners] - low) / (high - low))
     shown = np.stack(
         [frame.left + (at[..., 0] - frame.x[0]) * scale, frame.bottom - (at[..., 1] - frame.y[0]) * scale], -1
     )
@@ -62,9 +61,15 @@ def draw_field(nodes_mm: Floats, corners: Ints, values: Floats, title: str, css:
         (x, y), (u, v) = nodes_mm[a] - [frame.x[0], frame.y[0]], nodes_mm[b] - [frame.x[0], frame.y[0]]
         begin, end = ((frame.left + a * scale, frame.bottom - b * scale) for a, b in ((x, y), (u, v)))
         canvas.line(*begin, *end, "axis thin")
-    _scale_bar(canvas, frame, (low, high), css)
+    scale_bar(canvas, frame, (low, high), css)
     canvas.text(left, canvas.height - 8.0, f"{width:g} x {height:g} mm", "tiny")
     return canvas.svg(f"{of}: {title}", f"From {low:.3g} to {high:.3g} over {width:g} x {height:g} mm.")
+
+
+def span(values: Floats) -> tuple[float, float]:
+    """Return what the lightest and the darkest shade mean."""
+    low, high = min(0.0, float(np.nanmin(values))), float(np.nanmax(values))
+    return low, high if high > low else low + 1.0
 
 
 def _ends(nodes_mm: Floats) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -79,8 +84,11 @@ def _rim(corners: Ints) -> Ints:
     return np.asarray(edges[first[times == 1]])
 
 
-def _cut(places: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """Cut every cell into equal pieces; return their corners (pieces, 4, 2) and the mean share of each."""
+def cut(places: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """Cut every cell into equal pieces; return their corners (pieces, 4, 2) and the mean share of each.
+
+    Those of a cell follow each other.
+    """
     if places.shape[1] == 3:  # a triangle is a quadrilateral with two corners in one
         places, shares = places[:, [0, 1, 2, 2]], shares[:, [0, 1, 2, 2]]
     n = int(np.clip(np.sqrt(_PATCHES / len(places)), 1, 6))
@@ -93,7 +101,7 @@ def _cut(places: Floats, shares: Floats) -> tuple[Floats, Floats]:
     return at.reshape(-1, 4, 2), np.clip(np.nan_to_num(share.ravel()), 0.0, 1.0)
 
 
-def _scale_bar(canvas: Canvas, frame: Frame, ends: tuple[float, float], css: str) -> None:
+def scale_bar(canvas: Canvas, frame: Frame, ends: tuple[float, float], css: str) -> None:
     """Draw how much each shade means."""
     bar = Frame(frame.right + 16.0, frame.right + 30.0, frame.top, min(frame.bottom, frame.top + 180.0), (0, 1), ends)
     steps = np.linspace(*ends, 21)

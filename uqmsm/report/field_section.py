@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from uqmsm.errors import how_to_install
 from uqmsm.report.digits import number, percent, unbroken, written
 from uqmsm.report.facts import plain
 from uqmsm.report.field_pictures import MOST_CELLS, draw_field
+from uqmsm.report.rendered import can_render, render_field
+from uqmsm.report.solid_pictures import draw_solid, skin
 
 __all__ = ["field_items"]
 
@@ -22,6 +25,8 @@ _SHOWN = {
 }
 """Class of the colour, and words."""
 _CORNERS = {"tri": 3, "quad": 4}
+MOST_FACES = 2000
+"""Of a solid that is drawn; half of them are seen, and each is painted apart."""
 
 
 def field_items(results: xr.DataTree) -> list[dict[str, Any]]:
@@ -42,9 +47,13 @@ def field_items(results: xr.DataTree) -> list[dict[str, Any]]:
 
 
 def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) -> list[str]:
-    form = str(table.attrs["kind"]).rstrip("0123456789")
+    """Return the pictures: drawn here, rendered where the mesh is too fine for that, or none without what renders."""
+    kind = str(table.attrs["kind"])
+    form = kind.rstrip("0123456789")
     nodes, cells = table["nodes_mm"].values, table["cells"].values
-    if nodes.shape[1] != 2 or len(cells) > MOST_CELLS or form not in _CORNERS:
+    faces = cells[:, : _CORNERS[form]] if form in _CORNERS else skin(cells, kind)
+    fine = len(faces) > (MOST_CELLS if form in _CORNERS else MOST_FACES)
+    if fine and not can_render():
         return []
     shown, of = [], plain(str(parts["mean"].attrs["port"]))
     for part, (css, words) in _SHOWN.items():
@@ -57,9 +66,12 @@ def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) ->
             if part == "exceedance"
             else f" ({unit})" * bool(unit)
         )
-        corners = cells[:, : _CORNERS[form]]
-        title, name = f"{words}{limit}".strip(), f"{prefix}{part[:2]}"
-        shown.append(draw_field(nodes, corners, parts[part].values, title, css, of=of, prefix=name))
+        title, name, values = f"{words}{limit}".strip(), f"{prefix}{part[:2]}", parts[part].values
+        if fine:
+            shown.append(render_field(nodes, faces, values, title, css, of=of))
+        else:
+            draw = draw_field if form in _CORNERS else draw_solid
+            shown.append(draw(nodes, faces, values, title, css, of=of, prefix=name))
     return shown
 
 
@@ -81,5 +93,5 @@ def _text(parts: dict[str, xr.DataArray], stage: str, pictures: list[str]) -> st
     if "exceedance" in parts:
         chance = parts["exceedance"].values
         told += f". At the likeliest place the limit is exceeded with {percent(float(np.nanmax(chance)))}"
-    told += "." if pictures else ". The mesh is one of space, or too fine to be drawn here."
+    told += "." if pictures else f". The mesh is too fine to be drawn; to have it rendered:  {how_to_install('view')}."
     return unbroken(f"{told} For ParaView: fields/{stage}.vtu in the run folder.")
