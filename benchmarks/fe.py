@@ -1,9 +1,9 @@
-"""Assembly beside felupe and scikit-fem, solution beside bare pyamg, and a component of a million dofs.
+"""Assembly beside felupe and scikit-fem, solution beside bare pyamg and PARDISO, and a component of a million dofs.
 
 All of one table run in turn in one process. Processor seconds are compared, because they bear other work on the
 machine; wall seconds stand beside them. Every code assembles the same elastic cube of trilinear hexahedra with
-2 x 2 x 2 points. Ours is also given with the sparsity, which is found once per mesh, counted in (`first`). felupe and
-scikit-fem are optional: `pip install felupe scikit-fem`.
+2 x 2 x 2 points. Ours is also given with the sparsity, which is found once per mesh, counted in (`first`). felupe,
+scikit-fem and pypardiso are optional: `pip install felupe scikit-fem pypardiso`.
 """
 
 from __future__ import annotations
@@ -121,6 +121,39 @@ def solution(n, rounds):
     )
 
 
+def factors(rounds):
+    """Time SuperLU, multigrid and PARDISO, one thread each, on cubes and on a slender sector of a disc."""
+    from importlib.util import find_spec
+
+    from uqmsm.physics.fe.turning import turning_sector
+
+    ways = ["direct", "multigrid", *(["pardiso"] if find_spec("pypardiso") else [])]
+    print("first and every other solution to 1e-9, processor seconds (SuperLU orders once per mesh, not counted)")
+    bodies = []
+    for n in (12, 16, 24):
+        mesh = grid_mesh((n,) * 3, "hex8")
+        of = discretise(mesh, "solid")
+        held = held_dofs(of, mesh.on("left"), 0, 1, 2)
+        loads = traction_loads(of, mesh.edges["right"], lambda _, normal: 100.0 * normal[..., [1, 0, 2]])
+        bodies.append((f"cube of hex8, {of.size} dofs", of, held, None, loads))
+    sector = turning_sector((60.0, 80.0, 100.0, 180.0, 200.0), (60.0, 60.0, 12.0, 12.0, 40.0), 40, (60, 6, 6))
+    bodies.append((f"sector of hex20, {sector.of.size} dofs", sector.of, sector.equations.held, sector.equations.ties,
+                   8e3 * sector.own_N + 40.0 * sector.rim_N))  # fmt: skip
+    for name, of, held, ties, loads in bodies:
+        blocks = stiffness_blocks(of, STIFFNESS)
+        for way in ways:
+            if way == "direct" and of.size > 30_000:
+                continue
+            equations = system(of, held, method=way, ties=ties, tolerance=1e-8 if way == "multigrid" else 1e-9)
+            found = []
+            for _ in range(rounds):
+                _, one, solve = timed(lambda e=equations, b=blocks: e.factorized(b))
+                _, first, _ = timed(lambda s=solve, f=loads: s(f))
+                found.append((one + first, timed(lambda s=solve, f=loads: s(f))[1]))
+            first, other = (statistics.median(column) for column in zip(*found, strict=True))
+            print(f"  {name}, {way}: {first:.2f}, then {other:.3f}", flush=True)
+
+
 def large(n):
     """Build, assemble and solve a component of about 3 n^3 dofs."""
     wall = time.perf_counter()
@@ -147,10 +180,15 @@ def main():
     parser.add_argument("--cells", type=int, default=24, help="cells along an edge (24: 46 875 dofs)")
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds")
     parser.add_argument("--large", type=int, default=69, help="cells along an edge of the large component; 0: none")
+    parser.add_argument("--factors", action="store_true", help="nothing but the comparison of solvers")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
+    if chosen.factors:
+        factors(3)
+        return
     assembly(chosen.cells, chosen.rounds)
     solution(chosen.cells, max(3, chosen.rounds // 2))
+    factors(3)
     if chosen.large:
         large(chosen.large)
 
