@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import meshio
 import numpy as np
 import pytest
 from fe_oracles import elastic, solve
 
 from uqmsm.errors import StudyError
-from uqmsm.physics.fe.assemble import strains
+from uqmsm.physics.fe.assemble import stiffness_blocks, strains
 from uqmsm.physics.fe.at_nodes import at_nodes
 from uqmsm.physics.fe.contour import j_integral_N_per_mm
 from uqmsm.physics.fe.discretise import discretise
@@ -16,6 +18,7 @@ from uqmsm.physics.fe.elements import ELEMENTS, element, shape
 from uqmsm.physics.fe.linear import held_dofs, system
 from uqmsm.physics.fe.loads import body_loads, traction_loads
 from uqmsm.physics.fe.materials.elastic import Elastic, in_plane, plane_stress
+from uqmsm.physics.fe.materials.von_mises import von_mises
 from uqmsm.physics.fe.meshes.compact import PIN, compact_tension_mesh, stress_intensity_factor
 from uqmsm.physics.fe.meshes.disc import disc_mesh
 from uqmsm.physics.fe.meshes.files import read_mesh
@@ -291,6 +294,38 @@ def test_groups_of_gmsh_become_boundaries_and_regions(tmp_path):
     np.testing.assert_allclose(push.sum(axis=0), [2.0, 0.0], atol=1e-14)
     push = traction_loads(of, mesh.edges["wall"], lambda _, n: n)
     np.testing.assert_allclose(push.sum(axis=0), [-2.0, 0.0], atol=1e-14)
+
+
+def test_regions_of_gmsh_have_solids_of_their_own():
+    """Two blocks in series, meshed and written by gmsh 4.15 (its own format 4.1): elongation F (2 / E1 + 1 / E2).
+
+    Exchanged, they are another body; and where only the soft one is weak, it alone flows.
+    """
+    mesh = read_mesh(Path(__file__).parents[1] / "data" / "two_regions.msh")
+    assert mesh.kind == "tri3"
+    assert set(mesh.regions) == {"soft", "stiff"}
+    assert set(mesh.edges) == {"left", "right", "bottom"}  # the joint lies inside
+    of = discretise(mesh, "plane_strain")
+    np.testing.assert_allclose([of.volume_mm3[mesh.regions[name]].sum() for name in ("soft", "stiff")], [2.0, 1.0])
+    held = np.concatenate([held_dofs(of, mesh.on("left"), 0), held_dofs(of, mesh.on("bottom"), 1)])
+    loads = traction_loads(of, mesh.edges["right"], lambda _, n: 100.0 * n)
+    end = mesh.nearest(3.0, 1.0)
+    young = {"soft": 50e3, "stiff": 200e3}
+    for names, closed in ((("soft", "stiff"), 100.0 * (2 / 50e3 + 1 / 200e3)), (("stiff", "soft"), 100.0 * 3e-5)):
+        stiffness = mesh.in_regions(dict(zip(young, (elastic(young[name], 0.0) for name in names), strict=True)))
+        u, _ = system(of, held).solve(stiffness_blocks(of, stiffness[:, None]), loads)
+        assert abs(u[end, 0] / closed - 1) < 1e-12
+    bulk, shear = (mesh.in_regions({name: E / k / 1e3 for name, E in young.items()}) for k in (3.0, 2.0))
+    strength = mesh.in_regions({"soft": 80.0, "stiff": 1000.0})
+    solid = von_mises(bulk, shear, strength, hardening_MPa=5e3)  # one point in an element
+    step = equilibrate(system(of, held), solid, virgin(system(of, held), solid), Load(loads))
+    flowed = step.state.memory[:, 6]
+    assert flowed[mesh.regions["soft"]].min() > 5e-4
+    assert flowed[mesh.regions["stiff"]].max() == 0.0
+    with pytest.raises(StudyError, match="its regions are soft, stiff"):
+        mesh.in_regions({"soft": 1.0})
+    with pytest.raises(StudyError, match="its regions are none"):
+        grid_mesh((2, 2), "quad4").in_regions({"soft": 1.0})
 
 
 def test_files_that_are_no_component_are_refused(tmp_path):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
+from uqmsm.execution.backends import InProcess
+from uqmsm.execution.dispatch import execute
+from uqmsm.execution.journal import RunFolder
 from uqmsm.physics.rve.microstructure import polycrystal
-from uqmsm.physics.rve.plastic import Slip
+from uqmsm.physics.rve.plastic import Slip, many
+from uqmsm.quantity import Port
 from uqmsm.scales.fe import NotchedBar
 from uqmsm.scales.fe.kept import Shelf
 from uqmsm.scales.fe.owned import SHELF, own
@@ -87,3 +92,53 @@ def test_a_bar_of_clusters_is_that_of_its_blocks(monkeypatch):
         TINY(CRYSTAL, streams(1))
     with pytest.raises(MemberFailed, match="a larger stretch"):
         replace(TINY, stretch=1e-4, onset_slip=0.01)(CRYSTAL, streams(1))
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """Hands on the crystal of these tests."""
+
+    inputs = ()
+    outputs = tuple(Port(name, "MPa" if name == "crss" else "GPa") for name in CRYSTAL)
+    sources = ()
+
+    def __call__(self, given, streams):
+        return CRYSTAL
+
+
+class Noting(InProcess):
+    """Runs here, and notes which batches of blocks lie within every task of the bars."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def submit(self, ticket, function, argument, *, urgency):
+        if argument.stage == "bar":
+            self.batches.append([])
+        super().submit(ticket, function, argument, urgency=urgency)
+
+
+@pytest.mark.slow
+def test_all_blocks_of_an_iteration_are_one_batch_inside_one_task(monkeypatch, tmp_path):
+    """Two bars are two tasks; blocks of grains are no tasks of their own, and no point is asked alone.
+
+    Every Newton iteration of a bar asks one batch, which holds all blocks that flow: batches are few, blocks are many.
+    """
+    backend, solve = Noting(), many.advance_many
+
+    def noted(cells, *given, **more):
+        backend.batches[-1].append(len(cells))
+        return solve(cells, *given, **more)
+
+    monkeypatch.setattr(many, "advance_many", noted)
+    bar = replace(TINY, blocks="full", grains=2, voxels=3, loads=2)
+    with RunFolder.create(tmp_path / "run") as folder:
+        chain = Chain([Stage("crystal", Crystal()), Stage("bar", bar)])
+        found = execute(chain, 1, np.arange(2)[:, None], folder, backend=backend, blocks={"bar": 1})
+    assert np.isfinite(found.member_values("bar", "carried_stress")).all()
+    assert len(backend.batches) == 2
+    for batches in backend.batches:
+        assert 2 <= len(batches) <= 25  # iterations of two loads
+        assert max(batches) > 30
+        assert np.mean(batches) > 10

@@ -57,6 +57,7 @@ MODELS: dict[str, dict[str, str]] = {
         "switching_plate": "uqmsm.scales.fe:SwitchingPlate",
         "limit_load": "uqmsm.scales.fe:LimitLoad",
         "fracture_load": "uqmsm.scales.fe:FractureLoad",
+        "cycled_bar": "uqmsm.scales.fe:CycledBar",
     },
     "coupling": {
         "vacancy": "uqmsm.scales.coupling:CoupledVacancy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,32 @@ class Mesh:
         if name not in self.edges:
             raise StudyError(f"mesh: there is no boundary {name!r}; it has {', '.join(sorted(self.edges))}")
         return np.unique(self.edges[name])
+
+    def in_regions(self, values: Mapping[str, object]) -> Floats:
+        """Return for every element what its region has, shape (elements, ...); tangents then fit as ``[:, None]``.
+
+        Parameters
+        ----------
+        values : mapping of str to number or ndarray
+            Of one shape, one for every region.
+
+        Raises
+        ------
+        StudyError
+            When regions and names are not the same, or leave elements out.
+        """
+        covered = np.concatenate(list(self.regions.values())) if self.regions else np.zeros(0, dtype=np.int64)
+        if set(values) != set(self.regions) or len(np.unique(covered)) != len(self.elements):
+            raise StudyError(
+                f"mesh: values for {', '.join(sorted(values)) or 'no region'}; its regions are "
+                f"{', '.join(sorted(self.regions)) or 'none'} and hold {len(np.unique(covered))} of "
+                f"{len(self.elements)} elements; give one value for each region of a mesh that they cover"
+            )
+        given = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+        found = np.empty((len(self.elements), *next(iter(given.values())).shape))
+        for name, members in self.regions.items():
+            found[members] = given[name]
+        return found
 
     def nearest(self, *place_mm: float) -> int:
         """Return the node nearest to a place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uqmsm.scales.fe.cycled_bar import CycledBar
 from uqmsm.scales.fe.disc import RotatingDisc
 from uqmsm.scales.fe.fracture_load import FractureLoad
 from uqmsm.scales.fe.limit_load import LimitLoad
@@ -9,4 +10,13 @@ from uqmsm.scales.fe.notched_bar import NotchedBar
 from uqmsm.scales.fe.plate import ElasticPlate, PlateWithHole
 from uqmsm.scales.fe.switching import SwitchingPlate
 
-__all__ = ["ElasticPlate", "FractureLoad", "LimitLoad", "NotchedBar", "PlateWithHole", "RotatingDisc", "SwitchingPlate"]
+__all__ = [
+    "CycledBar",
+    "ElasticPlate",
+    "FractureLoad",
+    "LimitLoad",
+    "NotchedBar",
+    "PlateWithHole",
+    "RotatingDisc",
+    "SwitchingPlate",
+]

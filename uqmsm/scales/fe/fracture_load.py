@@ -23,6 +23,10 @@ _LENGTH_MM = 2.0
 class FractureLoad:
     """The largest force before a specimen of unit thickness parts, in plane strain.
 
+    The specimen is led by the displacement of its pins, or of its end, as a stiff machine does, so that its force can
+    be followed past the peak. Under a load that only rises the same specimen parts at once where this force peaks: for
+    one crack that runs straight ahead, whose force falls from then on, the two loads are one.
+
     Parameters
     ----------
     specimen
