@@ -353,6 +353,7 @@ def test_set_can_add_what_is_not_written():
         ("chain.ef.refinement=3", "ef", "there is no 'ef'"),
         ("chain.7.refinement=3", "7", "there is no '7'"),
         ("seed.a=3", "a", "nothing inside it"),
+        ("fe.refinement=3", "fe", "is a stage"),
         ("members", "members", "no path=value"),
         ("=3", "=3", "no path=value"),
         ("ask=[1", "[1", "not readable"),
