@@ -55,7 +55,8 @@ def _graft(document: Document, setting: str) -> tuple[Route, Any]:
     if isinstance(document.value, dict) and first.strip() not in document.value:
         stages = document.value.get("chain")
         if isinstance(stages, list) and first.strip() in [item_name(stage) for stage in stages]:
-            raise _fault(setting, 0, len(first), f"{first.strip()!r} is a stage", f"Write  --set chain.{setting.strip()}")
+            what = f"{first.strip()!r} is a stage"
+            raise _fault(setting, 0, len(first), what, f"Write  --set chain.{setting.strip()}")
     fragment = read(setting, _FILE, origin=len(path) + 1)
     route = _route(document, setting, path)
     holder = document.value
