@@ -53,6 +53,17 @@ def test_no_ghost_force_on_the_perfect_crystal(method):
         assert np.polyfit(np.log(sizes), np.log(away), 1)[0] == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize(("method", "left"), [("bgfc", False), ("bqce", True), ("qce", True), ("bqcf", False)])
+def test_every_geometry_tells_its_ghost_force(method, left):
+    """Also around a defect: what is told is that of the perfect crystal in the same mesh."""
+    coupled = couple(pose(LATTICE, ATOM, CRYSTAL, PULLED, method=method, core=3, vacancies=VACANCY), method)
+    before, after = coupled.ghosts
+    assert (after > 1e-3) == left
+    assert (before > 1e-3) == (method != "bqcf")
+    assert str(coupled).startswith(f"{method}, {coupled.problem.unknowns} unknowns: ghost force")
+    assert f"{after:.2g} left" in str(coupled)
+
+
 def test_energies_without_correction_have_a_ghost_force_that_blending_lowers():
     found = [
         ghost_force(couple(pose(LATTICE, ATOM, CRYSTAL, PULLED, method=m, core=8, width=w), m), PULLED)

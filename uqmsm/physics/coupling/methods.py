@@ -14,6 +14,7 @@ With the share beta of the continuum (0 atoms, 1 continuum), site energies V_i a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -151,6 +152,29 @@ class Coupled:
     def conservative(self) -> bool:
         """Say whether there is an energy."""
         return self.atom_rows is None
+
+    @cached_property
+    def ghosts(self) -> tuple[float, float]:
+        """Return the largest force that the interface adds to the perfect crystal: uncorrected, and what is left of it.
+
+        Raises
+        ------
+        StudyError
+            Where the mesh has slipped, which no perfect crystal fits.
+        """
+        problem = self.problem
+        if problem.displaced is not None:
+            raise StudyError("no perfect crystal fits a mesh that has slipped; see its dead load")
+        perfect, raw = problem.perfect, self.method if self.method in FORCES else "bqce"
+        forces = [couple(perfect, one).gradient(problem.affine)[perfect.free] for one in (raw, self.method)]
+        return float(np.abs(forces[0]).max()), float(np.abs(forces[1]).max())
+
+    def __str__(self) -> str:
+        """Say what was joined, and what its interface does to the perfect crystal."""
+        words = f"{self.method}, {self.problem.unknowns} unknowns"
+        if self.problem.displaced is not None or self.method == "atomistic":
+            return words
+        return f"{words}: ghost force {self.ghosts[0]:.2g} in the perfect crystal, {self.ghosts[1]:.2g} left"
 
     def energy(self, y: Floats) -> float:
         """Return the energy at positions y (n, d), the work of the dead load included.
