@@ -118,10 +118,23 @@ def test_what_is_no_region_is_refused():
         QuantumRegion(GPAW)
     with pytest.raises(StudyError, match="2 cells"):
         QuantumRegion(cells=1)
-    with pytest.raises(StudyError, match="make the cell larger"):
-        QuantumRegion(cells=4, points=1000)(given(), {"atoms": np.random.default_rng(1)})
     with pytest.raises(StudyError, match="shorter than"):
         QuantumRegion(buffer=3.0, points=1000)(given(), {"atoms": np.random.default_rng(1)})
+
+
+def test_buffers_and_crystals_that_cannot_do_are_refused_before_anything_is_run():
+    """What would fail every member is said when the chain is checked; what may do is not."""
+    alloy = {"alloy": RandomAlloy(PAIR, (0.5, 0.5))}
+    assert [line.split(":")[0] for line in QuantumRegion(buffer=3.0).consistent(alloy)] == [
+        "buffer = 3 A is shorter than the potential's range of 6.40 A"
+    ]
+    (small,) = QuantumRegion(cells=4).consistent(alloy)
+    assert "write  cells: 5" in small
+    assert not list(QuantumRegion(cells=5).consistent(alloy))
+    with pytest.raises(StudyError, match="make the cell larger"):
+        QuantumRegion(cells=4, points=1000)(given(), {"atoms": np.random.default_rng(1)})
+    for fits in (QuantumRegion(buffer=6.4), QuantumRegion(cells=8, core=4.7), QuantumRegion(cutoff=5.5, buffer=5.5)):
+        assert not list(fits.consistent(alloy))
 
 
 @pytest.mark.slow

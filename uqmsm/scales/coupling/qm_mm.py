@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from uqmsm.errors import MemberFailed, NotConverged, StudyError, Unstable
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements, potential_rows
+from uqmsm.scales.upstream import ALLOY_PORTS, field_of, lattice_of, location, missing_elements, potential_rows
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -139,8 +139,40 @@ class QuantumRegion:
         return (*law_sources(self), Source("atoms", Kind.ALEATORIC, long_name=words))
 
     def consistent(self, upstream: Mapping[str, Operator]) -> Iterable[str]:
-        """Say which elements of the alloy the potential does not name."""
+        """Say which elements the potential lacks, and where no cluster can cover its range or fit into the crystal."""
         yield from missing_elements(upstream)
+        symbols = field_of(upstream, "composition", "elements")
+        shares = location(field_of(upstream, "composition", "composition"))
+        lattice = field_of(upstream, "composition", "lattice")
+        if symbols is None or shares is None or lattice is None:
+            return
+        try:
+            reach, edge = self._about(tuple(symbols), np.asarray(shares), lattice)
+        except StudyError:  # a form of its own, whose range its members tell
+            return
+        buffer = reach if self.buffer is None else self.buffer
+        if buffer < reach:
+            yield (
+                f"buffer = {buffer:g} A is shorter than the potential's range of {reach:.2f} A: the core would err "
+                f"more than without quantum mechanics; write  buffer: {np.ceil(10 * reach) / 10:g} angstrom  or more, "
+                "better twice that"
+            )
+        arm = _arm(lattice, edge, self.core, buffer)
+        if arm > 0.49 * self.cells * edge:
+            yield (
+                f"cells = {self.cells}: a core of {self.core:g} A with a buffer of {buffer:.3g} A meets its own image "
+                f"in a crystal of {self.cells * edge:.1f} A; write  cells: {int(np.floor(arm / 0.49 / edge)) + 1}"
+            )
+
+    def _about(self, symbols: tuple[str, ...], shares: Floats, lattice: Literal["bcc", "fcc"]) -> tuple[float, float]:
+        """Return the range (A) that tables have, and the published potential's lattice parameter (A)."""
+        from uqmsm.physics.potential import published
+        from uqmsm.physics.potential.average_atom import average_atom
+        from uqmsm.physics.potential.tabulated import cutoff
+
+        zhou = published(symbols)
+        edge = float(average_atom(zhou.values, shares, lattice).lattice_parameter)
+        return self.cutoff or cutoff(zhou), edge
 
     def requirements(self) -> tuple[str, ...]:
         """Return the engine, where it is an optional package."""
@@ -252,6 +284,19 @@ def _opened(engine: Any, symbols: Sequence[str]) -> AbstractContextManager[Probe
     if isinstance(engine, Tables):
         return nullcontext(own_probe(engine))
     return AseProbe(engine, symbols, stress=False) if isinstance(engine, AseCalculator) else probe_of(engine, symbols)
+
+
+def _arm(lattice: Literal["bcc", "fcc"], edge_A: float, core_A: float, buffer_A: float) -> float:
+    """Return how far (A) a cluster reaches along an axis of the crystal."""
+    from scipy.spatial import cKDTree
+
+    from uqmsm.physics.alloy import sites
+
+    cells = 2 * int(np.ceil((core_A + buffer_A) / edge_A)) + 2
+    at = (sites(lattice, (cells, cells, cells)) - 0.5) * cells * edge_A
+    at -= at[np.argmin((at**2).sum(axis=1))]
+    core = at[(at**2).sum(axis=1) <= (core_A + 1e-9) ** 2]
+    return float(np.abs(at[cKDTree(core).query(at)[0] <= buffer_A + 1e-9]).max())
 
 
 def _block(
