@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import brentq
 
 from uqmsm.physics.fe.discretise import discretise
 from uqmsm.physics.fe.linear import held_dofs, system
+from uqmsm.physics.fe.materials.elastic import Elastic
 from uqmsm.physics.fe.materials.nested import Nested
 from uqmsm.physics.fe.materials.von_mises import von_mises as one_solid
-from uqmsm.physics.fe.meshes.grid import grid_mesh
+from uqmsm.physics.fe.meshes.grid import SIDES, grid_mesh
 from uqmsm.physics.fe.newton import Accuracy, Load, follow
+from uqmsm.physics.rve.laminate import laminate_GPa
 from uqmsm.physics.rve.plastic import advance_many, block, von_mises
 from uqmsm.physics.rve.plastic.block import Accuracy as Inside
 from uqmsm.physics.rve.plastic.newton import advance, macro_tangent
@@ -78,6 +81,51 @@ def test_blocks_of_two_solids_work_as_hard_as_the_component():
         inner += volume[k] * float((b.stress * (b.strain - a.strain)).sum(axis=0).mean())
     np.testing.assert_allclose(inner, outer, rtol=1e-7)
     assert len(steps[-1].residuals) < 8
+
+
+def layered(yields, axis):
+    """Stack two layers along an axis, one voxel and two."""
+    ids = np.array([0, 1, 1], dtype=np.int32).reshape([3 if k == axis else 1 for k in range(3)])
+    law = von_mises(np.array([160.0, 120.0]), np.array([80.0, 30.0]), np.array(yields), hardening_MPa=HARD)
+    return block(ids, law)
+
+
+def test_layers_in_every_point_are_the_solid_of_the_books():
+    """G. E. Backus, J. Geophys. Res. 67, 4427 (1962): the component of that solid; that of mean moduli is another."""
+    equations, loads = bent()
+    ours = follow(equations, owned([layered((1e6, 1e6), 0)], [0]), loads[:1], accuracy=Accuracy(residual=1e-11))
+    layers = np.array([isotropic_stiffness(k, g) for k, g in ((160.0, 80.0), (120.0, 30.0))])
+    stack = 1e3 * voigt_to_mandel(laminate_GPa(layers, np.array([1.0, 2.0]) / 3.0, 0))
+    mixed = 1e3 * voigt_to_mandel((layers[0] + 2.0 * layers[1]) / 3.0)
+    theirs, wrong = (follow(equations, Elastic(one), loads[:1]) for one in (stack, mixed))
+    size = np.abs(theirs[-1].reaction_N).max()
+    np.testing.assert_allclose(ours[-1].reaction_N, theirs[-1].reaction_N, atol=1e-8 * size)
+    np.testing.assert_allclose(ours[-1].state.stress_MPa, theirs[-1].state.stress_MPa, rtol=1e-6, atol=1e-6)
+    assert np.abs(wrong[-1].reaction_N - theirs[-1].reaction_N).max() > 0.01 * size
+
+
+def test_layers_that_flow_in_every_point_share_one_stress_across_them():
+    """Stretched along its layers between walls: one unknown, the strain across the first layer, is all there is."""
+    mesh = grid_mesh((2, 1, 1), "hex8")
+    of = discretise(mesh, "solid")
+    sides = [held_dofs(of, mesh.on(name), axis) for axis in range(3) for name in SIDES[axis]]
+    equations = system(of, np.unique(np.concatenate(sides)))
+    right = np.zeros_like(mesh.nodes_mm)
+    right[mesh.on("right"), 0] = 1.0
+    stretch = 0.02
+    found = follow(equations, owned([layered((100.0, 300.0), 2)], [0]), [Load(displacement_mm=stretch * right)])[-1]
+    solids = [one_solid(160.0, 80.0, 100.0, hardening_MPa=HARD), one_solid(120.0, 30.0, 300.0, hardening_MPa=HARD)]
+
+    def stresses(across):
+        strains = np.zeros((2, 1, 6))
+        strains[:, 0, 0], strains[:, 0, 2] = stretch, (across, -across / 2.0)
+        answers = [solid.respond(strain, solid.virgin(1), 1.0) for solid, strain in zip(solids, strains, strict=True)]
+        assert all(float(answer.memory[0, 6]) > 1e-3 for answer in answers)  # both flow
+        return np.array([answer.stress[0] for answer in answers])
+
+    across = brentq(lambda a: np.subtract(*stresses(a)[:, 2]), -stretch, stretch, xtol=1e-15)
+    closed = stresses(across).T @ [1.0 / 3.0, 2.0 / 3.0]
+    np.testing.assert_allclose(found.state.stress_MPa[0].mean(axis=0)[:3], closed[:3], rtol=1e-7)
 
 
 def test_all_points_may_be_asked_in_one_call():
