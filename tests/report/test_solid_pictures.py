@@ -105,6 +105,11 @@ def test_solids_are_drawn_and_fine_meshes_rendered(monkeypatch):
     drawn = field_section.field_items(tree("tet10", (2, 2, 1)))[0]
     assert len(drawn["pictures"]) == 4
     assert all(one.startswith("<svg") for one in drawn["pictures"])
+    assert "exceeded" not in drawn["text"]
+    table = tree("hex8", (1, 1, 1))["fields/fe"].to_dataset()
+    about = table["stress_sd"].attrs | {"part": "exceedance", "limit": 9.0}
+    never = xr.DataTree.from_dict({"fields/fe": table.assign(stress_exceedance=("node", np.zeros(8), about))})
+    assert "In no member was the limit exceeded anywhere" in field_section.field_items(never)[0]["text"]
     monkeypatch.setattr(field_section, "MOST_FACES", 20)
     fine = field_section.field_items(tree("hex8", (2, 2, 2), parts=1))[0]
     assert len(fine["pictures"]) == 1

@@ -92,6 +92,11 @@ def _text(parts: dict[str, xr.DataArray], stage: str, pictures: list[str]) -> st
     told += f" ({', '.join(shares)})" if shares else " (parts take eight rows of members)"
     if "exceedance" in parts:
         chance = parts["exceedance"].values
-        told += f". At the likeliest place the limit is exceeded with {percent(float(np.nanmax(chance)))}"
+        likeliest = float(np.nanmax(chance))
+        told += (
+            f". At the likeliest place the limit is exceeded with {percent(likeliest)}"
+            if likeliest > 0.0
+            else ". In no member was the limit exceeded anywhere"
+        )
     told += "." if pictures else f". The mesh is too fine to be drawn; to have it rendered:  {how_to_install('view')}."
     return unbroken(f"{told} For ParaView: fields/{stage}.vtu in the run folder.")
