@@ -15,7 +15,7 @@ from uqmsm.physics.fe.elements import ELEMENTS
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.meshes.sector import sector_mesh
 from uqmsm.report import field_section
-from uqmsm.report.rendered import render_field
+from uqmsm.report.rendered import render_fields
 from uqmsm.report.solid_pictures import VIEW, draw_solid, seen, skin
 
 SPACE = [name for name, kind in ELEMENTS.items() if kind.form in {"tet", "hex"}]
@@ -111,21 +111,43 @@ def test_solids_are_drawn_and_fine_meshes_rendered(monkeypatch):
     never = xr.DataTree.from_dict({"fields/fe": table.assign(stress_exceedance=("node", np.zeros(8), about))})
     assert "In no member was the limit exceeded anywhere" in field_section.field_items(never)[0]["text"]
     monkeypatch.setattr(field_section, "MOST_FACES", 20)
-    fine = field_section.field_items(tree("hex8", (2, 2, 2), parts=1))[0]
-    assert len(fine["pictures"]) == 1
-    assert all(one.startswith('<img src="data:image/png;base64,') for one in fine["pictures"])
+    monkeypatch.setattr(field_section, "can_render", lambda: True)
+    asked = []
+
+    def rendered(nodes, faces, fields, *, of):
+        asked.append((len(nodes), faces.shape, [title for _, title, _ in fields], of))
+        return ["<img>"] * len(fields)
+
+    monkeypatch.setattr(field_section, "render_fields", rendered)
+    fine = field_section.field_items(tree("hex8", (2, 2, 2), parts=2))[0]
+    assert fine["pictures"] == ["<img>", "<img>"]
+    assert asked == [(27, (24, 4), ["mean (MPa)", "scatter from chance (MPa)"], "stress")]
     monkeypatch.setattr(field_section, "can_render", lambda: False)
     told = field_section.field_items(tree("hex8", (2, 2, 2)))[0]
     assert told["pictures"] == []
     assert "'.[view]'" in told["text"]
 
 
+@pytest.mark.slow
+def test_a_machine_without_a_screen_or_mesa_says_so(monkeypatch):
+    """The process that renders ends as it may; the page is written all the same."""
+    monkeypatch.setattr(field_section, "MOST_FACES", 20)
+    monkeypatch.setenv("VTK_DEFAULT_OPENGL_WINDOW", "vtkXOpenGLRenderWindow")  # which needs a screen
+    monkeypatch.setenv("DISPLAY", "")
+    blind = field_section.field_items(tree("hex8", (2, 2, 2), parts=1))[0]
+    assert blind["pictures"] == []
+    assert "this machine does not render it (rendering ended with code" in blind["text"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("flat", [True, False])
 def test_an_image_has_the_shades_of_the_field(flat):
     """Of a linear field: nothing but shades between paper and the kind's colour, both ends seen, and a clear ground."""
     mesh = grid_mesh((6, 6) if flat else (6, 6, 6), "quad4" if flat else "hex8")
     faces = mesh.elements if flat else skin(mesh.elements, "hex8")
-    image = render_field(mesh.nodes_mm, faces, mesh.nodes_mm[:, 1], "mean <MPa>", "k-epistemic", of="stress")
+    fields = [(mesh.nodes_mm[:, 1], "mean <MPa>", "k-epistemic"), (mesh.nodes_mm[:, 0], "mean", "inkfill")]
+    image, other = render_fields(mesh.nodes_mm, faces, fields, of="stress")
+    assert other != image
     assert "stress: mean &lt;MPa&gt;, from 0 to 1" in image
     shot = Image.open(io.BytesIO(base64.b64decode(re.search('base64,([^"]*)', image).group(1))))
     pixels = np.asarray(shot).reshape(-1, 4).astype(float)

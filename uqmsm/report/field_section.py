@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from uqmsm.errors import how_to_install
+from uqmsm.errors import EnvironmentFault, how_to_install
 from uqmsm.report.digits import number, percent, unbroken, written
 from uqmsm.report.facts import plain
 from uqmsm.report.field_pictures import MOST_CELLS, draw_field
-from uqmsm.report.rendered import can_render, render_field
+from uqmsm.report.rendered import can_render, render_fields
 from uqmsm.report.solid_pictures import draw_solid, skin
 
 __all__ = ["field_items"]
@@ -39,43 +39,51 @@ def field_items(results: xr.DataTree) -> list[dict[str, Any]]:
         ports = list(dict.fromkeys(str(one.attrs["port"]) for one in table.data_vars.values() if "port" in one.attrs))
         for k, port in enumerate(ports):
             parts = {part: table[f"{port}_{part}"] for part in (*_SHOWN, "sd") if f"{port}_{part}" in table}
-            pictures = _pictures(table, parts, f"f{stage}{k}")
+            pictures, why = _pictures(table, parts, f"f{stage}{k}")
             items.append(
-                {"title": f"{plain(stage)}: {plain(port)}", "text": _text(parts, stage, pictures), "pictures": pictures}
+                {"title": f"{plain(stage)}: {plain(port)}", "text": _text(parts, stage, why), "pictures": pictures}
             )
     return items
 
 
-def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) -> list[str]:
-    """Return the pictures: drawn here, rendered where the mesh is too fine for that, or none without what renders."""
+def _pictures(table: xr.Dataset, parts: dict[str, xr.DataArray], prefix: str) -> tuple[list[str], str]:
+    """Return the pictures, drawn here or, where the mesh is too fine for that, rendered; and why there are none."""
     kind = str(table.attrs["kind"])
     form = kind.rstrip("0123456789")
     nodes, cells = table["nodes_mm"].values, table["cells"].values
     faces = cells[:, : _CORNERS[form]] if form in _CORNERS else skin(cells, kind)
-    fine = len(faces) > (MOST_CELLS if form in _CORNERS else MOST_FACES)
-    if fine and not can_render():
-        return []
-    shown, of = [], plain(str(parts["mean"].attrs["port"]))
+    of, shown = plain(str(parts["mean"].attrs["port"])), _titled(parts)
+    if len(faces) <= (MOST_CELLS if form in _CORNERS else MOST_FACES):
+        draw = draw_field if form in _CORNERS else draw_solid
+        drawn = [
+            draw(nodes, faces, values, title, css, of=of, prefix=f"{prefix}{part[:2]}")
+            for part, (values, title, css) in shown.items()
+        ]
+        return drawn, ""
+    if not can_render():
+        return [], f"The mesh is too fine to be drawn; to have it rendered:  {how_to_install('view')}."
+    try:
+        return render_fields(nodes, faces, list(shown.values()), of=of), ""
+    except EnvironmentFault as fault:
+        return [], f"The mesh is too fine to be drawn, and this machine does not render it ({fault})."
+
+
+def _titled(parts: dict[str, xr.DataArray]) -> dict[str, tuple[Any, str, str]]:
+    """Return values, title and colour of every part that is more than nothing."""
+    found = {}
+    unit = str(parts["mean"].attrs["units"])
+    unit = "" if unit == "1" else unit
     for part, (css, words) in _SHOWN.items():
         if part not in parts or not np.nanmax(np.abs(parts[part].values), initial=0.0) > 0.0:
             continue
-        unit = str(parts["mean"].attrs["units"])
-        unit = "" if unit == "1" else unit
-        limit = (
-            f" {written(float(parts[part].attrs['limit']))} {unit}"
-            if part == "exceedance"
-            else f" ({unit})" * bool(unit)
-        )
-        title, name, values = f"{words}{limit}".strip(), f"{prefix}{part[:2]}", parts[part].values
-        if fine:
-            shown.append(render_field(nodes, faces, values, title, css, of=of))
-        else:
-            draw = draw_field if form in _CORNERS else draw_solid
-            shown.append(draw(nodes, faces, values, title, css, of=of, prefix=name))
-    return shown
+        limit = f" ({unit})" * bool(unit)
+        if part == "exceedance":
+            limit = f" {written(float(parts[part].attrs['limit']))} {unit}"
+        found[part] = (parts[part].values, f"{words}{limit}".strip(), css)
+    return found
 
 
-def _text(parts: dict[str, xr.DataArray], stage: str, pictures: list[str]) -> str:
+def _text(parts: dict[str, xr.DataArray], stage: str, why: str) -> str:
     """Return where there is most of it, and what its scatter is there."""
     mean = parts["mean"].values
     top = int(np.nanargmax(np.abs(mean)))
@@ -98,5 +106,5 @@ def _text(parts: dict[str, xr.DataArray], stage: str, pictures: list[str]) -> st
             if likeliest > 0.0
             else ". In no member was the limit exceeded anywhere"
         )
-    told += "." if pictures else f". The mesh is too fine to be drawn; to have it rendered:  {how_to_install('view')}."
+    told += f". {why}" if why else "."
     return unbroken(f"{told} For ParaView: fields/{stage}.vtu in the run folder.")
