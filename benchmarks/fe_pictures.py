@@ -1,7 +1,8 @@
 """Draws the pictures of docs/component.md, and prints the numbers beside them. Needs matplotlib.
 
 A thick tube widened until it collapses; a round notched bar pulled until its ligament flows; a compact specimen whose
-crack grows as a phase field, beside the curve of linear fracture mechanics.
+crack grows as a phase field, beside the curve of linear fracture mechanics; a sector of a disc under the pull of its
+blade.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.meshes.notched import notched_bar_mesh
 from uqmsm.physics.fe.newton import Load, follow
 from uqmsm.physics.fe.results import write_pvd, write_vtu
+from uqmsm.physics.fe.ring import Ring, ring_stress
+from uqmsm.physics.fe.ring import von_mises as of_ring
+from uqmsm.physics.fe.turning import turning_sector
+from uqmsm.report.solid_pictures import seen, skin
 
 BULK, SHEAR, YIELD = 160.0, 80.0, 250.0  # GPa, GPa, MPa
 
@@ -148,11 +153,46 @@ def cracked(axes, beside):
     )
 
 
+def turning(figure, axes, beside):
+    """Draw a bladed sector at 8700 rpm, and its stress along the radius beside that of a flat ring."""
+    speed, density, mass, poisson = 8700.0 * np.pi / 30.0, 13500.0, 40.0, 2.0 / 7.0
+    radii, thick = (60.0, 80.0, 100.0, 180.0, 200.0), (50.0, 50.0, 14.0, 14.0, 36.0)
+    sector = turning_sector(radii, thick, 12, (24, 8, 4))
+    turned = sector.turned(BULK, SHEAR, density, mass)
+    mesh = sector.of.mesh
+    faces, _, places = seen(mesh.nodes_mm, skin(mesh.elements, mesh.kind))
+    mises = speed**2 * turned.mises_MPa()
+    painted = PolyCollection(places[faces], array=mises[faces].mean(axis=1), edgecolors="0.4", linewidths=0.15)
+    axes.add_collection(painted)
+    axes.autoscale_view()
+    axes.set(aspect="equal", xticks=[], yticks=[], title="One of twelve sectors at 8700 rpm")
+    axes.set_frame_on(False)
+    figure.colorbar(painted, ax=axes, label="von Mises stress (MPa)", orientation="horizontal", shrink=0.7)
+    r = np.linspace(60.0, 200.0, 200)
+    for words, angle in (("under a blade", np.pi / 12), ("between two", 0.0)):
+        beside.plot(r, speed**2 * turned.mises_at(r, np.full_like(r, angle), np.zeros_like(r)), label=words)
+    flat = turning_sector((60.0, 200.0), (2.0, 2.0), 12, (24, 8, 1), pull="even").turned(BULK, SHEAR, density, mass)
+    closed = speed**2 * of_ring(ring_stress(Ring(60.0, 200.0, mass), r, poisson, density, 1.0))
+    found = speed**2 * flat.mises_at(r, np.zeros_like(r), np.zeros_like(r))
+    beside.plot(r, closed, "k--", lw=0.8, label="flat ring, closed form")
+    beside.plot(r[::10], found[::10], "k.", label="flat ring, as a sector")
+    beside.set(xlabel="radius (mm)", ylabel="von Mises stress (MPa)", title="In the plane of symmetry")
+    beside.legend()
+    print(f"a flat ring as a sector: within {np.abs(found / closed - 1.0).max():.1e} of the closed form")
+    print(f"the profile: {mises.max():.0f} MPa at the most, a flat ring {closed.max():.0f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the pictures")
     parser.add_argument("--vtu", type=Path, help="folder for the states of the notched bar, for ParaView")
+    parser.add_argument("--sector", action="store_true", help="nothing but the sector of the disc")
     chosen = parser.parse_args()
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    turning(figure, *axes)
+    figure.savefig(chosen.out / "component-sector.png", dpi=110)
+    if chosen.sector:
+        return
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     tube(axes[0])
     notched(axes[1], axes[2], chosen.vtu)
