@@ -152,8 +152,9 @@ def _giver(stage: Stage, port: Port, earlier: tuple[Stage, ...]) -> Join:
         givers = [pair for pair in givers if pair[0] == stage.take[port.name]]
     if not givers:
         known = [out.name for other in earlier for out in other.operator.outputs]
+        words = f" ({port.meaning})" if port.meaning else ""
         raise StudyError(
-            f"stage {stage.name!r} takes {port.name!r} [{port.unit}], which no stage before it gives"
+            f"stage {stage.name!r} takes {port.name!r} [{port.unit}]{words}, which no stage before it gives"
             f"{_suggest(port.name, known)}; add a stage that gives it, or move {stage.name!r} behind it"
         )
     if len(givers) > 1:

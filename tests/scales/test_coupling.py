@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import uqmsm
+from uqmsm.chain import Chain, Stage
 from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.atomistic.vacancies import vacancy
 from uqmsm.physics.coupling.methods import couple
@@ -16,8 +17,11 @@ from uqmsm.physics.potential import published, tabulated, zhou
 from uqmsm.physics.potential.average_atom import average_atom
 from uqmsm.physics.tensors import cubic_stiffness, isotropic_stiffness
 from uqmsm.promises import check
+from uqmsm.scales.alloy.random import RandomAlloy
+from uqmsm.scales.atomistic.statics import Statics
 from uqmsm.scales.coupling import CoupledVacancy
 from uqmsm.scales.fe import ElasticPlate
+from uqmsm.scales.potential import Potential
 
 TUNGSTEN = tabulated.tabulate(zhou.published(["W"]), 2000, 2000)
 
@@ -149,6 +153,12 @@ def test_a_point_that_carries_too_much_is_a_failed_member_and_says_what_to_do():
         driven(given() | {"mean_strain": np.full(6, 0.06)}, {"atoms": np.random.default_rng(1)})
     with pytest.raises(StudyError, match="driven_by: strain"):
         CoupledVacancy(orientation="random")
+    # without a component the chain says which stage would hand something down
+    with pytest.raises(StudyError, match=r"\(of a point of the component: scale: fe, model: elastic_plate or plate\)"):
+        Chain((
+            Stage("potential", Potential(("Mo", "Ta"))), Stage("alloy", RandomAlloy(("Mo", "Ta"), (0.5, 0.5))),
+            Stage("statics", Statics(families=2)), Stage("vacancy", CoupledVacancy(driven_by="strain")),
+        ))  # fmt: skip
 
 
 def test_the_far_field_of_average_atoms_pulls_and_the_alloys_own_does_not():

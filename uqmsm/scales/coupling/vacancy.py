@@ -87,9 +87,11 @@ class CoupledVacancy:
     @property
     def inputs(self) -> Ports:
         """The alloy, the potential's parameters, what statics found, and what the point of a component carries."""
+        above = "of a point of the component: scale: fe, model: elastic_plate or plate"
         carried = {
-            "strain": (Port("mean_strain", "1", ("voigt",)),), "stress": (Port("mean_stress", "GPa", ("voigt",)),),
-        }  # fmt: skip
+            "strain": (Port("mean_strain", "1", ("voigt",), above),),
+            "stress": (Port("mean_stress", "GPa", ("voigt",), above),),
+        }
         stiff = self.far_field == "relaxed" or self.driven_by == "stress"
         return (
             *ALLOY_PORTS,
