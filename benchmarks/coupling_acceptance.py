@@ -183,9 +183,13 @@ def t20() -> str:
     return "; ".join(told)
 
 
+ASKED = (t1, t2, t3, t4, t5, t6, t9, t11, t12, t15, t16, t17, t19, t20)
+"""Named after the lines of the table."""
+
+
 def main() -> None:
     """Print all of them."""
-    for one in (t1, t2, t3, t4, t5, t6, t9, t11, t12, t15, t16, t17, t19, t20):
+    for one in ASKED:
         print(f"{one.__name__.upper():4} {one()}", flush=True)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import coupling as table
+import coupling_acceptance
 
 from uqmsm.physics.coupling.cauchy_born import CauchyBorn, ground_state
 from uqmsm.physics.coupling.equilibrium import solve
@@ -41,6 +42,17 @@ def same_as_shipped(found):
 
 def test_the_page_prints_the_shipped_table():
     assert table.in_words(table.kept()) in (table.DOCS / "concurrent.md").read_text()
+
+
+@pytest.mark.slow
+def test_what_was_asked_is_printed(capsys):
+    """The numbers beside the table of the docs; what they have to be is asserted where they are at home."""
+    with capsys.disabled():
+        print()
+        coupling_acceptance.main()
+    page = (table.DOCS / "concurrent.md").read_text()
+    for one in coupling_acceptance.ASKED:
+        assert f"\n| {one.__name__[1:]} | " in page
 
 
 @pytest.mark.slow
