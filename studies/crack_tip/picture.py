@@ -20,14 +20,14 @@ from uqmsm.report.canvas import Canvas
 Floats = NDArray[np.float64]
 
 CURVES = {
-    "crack_retreat_K": ("K-", "s-numerical curve"),
+    "crack_retreat_K": ("K\N{MINUS SIGN}", "s-numerical curve"),
     "crack_griffith_K": ("Griffith", "whisker"),
     "crack_start_K": ("K+", "s-aleatoric curve"),
     "crack_critical_K": ("critical", "s-epistemic curve"),
 }
 
 
-WORDS = {"radius": "a disc of 36 A shifts it", "load_step": "quarter steps shift it"}
+WORDS = {"radius": "a disc of 36 Å shifts it", "load_step": "quarter steps shift it"}
 
 
 def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
@@ -44,7 +44,7 @@ def curves(canvas: Canvas, found: dict[str, Floats]) -> None:
         y = frame.py(44.0 - 11.0 * k)  # at the lower right no curve passes
         canvas.curve([(310.0, y - 4.0), (330.0, y - 4.0)], style)
         canvas.text(336.0, y, label, "mid", "start")
-    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress intensity [MPa sqrt(m)]")
+    canvas.x_axis(frame, tick_labels(ticks(*frame.x, 6)), "stress intensity [MPa√m]")
 
 
 def parts(canvas: Canvas, shares: dict[str, list[float]], shifts: dict[str, tuple[float, float]], sd: float) -> None:
@@ -57,9 +57,14 @@ def parts(canvas: Canvas, shares: dict[str, list[float]], shifts: dict[str, tupl
         canvas.rect(x, y, frame.px(k + 0.8) - x, frame.bottom - y, f"k-{kind} pale")
         canvas.curve([(frame.px(k + 0.5), low), (frame.px(k + 0.5), high)], "whisker")
         canvas.text(frame.px(k + 0.5), frame.bottom + 18.0, kind, "mid", "middle")
-    canvas.text(490.0, 268.0, f"standard deviation {sd:.3f} MPa sqrt(m)", "mid", "start")
+    canvas.text(490.0, 268.0, f"standard deviation {sd:.3f} MPa√m", "mid", "start")
     for k, (name, (shift, se)) in enumerate(shifts.items()):
-        canvas.text(490.0, 286.0 + 18.0 * k, f"{WORDS[name]} by {shift:+.3f} +- {se:.3f}", "mid", "start")
+        canvas.text(490.0, 286.0 + 18.0 * k, f"{WORDS[name]} by {signed(shift)} ± {se:.3f}", "mid", "start")
+
+
+def signed(number: float) -> str:
+    """Return a number with its sign, a minus as wide as a plus."""
+    return f"{number:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def main() -> None:
@@ -86,7 +91,7 @@ def main() -> None:
     parts(canvas, shares, moved, float(np.std(critical, ddof=1)))
     words = (
         f"{len(critical)} tips of cracks in MoNbTaW: shares of them below each stress intensity, and the parts of the "
-        f"variance of the critical one, whose mean is {critical.mean():.2f} MPa sqrt(m)."
+        f"variance of the critical one, whose mean is {critical.mean():.2f} MPa√m."
     )
     chosen.file.write_text(canvas.svg("What drives a crack on", words, standalone=True) + "\n", encoding="utf-8")
 

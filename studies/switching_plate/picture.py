@@ -57,7 +57,7 @@ def loop(canvas: Canvas, load_GPa: Floats, zone: Floats, probability: Floats) ->
         for part, css in ((slice(0, peak + 1), "c0"), (slice(peak, None), "c1 dash")):
             at = zip(load_GPa[part], values[part], strict=True)
             canvas.curve([(frame.px(x), frame.py(y)) for x, y in at], f"curve trace {css}")
-        canvas.text(frame.left + 8.0, frame.top + 14.0, "up: full line; down: broken line", "tiny")
+        canvas.text(frame.left + 8.0, frame.top + 70.0, "up: full line; down: broken line", "tiny")
 
 
 def told(plate: xr.Dataset, member: int, load_GPa: Floats) -> None:

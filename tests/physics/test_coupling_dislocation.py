@@ -10,7 +10,7 @@ import pytest
 
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.cauchy_born import CauchyBorn, ground_state
-from uqmsm.physics.coupling.dislocations import core_energy, in_a_plane, plane_field, posed_dislocation
+from uqmsm.physics.coupling.dislocations import excess, in_a_plane, plane_field, posed_dislocation
 from uqmsm.physics.coupling.equilibrium import Rest, solve
 from uqmsm.physics.coupling.interactions import EmbeddedAtoms, shortened, toy_eam
 from uqmsm.physics.coupling.lattice import triangular
@@ -125,21 +125,20 @@ def test_a_coupled_core_is_that_of_atoms_alone_and_its_line_costs_what_elasticit
     size = np.abs(atoms.displacement[inside]).max()
     assert np.abs(there - atoms.displacement[inside]).max() < 0.05 * size
     costs = [
-        core_energy(rested("bgfc", core, outer=radius, alpha=1.0), FIELD)
+        excess(rested("bgfc", core, outer=radius, alpha=1.0), FIELD)
         for core, radius in ((6, 40.0), (6, 1280.0), (4, 40.0))
     ]
     assert costs == pytest.approx(3 * [costs[0]], abs=0.005 * FIELD.line_energy([REST, 0.0, 0.0]) * np.log(32.0))
-    print(costs, FIELD.line_energy([REST, 0, 0]))
 
 
 @pytest.mark.slow
 def test_a_dislocation_converges_like_the_inverse_of_the_unknowns_where_ghost_forces_are_gone(capsys):
     """A far field of strains 1 / r: all that is not corrected, or leaves them to interpolation, falls as the root."""
-    reference = rested("bgfc", 24, outer=2300)
+    reference = rested("bgfc", 24, outer=1500)
     found = {}
     for method, cores in (
-        ("atomistic", (8, 12, 17, 24, 34)), ("qce", (4, 6, 8, 11)), ("bqce", (4, 5, 6, 8, 11)),
-        ("qc-gfc", (4, 6, 8, 11)), ("qcf", (3, 4, 6, 8)), ("bqcf", (3, 4, 5, 6)), ("bgfc", (4, 5, 6)),
+        ("atomistic", (8, 12, 17, 24)), ("qce", (4, 6, 8)), ("bqce", (4, 5, 6, 8)),
+        ("qc-gfc", (4, 6, 8)), ("qcf", (3, 4, 6, 8)), ("bqcf", (3, 4, 5, 6)), ("bgfc", (4, 5, 6, 8)),
     ):  # fmt: skip
         rests = [rested(method, core) for core in cores]
         sizes = [rest.coupled.problem.unknowns // 2 for rest in rests]
@@ -155,5 +154,8 @@ def test_a_dislocation_converges_like_the_inverse_of_the_unknowns_where_ghost_fo
     for method in ("qcf", "bqcf", "bgfc"):
         assert rates[method].slope == pytest.approx(-1.0, abs=0.15)
     assert rates["qce"].slope > -0.1
-    for method in ("atomistic", "bqce", "bgfc, interpolated"):
-        assert rates[method].slope == pytest.approx(-0.5, abs=0.2)
+    for method in ("atomistic", "bqce"):
+        assert rates[method].slope == pytest.approx(-0.45, abs=0.15)
+    # negative control: elastic strains left to interpolation
+    assert rates["bgfc, interpolated"].slope > rates["bgfc"].slope + 0.35
+    assert min(found["bgfc, interpolated"][1]) > 2.0 * found["bgfc"][1][-1]

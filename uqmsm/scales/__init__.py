@@ -62,6 +62,7 @@ MODELS: dict[str, dict[str, str]] = {
     "coupling": {
         "vacancy": "uqmsm.scales.coupling:CoupledVacancy",
         "crack_tip": "uqmsm.scales.coupling:CrackTip",
+        "edge_dislocation": "uqmsm.scales.coupling:CoupledEdgeDislocation",
         "qm_mm": "uqmsm.scales.coupling:QuantumRegion",
     },
 }

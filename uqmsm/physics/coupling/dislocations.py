@@ -18,10 +18,10 @@ from uqmsm.physics.coupling.equilibrium import Rest
 from uqmsm.physics.coupling.interactions import Interaction, crystal_site
 from uqmsm.physics.coupling.lattice import Lattice
 from uqmsm.physics.coupling.methods import FORCES, SHARP, Method, Problem
-from uqmsm.physics.coupling.slipped import Columns, SlippedMesh, seen_by_distance, slipped
+from uqmsm.physics.coupling.slipped import Columns, SlippedMesh, seen_by_distance, slipped, without_slip
 from uqmsm.physics.stroh import Stroh, stroh
 
-__all__ = ["core_energy", "in_a_plane", "plane_field", "posed_dislocation"]
+__all__ = ["excess", "in_a_plane", "plane_field", "posed_dislocation", "unslipped"]
 
 Floats = NDArray[np.float64]
 
@@ -118,11 +118,24 @@ def _predicted(mesh: SlippedMesh, field: Stroh, burgers: Floats, displaced: Floa
     return np.where(far[:, None, None], np.eye(D) + gradient - interpolated, 0.0)
 
 
-def core_energy(rest: Rest, field: Stroh, stress_unit: float = 1.0) -> float:
+def unslipped(problem: Problem, reach: float) -> Problem:
+    """Return the same sites, blended alike, in a crystal without the dislocation."""
+    mesh = problem.mesh
+    assert isinstance(mesh, SlippedMesh)
+    plain = without_slip(mesh)
+    still = np.zeros(plain.nodes.shape)
+    if plain.nodes.shape[1] == 3:
+        interpolated = np.einsum("eai,eaJ->eiJ", plain.nodes[plain.elements], plain.gradients)
+        plain = replace(plain, predicted=np.eye(3) - interpolated)
+    plain = seen_by_distance(plain, plain.nodes @ problem.far_field.T, reach)
+    return replace(problem, mesh=plain, displaced=still)
+
+
+def excess(rest: Rest, field: Stroh, stress_unit: float = 1.0) -> float:
     """Return the energy of a dislocation within one Burgers vector, per length of line.
 
-    The energy of the problem minus that of the crystal, minus what elasticity stores from one Burgers vector on to the
-    boundary: its density is e(theta) / r^2, and K = b.Lb / (4 pi) is the integral of e over the angle.
+    The energy of the problem minus that of the crystal at its far field, minus what elasticity stores from one Burgers
+    vector on to the boundary: its density is e(theta) / r^2, and K = b.Lb / (4 pi) is the integral of e over the angle.
 
     Parameters
     ----------
@@ -144,8 +157,8 @@ def core_energy(rest: Rest, field: Stroh, stress_unit: float = 1.0) -> float:
     site = crystal_site(problem.crystal or problem.interaction, mesh.hops, F).energy[0]
     density = problem.continuum(F).energy[0]
     whole = coupled.atoms.weights.sum() * site + coupled.elements.weights.sum() * density
-    depth = mesh.columns.period if np.isfinite(mesh.columns.period) else 1.0
-    return (coupled.energy(rest.positions) - float(whole)) / depth - stress_unit * _stored(mesh, field)
+    elastic = stress_unit * _stored(mesh, field) if stress_unit else 0.0
+    return (coupled.energy(rest.positions) - float(whole)) / mesh.columns.depth - elastic
 
 
 def _stored(mesh: SlippedMesh, field: Stroh) -> float:

@@ -254,6 +254,7 @@ def _ghost_load(problem: Problem, elements: ElementSum) -> Floats:
     load += (elements.deformation.T @ stress.ravel()).reshape(load.shape)
     mixed = beta > 0.0
     mixed[who] |= ((ends >= 0) & (beta[ends] > 0.0)).any(axis=1)
+    mixed[who[(ends < 0).any(axis=1)]] = False  # at the line itself, where hops have no answer
     return np.where(mixed[:, None], load, 0.0)
 
 

@@ -23,7 +23,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.lattice import Lattice
 from uqmsm.physics.coupling.mesh import Mesh, shape_gradients
 
-__all__ = ["Columns", "SlippedMesh", "seen_by_distance", "slipped"]
+__all__ = ["Columns", "SlippedMesh", "seen_by_distance", "slipped", "without_slip"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,6 +56,11 @@ class Columns:
     period: float
     burgers: int
     origin: Floats
+
+    @property
+    def depth(self) -> float:
+        """Length of line that one atom of each column stands for; 1 in two dimensions."""
+        return self.period if np.isfinite(self.period) else 1.0
 
     @property
     def slip(self) -> float:
@@ -117,6 +122,11 @@ class SlippedMesh(Mesh):
         across = above & (left & ~above.all(axis=1))[:, None]
         found[..., 0] += self.columns.slip * across
         return found
+
+    @property
+    def volumes(self) -> Floats:
+        """Return the volumes (m,) of elements, one period deep."""
+        return _areas(self.corners) * self.columns.depth
 
     @property
     def chart(self) -> Floats:
@@ -207,6 +217,13 @@ def slipped(columns: Columns, fine: float, outer: float, *, alpha: float = 1.5) 
     distance = columns.lattice.layers(places)
     nobody = np.full((len(sites), 1), -1)
     return SlippedMesh(columns.lattice, sites, _triangulated(places), distance, columns, places, fine, nobody)
+
+
+def without_slip(mesh: SlippedMesh) -> SlippedMesh:
+    """Return the same sites as a mesh of the crystal that has not slipped, counted in the same layers."""
+    still = replace(mesh.columns, burgers=0)
+    places = still.places(mesh.sites)
+    return replace(mesh, columns=still, places=places, elements=_triangulated(places), predicted=None)
 
 
 def _within(columns: Columns, reach: float, every: int) -> Ints:

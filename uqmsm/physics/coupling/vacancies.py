@@ -31,7 +31,7 @@ from uqmsm.physics.coupling.tabulated_crystal import TabulatedCrystal
 from uqmsm.physics.embedded_tables import EmbeddedFunctions
 from uqmsm.physics.tensors import COMPONENTS
 
-__all__ = ["CoupledVacancy", "coupled_vacancy", "posed_vacancy", "sites_outwards", "under"]
+__all__ = ["CoupledVacancy", "coupled_vacancy", "posed_vacancy", "sites_outwards", "under", "voigt_to_moduli"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -114,7 +114,7 @@ def posed_vacancy(
     closest = min(1.0, float(np.linalg.svd(F, compute_uv=False)[-1]))  # what comes into reach as the crystal shrinks
     grid = cubic(lattice, lattice_parameter_A, 1.03 * tables.cutoff / closest)
     crystal = TabulatedCrystal(average, grid)
-    whole = crystal if stiffness_GPa is None else homogenised(crystal, _moduli(stiffness_GPa))
+    whole = crystal if stiffness_GPa is None else homogenised(crystal, voigt_to_moduli(stiffness_GPa))
     posed = pose(
         grid, TabulatedAtoms(tables), NearlyLinear(whole, F), F, method=method, core=core, width=width,
         outer=outer, profile="quintic", vacancies=np.zeros((1, 3), dtype=np.int64) if vacant else None,
@@ -137,7 +137,7 @@ def under(problem: Problem, far_field: Floats) -> Problem:
     )  # fmt: skip
 
 
-def _moduli(stiffness_GPa: Floats) -> Floats:
+def voigt_to_moduli(stiffness_GPa: Floats) -> Floats:
     """Return C_ijkl (3, 3, 3, 3) in eV/A^3."""
     place = np.empty((3, 3), dtype=np.int64)
     for k, (i, j) in enumerate(COMPONENTS):
