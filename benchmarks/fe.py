@@ -125,6 +125,7 @@ def factors(rounds):
     """Time SuperLU, multigrid and PARDISO, one thread each, on cubes and on a slender sector of a disc."""
     from importlib.util import find_spec
 
+    from uqmsm.physics.fe.meshes.sector import SectorShape
     from uqmsm.physics.fe.turning import turning_sector
 
     ways = ["direct", "multigrid", *(["pardiso"] if find_spec("pypardiso") else [])]
@@ -136,7 +137,9 @@ def factors(rounds):
         held = held_dofs(of, mesh.on("left"), 0, 1, 2)
         loads = traction_loads(of, mesh.edges["right"], lambda _, normal: 100.0 * normal[..., [1, 0, 2]])
         bodies.append((f"cube of hex8, {of.size} dofs", of, held, None, loads))
-    sector = turning_sector((60.0, 80.0, 100.0, 180.0, 200.0), (60.0, 60.0, 12.0, 12.0, 40.0), 40, (60, 6, 6))
+    sector = turning_sector(
+        SectorShape((60.0, 80.0, 100.0, 180.0, 200.0), (60.0, 60.0, 12.0, 12.0, 40.0), 40, (60, 6, 6))
+    )
     bodies.append((f"sector of hex20, {sector.of.size} dofs", sector.of, sector.equations.held, sector.equations.ties,
                    8e3 * sector.own_N + 40.0 * sector.rim_N))  # fmt: skip
     for name, of, held, ties, loads in bodies:

@@ -25,6 +25,7 @@ from uqmsm.physics.fe.materials.von_mises import von_mises
 from uqmsm.physics.fe.meshes.compact import PIN, compact_tension_mesh, stress_intensity_factor
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 from uqmsm.physics.fe.meshes.notched import notched_bar_mesh
+from uqmsm.physics.fe.meshes.sector import SectorShape
 from uqmsm.physics.fe.newton import Load, follow
 from uqmsm.physics.fe.results import write_pvd, write_vtu
 from uqmsm.physics.fe.ring import Ring, ring_stress
@@ -157,7 +158,7 @@ def turning(figure, axes, beside):
     """Draw a bladed sector at 8700 rpm, and its stress along the radius beside that of a flat ring."""
     speed, density, mass, poisson = 8700.0 * np.pi / 30.0, 13500.0, 40.0, 2.0 / 7.0
     radii, thick = (60.0, 80.0, 100.0, 180.0, 200.0), (50.0, 50.0, 14.0, 14.0, 36.0)
-    sector = turning_sector(radii, thick, 12, (24, 8, 4))
+    sector = turning_sector(SectorShape(radii, thick, 12, (24, 8, 4)))
     turned = sector.turned(BULK, SHEAR, density, mass)
     mesh = sector.of.mesh
     faces, _, places = seen(mesh.nodes_mm, skin(mesh.elements, mesh.kind))
@@ -171,7 +172,8 @@ def turning(figure, axes, beside):
     r = np.linspace(60.0, 200.0, 200)
     for words, angle in (("under a blade", np.pi / 12), ("between two", 0.0)):
         beside.plot(r, speed**2 * turned.mises_at(r, np.full_like(r, angle), np.zeros_like(r)), label=words)
-    flat = turning_sector((60.0, 200.0), (2.0, 2.0), 12, (24, 8, 1), pull="even").turned(BULK, SHEAR, density, mass)
+    even = turning_sector(SectorShape((60.0, 200.0), (2.0, 2.0), 12, (24, 8, 1)), pull="even")
+    flat = even.turned(BULK, SHEAR, density, mass)
     closed = speed**2 * of_ring(ring_stress(Ring(60.0, 200.0, mass), r, poisson, density, 1.0))
     found = speed**2 * flat.mises_at(r, np.zeros_like(r), np.zeros_like(r))
     beside.plot(r, closed, "k--", lw=0.8, label="flat ring, closed form")

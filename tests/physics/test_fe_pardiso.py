@@ -7,6 +7,8 @@ A stand-in with SuperLU inside shows the door on every machine; what needs the r
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
@@ -24,6 +26,7 @@ from uqmsm.physics.fe.linear import held_dofs, system
 from uqmsm.physics.fe.loads import traction_loads
 from uqmsm.physics.fe.materials.von_mises import von_mises
 from uqmsm.physics.fe.meshes.grid import grid_mesh
+from uqmsm.physics.fe.meshes.sector import SectorShape
 from uqmsm.physics.fe.newton import Load, follow
 from uqmsm.physics.fe.turning import turning_sector
 from uqmsm.scales.fe import RotatingDisc
@@ -96,7 +99,7 @@ def agrees_with_superlu():
         np.testing.assert_allclose(u, v, atol=1e-11 * np.abs(v).max())
         assert residual < 1e-11
     sector, other = (
-        turning_sector((60.0, 200.0), (20.0, 20.0), 12, (5, 2, 1), method=m) for m in ("pardiso", "direct")
+        turning_sector(SectorShape((60.0, 200.0), (20.0, 20.0), 12, (5, 2, 1)), method=m) for m in ("pardiso", "direct")
     )
     one, two = (s.turned(160.0, 80.0, 8000.0, 40.0).displacement_mm for s in (sector, other))
     np.testing.assert_allclose(one, two, atol=1e-11 * np.abs(two).max())
@@ -142,7 +145,7 @@ def test_the_real_library_agrees_with_superlu():
 
 @pytest.mark.pardiso
 def test_the_real_library_gives_the_same_bytes_again():
-    """With one thread or two asked for, and once more."""
+    """With one thread of the assembly or two, and once more."""
     mesh = grid_mesh((8,) * 3, "hex8")
     found = []
     for workers in (1, 2, 1):
@@ -151,6 +154,44 @@ def test_the_real_library_gives_the_same_bytes_again():
         loads = traction_loads(of, mesh.edges["right"], lambda _, n: n)
         found.append(equations.solve(stiffness_blocks(of, elastic(200e3, 0.3)), loads)[0].tobytes())
     assert len(set(found)) == 1
+
+
+THREADED = """
+import hashlib
+import numpy as np
+from pypardiso import pardiso_wrapper
+from scipy import sparse
+from uqmsm.physics.fe import pardiso
+from uqmsm.physics.fe.meshes.grid import grid_mesh
+
+mkl = pardiso_wrapper.PyPardisoSolver().libmkl
+n = 24
+one = sparse.diags_array([-1.0, 2.1, -1.0], offsets=[-1, 0, 1], shape=(n, n))
+eye = sparse.eye_array(n)
+K = sum(sparse.kron(sparse.kron(a, b), c) for a, b, c in ((one, eye, eye), (eye, one, eye), (eye, eye, one)))
+load = np.random.default_rng(1).normal(size=n**3)
+for door in (True, False):
+    if not door:
+        pardiso._one_thread = lambda _: lambda call: call()
+    found = pardiso.factors(sparse.csc_array(K), symmetric=True)(load)
+    print(mkl.MKL_Get_Max_Threads(), hashlib.sha256(found.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.pardiso
+def test_threads_of_the_machine_change_no_byte():
+    """One and two threads of the real library, asked for where it reads them: as it is loaded.
+
+    Negative control: without the door, which takes one, their bytes differ.
+    """
+    told = {}
+    for number in ("1", "2"):
+        asked = os.environ | {"MKL_NUM_THREADS": number, "MKL_DYNAMIC": "FALSE"}
+        run = subprocess.run([sys.executable, "-c", THREADED], env=asked, capture_output=True, text=True, check=True)
+        told[number] = [line.split() for line in run.stdout.splitlines()]
+        assert [line[0] for line in told[number]] == [number, number]
+    assert told["1"][0] == ["1", told["2"][0][1]]
+    assert told["1"][1][1] != told["2"][1][1]
 
 
 @pytest.mark.pardiso

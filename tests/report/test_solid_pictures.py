@@ -13,7 +13,7 @@ from PIL import Image
 
 from uqmsm.physics.fe.elements import ELEMENTS
 from uqmsm.physics.fe.meshes.grid import grid_mesh
-from uqmsm.physics.fe.meshes.sector import sector_mesh
+from uqmsm.physics.fe.meshes.sector import SectorShape, sector_mesh
 from uqmsm.report import field_section
 from uqmsm.report.rendered import render_fields
 from uqmsm.report.solid_pictures import VIEW, draw_solid, seen, skin
@@ -54,7 +54,9 @@ def hit(places, faces, point):
 
 def test_what_is_painted_last_is_what_is_nearest():
     """400 points of the sheet over a disc with a waist; painted the other way round hidden faces would be seen."""
-    mesh = sector_mesh((60.0, 80.0, 100.0, 180.0, 200.0), (60.0, 60.0, 10.0, 10.0, 50.0), 8, (8, 3, 2), "hex8")
+    mesh = sector_mesh(
+        SectorShape((60.0, 80.0, 100.0, 180.0, 200.0), (60.0, 60.0, 10.0, 10.0, 50.0), 8, (8, 3, 2)), "hex8"
+    )
     shown, _, places = seen(mesh.nodes_mm, skin(mesh.elements, "hex8"))
     towards = np.array(VIEW) / np.linalg.norm(VIEW)
     rng = np.random.default_rng(4)

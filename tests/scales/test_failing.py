@@ -80,5 +80,5 @@ def test_what_does_not_part_or_cannot_is_said():
         FractureLoad(crack=45.0)
     with pytest.raises(StudyError, match="larger one"):
         LimitLoad(bore=100.0)
-    with pytest.raises(StudyError, match="needed: root_radius"):
+    with pytest.raises(StudyError, match="needed: 0 < root_radius"):
         LimitLoad(body="notched_bar", depth=1.0)

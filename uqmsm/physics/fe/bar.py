@@ -70,14 +70,24 @@ class Bar:
 
 @lru_cache(maxsize=8)
 def notched_bar(
-    half_width_mm: float, half_length_mm: float, depth_mm: float, root_radius_mm: float, refinement: int
+    half_width_mm: float,
+    half_length_mm: float,
+    depth_mm: float,
+    root_radius_mm: float,
+    refinement: int,
+    *,
+    symmetric: bool = False,
 ) -> Bar:
     """Prepare a bar of eight-node quadrilaterals with reduced integration, which do not lock in plastic flow.
+
+    The same arguments return the same object.
 
     Parameters
     ----------
     half_width_mm, half_length_mm, depth_mm, root_radius_mm, refinement
         See `uqmsm.physics.fe.meshes.notched.notched_bar_mesh`.
+    symmetric
+        Whether all tangents to come are; those of grains need not be.
 
     Raises
     ------
@@ -88,5 +98,5 @@ def notched_bar(
     of = discretise(mesh, "axisymmetric", level=2)
     sides = (("axis", 0), ("ligament", 1), ("end", 1))
     held = np.concatenate([held_dofs(of, mesh.on(name), axis) for name, axis in sides])
-    equations = system(of, held, symmetric=False)
+    equations = system(of, held, symmetric=symmetric)
     return Bar(equations, half_length_mm, float(np.pi * (half_width_mm - depth_mm) ** 2))

@@ -8,7 +8,7 @@ to the quadrature, that falls with the mesh.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -141,7 +141,7 @@ def notched_body(
     half_width_mm: float, half_length_mm: float, depth_mm: float, root_radius_mm: float, refinement: int
 ) -> Body:
     """Return a notched round bar (see `uqmsm.physics.fe.bar`); its load is the force over the area of the ligament."""
-    bar = notched_bar(half_width_mm, half_length_mm, depth_mm, root_radius_mm, refinement)
+    bar = notched_bar(half_width_mm, half_length_mm, depth_mm, root_radius_mm, refinement, symmetric=True)
     push = np.zeros_like(bar.of.mesh.nodes_mm)
     push[bar.of.mesh.on("end"), 1] = 1.0
-    return Body(replace(bar.equations, symmetric=True), push, bar.net_stress_MPa)
+    return Body(bar.equations, push, bar.net_stress_MPa)

@@ -22,7 +22,7 @@ from uqmsm.physics.fe.discretise import Discretisation, discretise
 from uqmsm.physics.fe.linear import Method, System, held_dofs, system
 from uqmsm.physics.fe.loads import body_loads, traction_loads
 from uqmsm.physics.fe.materials.von_mises import equivalent_MPa
-from uqmsm.physics.fe.meshes.sector import sector_mesh
+from uqmsm.physics.fe.meshes.sector import SectorShape, sector_mesh
 from uqmsm.physics.fe.ties import cyclic
 from uqmsm.physics.tensors import isotropic_stiffness, voigt_to_mandel
 
@@ -176,13 +176,9 @@ def _along_radius(stress_MPa: Floats, positions_mm: Floats) -> Floats:
 
 @lru_cache(maxsize=8)
 def turning_sector(
-    radii_mm: tuple[float, ...],
-    thickness_mm: tuple[float, ...],
-    sectors: int,
-    counts: tuple[int, int, int] = (12, 2, 2),
+    shape: SectorShape,
     kind: str = "hex20",
     *,
-    grading: float = 3.0,
     pull: Pull = "blades",
     method: Method | None = None,
 ) -> TurningSector:
@@ -190,8 +186,8 @@ def turning_sector(
 
     Parameters
     ----------
-    radii_mm, thickness_mm, sectors, counts, grading
-        See `uqmsm.physics.fe.meshes.sector.sector_mesh`; two sectors at least.
+    shape : SectorShape
+        Of two sectors at least.
     kind : str
         ``hex8`` with mean dilatation, ``hex20`` with reduced integration, or ``hex27``.
     pull : str
@@ -204,14 +200,14 @@ def turning_sector(
     StudyError
         When the pieces do not fit.
     """
-    if sectors < 2 or not kind.startswith("hex"):
-        raise StudyError(f"turning_sector: {sectors} sectors of {kind}; give two or more, of hexahedra")
-    mesh = sector_mesh(radii_mm, thickness_mm, sectors, counts, kind, grading=grading)
+    if shape.sectors < 2 or not kind.startswith("hex"):
+        raise StudyError(f"turning_sector: {shape.sectors} sectors of {kind}; give two or more, of hexahedra")
+    mesh = sector_mesh(shape, kind)
     of = discretise(mesh, "solid", level=0 if kind == "hex27" else 2, mean_dilatation=kind == "hex8")
-    pitch = 2 * np.pi / sectors
+    pitch = 2 * np.pi / shape.sectors
     ties = cyclic(of, mesh.on("start"), mesh.on("end"), pitch)
     middle = np.setdiff1d(mesh.on("middle"), mesh.on("end"))
-    turn = 3 * mesh.nearest(radii_mm[0], 0.0, 0.0) + 1  # one dof against turning as a whole
+    turn = 3 * mesh.nearest(shape.radii_mm[0], 0.0, 0.0) + 1  # one dof against turning as a whole
     equations = system(of, np.append(held_dofs(of, middle, 2), turn), method=method, ties=ties)
     outward = of.positions_mm * [1.0, 1.0, 0.0]
     # kg/m^3 (rad/s)^2 mm is 1e-12 N/mm^3; kg/m^2 (rad/s)^2 mm is 1e-9 MPa
@@ -223,10 +219,10 @@ def turning_sector(
         return np.asarray(1e-9 * share[..., None] * x * [1.0, 1.0, 0.0])
 
     blades = traction_loads(of, mesh.edges["rim"], rim)
-    radial = len(mesh.elements) // (counts[1] * counts[2])
-    area = 0.5 * float(np.sum(np.diff(radii_mm) * (np.array(thickness_mm)[1:] + np.array(thickness_mm)[:-1]))) / 2
+    radial = len(mesh.elements) // (shape.counts[1] * shape.counts[2])
+    area = 0.5 * float(np.trapezoid(shape.thickness_mm, shape.radii_mm))
     means = [_mean_hoop(of, load, pitch, area) for load in (own, blades)]
-    return TurningSector(equations, own, blades, (radial, counts[1], counts[2]), means[0], means[1])
+    return TurningSector(equations, own, blades, (radial, shape.counts[1], shape.counts[2]), means[0], means[1])
 
 
 def _mean_hoop(of: Discretisation, loads: Floats, pitch: float, area_mm2: float) -> float:

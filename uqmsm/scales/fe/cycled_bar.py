@@ -63,13 +63,9 @@ class CycledBar:
 
     def __post_init__(self) -> None:
         """Refuse a bar that is none, heat without expansion, and cycles that tell nothing."""
-        a, rho = self.depth, self.root_radius
-        if not (0 < rho <= a < 0.9 * self.half_width and 2 * (a + rho) < self.half_length):
-            raise StudyError(
-                f"depth = {a:g} mm, root_radius = {rho:g} mm do not fit a bar of {self.half_width:g} x "
-                f"{self.half_length:g} mm; needed: root_radius <= depth < 0.9 half_width, half_length > 2 (depth + "
-                "root_radius)"
-            )
+        from uqmsm.physics.fe.meshes.notched import check_notch
+
+        check_notch(self.half_width, self.half_length, self.depth, self.root_radius)
         if self.refinement < 2 or self.cycles < 1 or self.loads < 2:
             raise StudyError(
                 f"refinement = {self.refinement}, cycles = {self.cycles}, loads = {self.loads}; write 2, 1 and 2 or "
@@ -123,12 +119,10 @@ class CycledBar:
 
     def bar(self) -> Bar:
         """Return mesh, supports and loads; one object for all members."""
-        from dataclasses import replace
-
         from uqmsm.physics.fe.bar import notched_bar
 
-        bar = notched_bar(self.half_width, self.half_length, self.depth, self.root_radius, self.refinement)
-        return replace(bar, equations=replace(bar.equations, symmetric=True))
+        shape = (self.half_width, self.half_length, self.depth, self.root_radius)
+        return notched_bar(*shape, self.refinement, symmetric=True)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Lead one member through its cycles."""

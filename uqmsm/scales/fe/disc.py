@@ -6,7 +6,7 @@ A flat ring in closed form, or a sector with its profile and blades by finite el
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,10 +49,10 @@ class RotatingDisc:
     bore, rim, thickness
         Radii and thickness.
     profile
-        Of a sector, ``[radius, thickness]`` from bore to rim, straight in between; ``thickness`` everywhere where it is
-        left out. Beyond ``depth`` no grains are drawn: there the strength is the mean one.
+        Of a sector, ``[radius, thickness]`` from bore to rim, straight in between; it takes the place of ``thickness``.
+        Beyond ``depth`` no grains are drawn: there the strength is the mean one.
     blades
-        Number of blades, and of sectors.
+        Number of blades, and of sectors; a ring knows only their mass.
     refinement
         Cells of a sector from bore to rim, smaller towards the bore; two round it, a fifth as many through half of it.
     solver
@@ -76,7 +76,8 @@ class RotatingDisc:
     burst_factor
         Strength at burst over the yield stress: what hardening adds.
     keep_fields
-        Whether to hand on what every quadrature point of a sector carries in the flight.
+        Whether to hand on what every quadrature point of a sector carries in the flight; over the yield stress as well
+        where points have one (``strength_field: uniform``).
     """
 
     mesh: Literal["ring", "sector"] = "ring"
@@ -119,11 +120,17 @@ class RotatingDisc:
 
     def _check_sector(self) -> None:
         """Refuse words of a sector beside a ring, and a profile that is none."""
+        stated = {one.name for one in fields(self) if getattr(self, one.name) != one.default}
         if self.mesh == "ring":
-            for name, given in (("profile", self.profile is not None), ("keep_fields", self.keep_fields)):
-                if given:
+            for name in ("profile", "blades", "refinement", "solver", "keep_fields"):
+                if name in stated:
                     raise StudyError(f"{name} needs finite elements; write  mesh: sector  , or leave {name} out")
             return
+        if self.profile is not None and "thickness" in stated:
+            raise StudyError(
+                f"thickness = {self.thickness:g} mm beside a profile, which says how thick the disc is everywhere; "
+                "leave one out"
+            )
         if self.blades < 3 or self.refinement < 4:
             raise StudyError(
                 f"blades = {self.blades}, refinement = {self.refinement}; write 3 blades and 4 cells or more"
@@ -172,10 +179,8 @@ class RotatingDisc:
     def outputs(self) -> Ports:
         """The engineer's numbers."""
         place = ("disc_point",)
-        fields = (
-            Port("point_mises", "MPa", place, "von Mises stress of every point in the flight"),
-            Port("point_use", "1", place, "von Mises stress of every point in the flight over the mean yield stress"),
-        )
+        mises = Port("point_mises", "MPa", place, "von Mises stress of every point in the flight")
+        used = Port("point_use", "1", place, "von Mises stress of every point in the flight over the yield stress")
         return (
             Port("yield_speed", "rpm", meaning="speed at which the disc first yields"),
             Port("burst_speed", "rpm", meaning="speed at which the disc bursts"),
@@ -185,7 +190,8 @@ class RotatingDisc:
             Port("disc_strength", "MPa", meaning="mean yield stress of the disc"),
             Port("weakest_place", "1", meaning="yield stress where yielding begins over the mean yield stress"),
             Port("disc_density", "kg/m^3", meaning="density of the alloy at service temperature"),
-            *(fields if self.keep_fields else ()),
+            *((mises,) if self.keep_fields else ()),
+            *((used,) if self._tells_use else ()),
         )
 
     @property
@@ -198,11 +204,17 @@ class RotatingDisc:
         """Return the engines that must be installed."""
         return (f"pypardiso: {how_to_install('pardiso')}",) if self.solver == "pardiso" else ()
 
+    @property
+    def _tells_use(self) -> bool:
+        """Whether points have one yield stress: with grains only each place around the bore has one of its own."""
+        return self.keep_fields and self.strength_field == "uniform"
+
     def drawn(self) -> Drawn | None:
         """Return where the fields lie; a point yields where its use is more than one."""
         from uqmsm.scales.fe.drawn import Drawn
 
-        return Drawn(self.sector().of, {"point_mises": None, "point_use": 1.0}) if self.keep_fields else None
+        used = {"point_use": 1.0} if self._tells_use else {}
+        return Drawn(self.sector().of, {"point_mises": None, **used}) if self.keep_fields else None
 
     def references(self) -> tuple[str, ...]:
         """Return what to cite."""
@@ -214,17 +226,18 @@ class RotatingDisc:
 
     def cost(self, upstream: Sequence[object] = ()) -> float:
         """Return seconds per call, roughly, on one core."""
-        solved = 0.1 * (self.refinement / 16.0) ** 2.5 if self.mesh == "sector" else 0.001
+        solved = 0.024 * (self.refinement / 16.0) ** 2 if self.mesh == "sector" else 0.001
         return solved + (3e-7 * float(np.prod(self._places)) if self.strength_field == "grains" else 0.0)
 
     def sector(self) -> TurningSector:
         """Return mesh, supports and loads of a sector; one object for all members."""
+        from uqmsm.physics.fe.meshes.sector import SectorShape
         from uqmsm.physics.fe.turning import turning_sector
 
         radii, thicknesses = zip(*self._profile, strict=True)
         counts = (self.refinement, 2, max(2, self.refinement // 5))
         method = None if self.solver == "by_size" else self.solver
-        return turning_sector(radii, thicknesses, self.blades, counts, method=method)
+        return turning_sector(SectorShape(radii, thicknesses, self.blades, counts), method=method)
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Turn one member."""
@@ -239,7 +252,7 @@ class RotatingDisc:
         first, weakest = stress.first_yield_rad_s(strength, mean)
         speed = settled(self.speed) * RPM
         burst = float(np.sqrt(settled(self.burst_factor) * mean / stress.mean_hoop_MPa))
-        fields = stress.at_points(speed, mean) if self.keep_fields else {}
+        told = stress.at_points(speed, mean if self._tells_use else None) if self.keep_fields else {}
         return {
             "yield_speed": first / RPM,
             "burst_speed": burst / RPM,
@@ -249,7 +262,7 @@ class RotatingDisc:
             "disc_strength": mean,
             "weakest_place": weakest,
             "disc_density": weight,
-            **fields,
+            **told,
         }
 
     def _stressed(self, given: Given, density_kg_m3: float) -> DiscStress:

@@ -48,12 +48,13 @@ class DiscStress:
         first = int(np.argmax(use))
         return float(1.0 / np.sqrt(use[first])), float(np.append(strength_MPa, mean_MPa)[first]) / mean_MPa
 
-    def at_points(self, speed_rad_s: float, mean_MPa: float) -> dict[str, Floats]:
-        """Return what the points carry at a speed, and how much of the mean strength that is."""
+    def at_points(self, speed_rad_s: float, strength_MPa: float | None) -> dict[str, Floats]:
+        """Return what the points carry at a speed, and how much of their strength that is, where they have one."""
         if self.points_MPa is None:
             return {}
         carried = speed_rad_s**2 * self.points_MPa
-        return {"point_mises": carried, "point_use": carried / mean_MPa}
+        used = {} if strength_MPa is None else {"point_use": carried / strength_MPa}
+        return {"point_mises": carried, **used}
 
 
 def of_ring(ring: Ring, radius_mm: Floats, poisson: float, density_kg_m3: float) -> DiscStress:

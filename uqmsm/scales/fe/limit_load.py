@@ -53,17 +53,13 @@ class LimitLoad:
 
     def __post_init__(self) -> None:
         """Refuse a body that is none."""
+        from uqmsm.physics.fe.meshes.notched import check_notch
+
         if self.refinement < 2:
             raise StudyError(f"refinement = {self.refinement}: two elements are the least; write 2 or more")
         if not 0.0 < self.bore < self.outer:
             raise StudyError(f"bore = {self.bore:g} mm, outer = {self.outer:g} mm; the outer radius is the larger one")
-        a, rho = self.depth, self.root_radius
-        if not (0 < rho <= a < 0.9 * self.half_width and 2 * (a + rho) < self.half_length):
-            raise StudyError(
-                f"depth = {a:g} mm, root_radius = {rho:g} mm do not fit a bar of {self.half_width:g} x "
-                f"{self.half_length:g} mm; needed: root_radius <= depth < 0.9 half_width, half_length > 2 (depth + "
-                "root_radius)"
-            )
+        check_notch(self.half_width, self.half_length, self.depth, self.root_radius)
 
     @property
     def inputs(self) -> Ports:

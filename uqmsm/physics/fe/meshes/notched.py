@@ -11,9 +11,31 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.fe.mesh import Mesh
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 
-__all__ = ["notched_bar_mesh"]
+__all__ = ["check_notch", "notched_bar_mesh"]
 
 Floats = NDArray[np.float64]
+
+
+def check_notch(half_width_mm: float, half_length_mm: float, depth_mm: float, root_radius_mm: float) -> None:
+    """Refuse a notch that does not fit its bar.
+
+    Parameters
+    ----------
+    half_width_mm, half_length_mm, depth_mm, root_radius_mm : float
+        See `notched_bar_mesh`.
+
+    Raises
+    ------
+    StudyError
+        When it does not fit.
+    """
+    a, rho = depth_mm, root_radius_mm
+    if not (0 < rho <= a < 0.9 * half_width_mm and 2 * (a + rho) < half_length_mm):
+        raise StudyError(
+            f"depth = {a:g} mm, root_radius = {rho:g} mm do not fit a bar of {half_width_mm:g} x "
+            f"{half_length_mm:g} mm; needed: 0 < root_radius <= depth < 0.9 half_width, half_length > 2 (depth + "
+            "root_radius)"
+        )
 
 
 def notched_bar_mesh(
@@ -52,12 +74,9 @@ def notched_bar_mesh(
         When the notch does not fit.
     """
     W, L, a, rho = half_width_mm, half_length_mm, depth_mm, root_radius_mm
-    if not (0 < rho <= a < 0.9 * W and 2 * (a + rho) < L and refinement >= 2):
-        raise StudyError(
-            f"notched_bar_mesh: a notch {a:g} mm deep with a root of {rho:g} mm in a bar of {W:g} x {L:g} mm, "
-            f"refinement {refinement}; needed: 0 < root <= depth < 0.9 half width, half length > 2 (depth + root), "
-            "refinement at least 2"
-        )
+    check_notch(W, L, a, rho)
+    if refinement < 2:
+        raise StudyError(f"notched_bar_mesh: refinement {refinement}; a quarter of the root has two cells at least")
     size = np.pi / 2 * rho / refinement
     flank = int(np.ceil((a - rho) / (2 * size))) if a > rho * (1 + 1e-9) else 0
     shank = max(3, int(np.ceil(np.log(1 + (L - rho) / (3 * size)) / np.log(1.25))))

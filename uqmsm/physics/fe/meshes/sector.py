@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,24 +12,17 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.fe.mesh import Mesh
 from uqmsm.physics.fe.meshes.grid import grid_mesh
 
-__all__ = ["sector_mesh"]
+__all__ = ["SectorShape", "sector_mesh"]
 
 Floats = NDArray[np.float64]
 _SIDES = {"bore": "left", "rim": "right", "start": "bottom", "end": "top", "middle": "back", "face": "front"}
 
 
-def sector_mesh(
-    radii_mm: tuple[float, ...],
-    thickness_mm: tuple[float, ...],
-    sectors: int,
-    counts: tuple[int, int, int] = (12, 2, 2),
-    kind: str = "hex20",
-    *,
-    grading: float = 3.0,
-) -> Mesh:
-    """Mesh the upper half of one sector of a disc, between the planes at angles 0 and 2 pi over the sectors.
+@dataclass(frozen=True)
+class SectorShape:
+    """One sector of a disc, and its cells.
 
-    Parameters
+    Attributes
     ----------
     radii_mm : tuple of float
         Where the thickness is given, ascending from the bore; there is one.
@@ -40,16 +33,8 @@ def sector_mesh(
     counts : tuple of int
         Cells from bore to rim (about: every stretch between two radii has one at least), round the sector, and through
         half the thickness.
-    kind : str
-        A hexahedron or tetrahedron; sides between second-order nodes are arcs.
     grading : float
         Radial length of the last cell over that of the first; stresses climb towards the bore.
-
-    Returns
-    -------
-    Mesh
-        Its boundaries are called bore, rim, start and end (the cut faces), middle (the plane of symmetry, z = 0) and
-        face.
 
     Raises
     ------
@@ -57,25 +42,55 @@ def sector_mesh(
         When radii do not ascend from more than zero, a thickness or the grading is not positive, or cells round a
         coarse ring would span too much of it.
     """
-    r, h = np.array(radii_mm, dtype=np.float64), np.array(thickness_mm, dtype=np.float64) / 2
-    if len(r) != len(h) or len(r) < 2 or r[0] <= 0 or np.any(np.diff(r) <= 0) or np.any(h <= 0) or not grading > 0:
-        raise StudyError(
-            f"sector_mesh: radii {radii_mm} with thicknesses {thickness_mm}, grading {grading:g}; radii must ascend "
-            "from more than zero, thicknesses and grading be positive, one thickness for each radius"
-        )
-    if sectors < 1 or min(counts) < 1 or sectors * counts[1] < 6:
-        raise StudyError(
-            f"sector_mesh: {sectors} sectors of {counts} cells; give at least one of each, and 6 cells round the disc"
-        )
-    lines = _radial(r, counts[0], grading)
-    pitch = 2 * np.pi / sectors
+
+    radii_mm: tuple[float, ...]
+    thickness_mm: tuple[float, ...]
+    sectors: int
+    counts: tuple[int, int, int] = (12, 2, 2)
+    grading: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse a sector that is none."""
+        r, h = np.array(self.radii_mm, dtype=np.float64), np.array(self.thickness_mm, dtype=np.float64)
+        fit = len(r) == len(h) >= 2 and r[0] > 0 and bool(np.all(np.diff(r) > 0)) and bool(np.all(h > 0))
+        if not (fit and self.grading > 0):
+            raise StudyError(
+                f"sector of a disc: radii {self.radii_mm} with thicknesses {self.thickness_mm}, grading "
+                f"{self.grading:g}; radii must ascend from more than zero, thicknesses and grading be positive, one "
+                "thickness for each radius"
+            )
+        if self.sectors < 1 or min(self.counts) < 1 or self.sectors * self.counts[1] < 6:
+            raise StudyError(
+                f"sector of a disc: {self.sectors} sectors of {self.counts} cells; give at least one of each, and 6 "
+                "cells round the disc"
+            )
+
+
+def sector_mesh(shape: SectorShape, kind: str = "hex20") -> Mesh:
+    """Mesh the upper half of one sector of a disc, between the planes at angles 0 and 2 pi over the sectors.
+
+    Parameters
+    ----------
+    shape : SectorShape
+    kind : str
+        A hexahedron or tetrahedron; sides between second-order nodes are arcs.
+
+    Returns
+    -------
+    Mesh
+        Its boundaries are called bore, rim, start and end (the cut faces), middle (the plane of symmetry, z = 0) and
+        face.
+    """
+    r, h = np.array(shape.radii_mm, dtype=np.float64), np.array(shape.thickness_mm, dtype=np.float64) / 2
+    lines = _radial(r, shape.counts[0], shape.grading)
+    pitch = 2 * np.pi / shape.sectors
 
     def bend(x: Floats) -> Floats:
         radius = np.interp(x[:, 0], np.linspace(0.0, 1.0, len(lines)), lines)
         angle = pitch * x[:, 1]
         return np.stack([radius * np.cos(angle), radius * np.sin(angle), x[:, 2] * np.interp(radius, r, h)], axis=-1)
 
-    mesh = grid_mesh((len(lines) - 1, *counts[1:]), kind, bend)
+    mesh = grid_mesh((len(lines) - 1, *shape.counts[1:]), kind, bend)
     return replace(mesh, edges={name: mesh.edges[side] for name, side in _SIDES.items()})
 
 
