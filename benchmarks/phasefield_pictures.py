@@ -24,10 +24,10 @@ from uqmsm.physics.phasefield import GrainField, GrainGrowth, laguerre, lognorma
 from uqmsm.physics.phasefield.cahn_hilliard import PhaseFlow, double_well
 from uqmsm.physics.phasefield.description import describe
 from uqmsm.physics.phasefield.exponential import ExponentialSteps, Tolerance
-from uqmsm.physics.phasefield.self_similar import THICKNESS
+from uqmsm.physics.phasefield.self_similar import faster
 from uqmsm.physics.phasefield.spectral import Box
 from uqmsm.scales.phasefield import SelfSimilar
-from uqmsm.scales.phasefield.self_similar import learnt
+from uqmsm.scales.phasefield.library import learnt
 
 TIMES = (0.0, 40.0, 120.0, 300.0)
 
@@ -122,17 +122,20 @@ def curves(out):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
     left.plot((swept - swept[:, :1]).T, (radius**2).T, color="0.75", lw=0.8)
     now = swept.mean(axis=0) - swept[:, 0].mean()
-    left.plot(now, (radius**2).mean(axis=0), "o", color="C0", label=f"mean of {len(radius)} runs")
-    start = (radius[:, 0] ** 2).mean()
+    alive = data["alive"].values
+    pooled = (alive * radius).sum(axis=0) / alive.sum(axis=0)
+    left.plot(now, pooled**2, "o", color="C0", label=f"all grains of {len(radius)} runs")
+    start = pooled[0] ** 2
     drawn = [law.draw(np.random.default_rng(i)).constant for i in range(400)]
     low, high = np.quantile(drawn, [0.05, 0.95])
-    thick = 1.0 + THICKNESS / np.mean(radius**2)  # what these boundaries, which are not thin, add
-    left.fill_between(now, start + low * thick * now, start + high * thick * now, color="C0", alpha=0.2, lw=0)
-    left.plot(now, start + law.constant * thick * now, color="C0", label=f"K = {law.constant:.2f} (thin), 90 % band")
+    fast = faster(pooled, np.mean(data.attrs["excess"]))  # what these boundaries, which are not thin, add
+    thin = np.concatenate([[0.0], np.cumsum(np.diff(now) * 0.5 * (fast[1:] + fast[:-1]))])
+    left.fill_between(now, start + low * thin, start + high * thin, color="C0", alpha=0.2, lw=0)
+    left.plot(now, start + law.constant * thin, color="C0", label=f"K = {law.constant:.2f}, 90 % band")
     left.set_xlabel("mobility x energy x time / width²")
     left.set_ylabel("<R>² / width²")
     left.legend(fontsize=8, frameon=False)
-    found = [describe(one) for one in law.states()]
+    found = [describe(law.state(number)) for number in range(len(law.packed))]
     sizes = np.concatenate([one.diameters / one.mean_diameter for one in found])
     right.hist(sizes, np.linspace(0, 2.6, 27), density=True, color="C0", alpha=0.6)
     x = np.linspace(0.01, 2.6, 300)
@@ -150,7 +153,7 @@ def curves(out):
     right.legend(fontsize=8, frameon=False)
     figure.savefig(out / "grain-growth-curve.svg", metadata={"Date": None})
     plt.close(figure)
-    write_vti(Path("grains.vti"), {"grain": law.states()[-1]}, 1e-6)
+    write_vti(Path("grains.vti"), {"grain": law.state(len(law.packed) - 1)}, 1e-6)
     print(f"K {law.constant:.3f}, relative error {law.relative_error:.3f}; grains.vti written")
 
 

@@ -14,7 +14,17 @@ from uqmsm.errors import MemberFailed, StudyError
 from uqmsm.physics.phasefield import same_grain_probability, voronoi_ids
 from uqmsm.physics.phasefield.description import LAGS, describe, sampled
 from uqmsm.physics.phasefield.growth import StepControl
-from uqmsm.physics.phasefield.self_similar import Coarsening, coarsen, compact, growth_constants, memory, turned
+from uqmsm.physics.phasefield.self_similar import (
+    GRID,
+    Coarsening,
+    coarsen,
+    compact,
+    excesses,
+    faster,
+    growth_constants,
+    memory,
+    turned,
+)
 from uqmsm.physics.phasefield.texture import AXES, component_texture, fibre_texture, random_texture
 
 
@@ -112,23 +122,27 @@ def test_sampling_on_the_same_grid_changes_nothing_and_on_a_coarser_one_keeps_sh
 
 
 def test_the_growth_constant_of_a_made_history_comes_back():
-    """R integrated with rates high by 0.7 (w/R)^2 from a known K, grains counted from it: the K comes back."""
-    width, constant, ratio = 5.0, 0.8, 0.88
+    """R integrated with rates high by 0.9 w/R from a known K, grains counted from it: K and the 0.9 come back."""
+    width, constant, ratio, extra = 5.0, 0.8, 0.88, 0.9
     times = np.linspace(20.0, 60.0, 9)
     radius, here, track = 9.0, 20.0, []
     for until in times:
         steps = 2000
         for _ in range(steps):
-            rate = constant * width**2 / 8 * (1 + 0.7 * width**2 / radius**2)
+            rate = constant * width**2 / 8 * faster(radius / width, extra)
             radius = np.sqrt(radius**2 + rate * (until - here) / steps)
         here = until
         track.append(radius)
     track, voxels = np.array(track), 3000**3
     alive = voxels / (4 / 3 * np.pi * (track / ratio) ** 3)
     ids = np.lib.stride_tricks.as_strided(np.zeros(1, np.int32), (3, 3000, 3000, 3000), (0, 0, 0, 0))
-    run = Coarsening(times, track, alive, width, ids, 0)
+    # sums over grains: high by 0.7 with volumes as weights, by 1.1 with rates
+    thin = 1.0 - GRID / track
+    rates = np.column_stack([faster(track / width, 0.7), thin, 2.0 * faster(track / width, 1.1), 2.0 * thin])
+    run = Coarsening(times, track, alive, width, ids, rates)
+    assert excesses([run, run]) == pytest.approx([0.7, 1.1])
     assert growth_constants([run, run]) == pytest.approx([constant] * 2, rel=2e-3)
-    assert growth_constants([run], 0.0)[0] > 1.05 * constant  # thick boundaries are noticed
+    assert growth_constants([run], 0.0)[0] > 1.15 * constant  # thick boundaries are noticed
     assert memory([run, run]) == pytest.approx(1.0, rel=2e-3)
     drifting = replace(run, mean_radius_voxels=track * np.linspace(0.95, 1.05, 9))
     assert memory([drifting, drifting]) > 1.05  # sizes that are not yet self-similar are noticed
@@ -145,5 +159,7 @@ def test_a_short_run_loses_grains_and_keeps_states():
         np.random.default_rng(9), (64, 64), times=np.array([2.0, 4.0, 6.0]), control=StepControl(tolerance=0.05)
     )
     assert np.array_equal(run.grain_ids, again.grain_ids)
+    assert np.array_equal(run.rates, again.rates)
+    assert (run.rates[:, [0, 1, 3]] > 0.0).all()  # larger grains grow
     with pytest.raises(MemberFailed, match="more voxels"):
         coarsen(np.random.default_rng(9), (24, 24), times=np.array([60.0]))

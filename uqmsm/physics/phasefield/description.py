@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ class Description:
         """Mean over the grains, each counted once."""
         return float(self.diameters.mean())
 
+    def enlarged(self, factor: float) -> Description:
+        """Return that of the same block with an edge so many times as long."""
+        return replace(self, diameters=self.diameters * factor, mean_chord=self.mean_chord * factor)
+
 
 def describe(grain_ids: GrainIds, edge: float = 1.0) -> Description:
     """Measure a periodic block.
@@ -73,14 +77,14 @@ def describe(grain_ids: GrainIds, edge: float = 1.0) -> Description:
     diameters = 2.0 * radii(counts.astype(np.float64), grain_ids.ndim) * voxel
     _, faces = neighbour_counts(grain_ids, grains, _SMALLEST_CONTACT)
     chords = np.concatenate([chord_lengths(grain_ids, axis) for axis in range(grain_ids.ndim)])
-    same = _same_grain(grain_ids)
     wanted = LAGS * diameters.mean() / voxel
+    same = _same_grain(grain_ids, int(np.ceil(wanted[-1])))
     return Description(diameters, faces, float(chords.mean() * voxel), np.interp(wanted, np.arange(len(same)), same))
 
 
-def _same_grain(grain_ids: GrainIds) -> Array:
-    """Return the probability at lags of 0, 1, ... voxels, up to half the edge."""
-    lags = range(grain_ids.shape[0] // 2 + 1)
+def _same_grain(grain_ids: GrainIds, longest: int) -> Array:
+    """Return the probability at lags of 0, 1, ... voxels, up to the longest asked for, at most half the edge."""
+    lags = range(min(longest, grain_ids.shape[0] // 2) + 1)
     return np.array(
         [
             np.mean([np.mean(grain_ids == np.roll(grain_ids, lag, axis)) for axis in range(grain_ids.ndim)])

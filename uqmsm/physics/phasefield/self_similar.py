@@ -14,21 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed
+from uqmsm.physics.phasefield.curvature import thin_rates
 from uqmsm.physics.phasefield.field import GrainField
 from uqmsm.physics.phasefield.growth import GrainGrowth, StepControl
 from uqmsm.physics.phasefield.measures import radii, volumes
 from uqmsm.physics.phasefield.tessellation import laguerre, lognormal_volumes
 
-__all__ = ["THICKNESS", "TIMES", "Coarsening", "coarsen", "compact", "growth_constants", "memory", "turned"]
+__all__ = [
+    "THICKNESS",
+    "TIMES",
+    "Coarsening",
+    "coarsen",
+    "compact",
+    "excesses",
+    "faster",
+    "growth_constants",
+    "memory",
+    "turned",
+]
 
 Array = NDArray[np.float64]
 GrainIds = NDArray[np.int32]
 
-THICKNESS = 0.7
-"""Rates of junction networks are high by this times (width / mean radius)^2, measured against von Neumann's law."""
+THICKNESS = 0.48
+"""Rates of grains in space are high by this times width over mean radius, measured against MacPherson's law."""
 
-TIMES = np.linspace(24.0, 42.0, 10)
-"""Reduced times at which runs are watched: from a mean radius of two widths to one of two and a half, in space."""
+TIMES = np.linspace(24.0, 60.0, 13)
+"""Reduced times at which runs are watched: from a mean radius of two widths to nearly three, in space."""
+
+GRID = 0.2
+"""Thin rates are counted low by this over the mean radius in voxels: the same grains on a grid four times as fine."""
 
 _SPREAD = 0.35  # of the logarithm of the radius at the start: near that of the state it tends to
 
@@ -47,8 +62,9 @@ class Coarsening:
         Of the boundaries.
     grain_ids
         States at the first, the middle and the last of the times ``(3, *shape)`` int32, grains numbered without gaps.
-    steps
-        Steps made in all.
+    rates
+        Of all grains, ``(moments, 4)``: sums of V dV/dt, V y, y dV/dt and y y, where y is what dV/dt would be if
+        boundaries were thin (`curvature.thin_rates`).
     """
 
     times: Array
@@ -56,7 +72,7 @@ class Coarsening:
     alive: NDArray[np.int64]
     width_voxels: float
     grain_ids: GrainIds
-    steps: int
+    rates: Array
 
     @property
     def even_radius_voxels(self) -> Array:
@@ -109,7 +125,7 @@ def coarsen(
     cells = laguerre(rng, lognormal_volumes(rng, grains, _SPREAD, d), shape, rounds=12)
     growth = GrainGrowth(GrainField.from_ids(cells.grain_ids), width_voxels, control=control or StepControl())
     growth.diffuse()
-    mean, alive, states = [], [], []
+    mean, alive, states, rates = [], [], [], []
     for place, now in enumerate(growth.visit(times.tolist())):
         size = volumes(now.grains, grains)
         size = radii(size[size > 1.0], d)
@@ -119,41 +135,85 @@ def coarsen(
         alive.append(len(size))
         if place in {0, len(times) // 2, len(times) - 1}:
             states.append(compact(now.grains.grain_ids()))
-    return Coarsening(times, np.array(mean, np.float64), np.array(alive), width_voxels, np.stack(states), growth.steps)
+        rates.append(_rates(now, grains))
+    found = np.array(mean, np.float64), np.array(alive), width_voxels, np.stack(states), np.array(rates)
+    return Coarsening(times, *found)
 
 
-def growth_constants(runs: Sequence[Coarsening], thickness: float = THICKNESS) -> Array:
+def _rates(growth: GrainGrowth, grains: int) -> tuple[float, float, float, float]:
+    """Return the sums of `Coarsening.rates`, from eight steps."""
+    begin, before, shape = growth.time, volumes(growth.grains, grains), thin_rates(growth.grains.grain_ids(), grains)
+    for _ in range(8):
+        growth.advance()
+    after = volumes(growth.grains, grains)
+    speed, size = (after - before) / (growth.time - begin), 0.5 * (before + after)
+    thin = 0.5 * (shape + thin_rates(growth.grains.grain_ids(), grains)) * growth.gradient
+    return float(size @ speed), float(size @ thin), float(thin @ speed), float(thin @ thin)
+
+
+def faster(widths: Array | float, thickness: float = THICKNESS) -> Array:
+    """Return by what factor boundaries make rates too high where the mean radius is so many of their widths."""
+    return np.asarray(1.0 + thickness / np.asarray(widths, np.float64))
+
+
+def excesses(runs: Sequence[Coarsening]) -> Array:
+    """Return the thickness coefficient of `faster` that all runs together show ``(2,)``, by volumes and by rates.
+
+    With volumes as weights it is that of the volume-weighted mean size, for d(sum V^2)/dt = 2 sum V dV/dt; with thin
+    rates as weights the slope of rates against them. That the two differ is an error of taking out either.
+    """
+    total = np.sum([run.rates for run in runs], axis=0)
+    mean = _pooled(runs)[0]
+    shape = runs[0].width_voxels / mean
+    extra = total[:, ::2] / total[:, 1::2] * (1.0 - GRID / mean)[:, None] - 1.0
+    return np.asarray(np.maximum(0.0, shape @ extra / (shape @ shape)))
+
+
+def _pooled(runs: Sequence[Coarsening]) -> tuple[Array, Array]:
+    """Return the mean radius of the grains of all runs, and that of the ball as large as their mean ``(moments,)``."""
+    alive = np.sum([run.alive for run in runs], axis=0)
+    mean = np.sum([run.alive * run.mean_radius_voxels for run in runs], axis=0) / alive
+    one = runs[0].grain_ids[0]
+    return mean, radii(len(runs) * one.size / alive, one.ndim)
+
+
+def growth_constants(runs: Sequence[Coarsening], thickness: float | None = None) -> Array:
     """Return K of d<R>^2/dt = K M sigma of each run ``(runs,)``, in the limit of thin boundaries.
 
     The mean radius follows from the number of grains and the ratio of mean radius to radius of the mean volume, pooled
-    over all runs. With rates high by ``1 + thickness (width / R)^2`` the quantity R^2 - e ln(R^2 + e) is straight in
-    time, e = thickness width^2, with the slope K M sigma; in reduced units M sigma = width^2 / 8.
+    over all runs; time is stretched by what thick boundaries add at the pooled mean radius. In reduced units M sigma =
+    width^2 / 8.
+
+    Parameters
+    ----------
+    runs
+        Runs of one shape, watched at the same times.
+    thickness
+        Coefficient of `faster`; without, half way between the two that these runs show.
     """
-    ratio = np.mean([np.mean(run.mean_radius_voxels / run.even_radius_voxels) for run in runs])
-    found = []
-    for run in runs:
-        extra = thickness * run.width_voxels**2
-        squared = (ratio * run.even_radius_voxels) ** 2
-        slope = np.polyfit(run.times, squared - extra * np.log(squared + extra), 1)[0]
-        found.append(slope / (run.width_voxels**2 / 8.0))
-    return np.array(found)
+    mean, even = _pooled(runs)
+    thin = _thin(runs, mean, thickness)
+    ratio = np.mean(mean / even)
+    return np.array([np.polyfit(thin, (ratio * run.even_radius_voxels) ** 2, 1)[0] for run in runs])
 
 
-def memory(runs: Sequence[Coarsening], thickness: float = THICKNESS) -> float:
+def memory(runs: Sequence[Coarsening], thickness: float | None = None) -> float:
     """Return K by the mean radius over K by the number of grains, both pooled over runs of one shape.
 
     One where the state is self-similar; elsewhere the beginning is not yet forgotten.
     """
-    alive = np.sum([run.alive for run in runs], axis=0)
-    mean = np.sum([run.alive * run.mean_radius_voxels for run in runs], axis=0) / alive
-    one = runs[0].grain_ids[0]
-    even = radii(len(runs) * one.size / alive, one.ndim)
-    extra = thickness * runs[0].width_voxels ** 2
-    slopes = [
-        np.polyfit(runs[0].times, radius**2 - extra * np.log(radius**2 + extra), 1)[0]
-        for radius in (mean, np.mean(mean / even) * even)
-    ]
+    mean, even = _pooled(runs)
+    thin = _thin(runs, mean, thickness)
+    slopes = [np.polyfit(thin, radius**2, 1)[0] for radius in (mean, np.mean(mean / even) * even)]
     return float(slopes[0] / slopes[1])
+
+
+def _thin(runs: Sequence[Coarsening], mean: Array, thickness: float | None) -> Array:
+    """Return mobility times energy times time, as thin boundaries would need it, at each moment."""
+    width = runs[0].width_voxels
+    fast = faster(mean / width, float(excesses(runs).mean()) if thickness is None else thickness)
+    stretched = np.diff(runs[0].times) * 0.5 * (fast[1:] + fast[:-1])
+    return np.asarray(np.concatenate([[0.0], np.cumsum(stretched)]) * width**2 / 8.0)
 
 
 def turned(rng: np.random.Generator, grain_ids: GrainIds) -> GrainIds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.uncertainty import Uncertain, settled
+
+if TYPE_CHECKING:
+    from uqmsm.physics.phasefield.description import Description
 
 __all__ = ["FEWEST", "Annealing", "Textures", "handed_on", "oriented", "positive"]
 
@@ -144,7 +147,9 @@ def oriented(rng: Generator, grains: int, texture: Textures, spread_deg: float) 
     return fibre_texture(rng, grains, AXES[texture.removeprefix("fibre_")], (1.0, 0.0, 0.0), spread)
 
 
-def handed_on(grain_ids: GrainIds, edge_um: float, orientations: Array, voxels: int) -> dict[str, Any]:
+def handed_on(
+    grain_ids: GrainIds, edge_um: float, orientations: Array, voxels: int, known: Description | None = None
+) -> dict[str, Any]:
     """Return the outcome of a block: statistics at full resolution, grains on `voxels` along each edge.
 
     Parameters
@@ -157,10 +162,12 @@ def handed_on(grain_ids: GrainIds, edge_um: float, orientations: Array, voxels: 
         ``(grains, 3, 3)``.
     voxels
         Resolution of what is handed on.
+    known
+        Description of this block or of a view of it, with an edge of one; without, it is measured.
     """
     from uqmsm.physics.phasefield.description import describe, sampled
 
-    found = describe(grain_ids, edge_um)
+    found = known.enlarged(edge_um) if known else describe(grain_ids, edge_um)
     return {
         "grain_diameter": found.mean_diameter,
         "mean_chord": found.mean_chord,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -26,9 +26,11 @@ from uqmsm.physics.phasefield import (
     volumes,
 )
 from uqmsm.physics.phasefield import GrainGrowth as Growing
-from uqmsm.physics.phasefield.self_similar import THICKNESS, compact
+from uqmsm.physics.phasefield.description import sampled
+from uqmsm.physics.phasefield.self_similar import THICKNESS, compact, faster, turned
 from uqmsm.quantity import Unit
 from uqmsm.scales.phasefield.annealing import FEWEST, Annealing, Array, GrainIds, handed_on, oriented, positive
+from uqmsm.scales.phasefield.self_similar import LearntGrowth, shipped
 from uqmsm.stochastic import Given, Kind, Outcome, Source, law_sources
 from uqmsm.uncertainty import Numerical, Uncertain, settled
 
@@ -65,8 +67,12 @@ class GrainGrowth(Annealing):
         Standard deviation of each component of the rotation away from the texture.
     handed
         Voxels along each edge of the block that is handed on.
+    initial
+        What the anneal begins with. Cells are of a tessellation with lognormal sizes, as after recrystallisation: they
+        hardly coarsen before the smallest have gone. Self-similar grains have coarsened before: one of the states of
+        the shipped library, as many grains as it has, and neither `grains` nor `initial_spread` is looked at.
     grains
-        Grains at the start. As many are left as the growth of the diameter, cubed, goes into them: at least 8.
+        Cells at the start. As many are left as the growth of the diameter, cubed, goes into them: at least 8.
     voxels
         Along each edge of the phase field. The mean radius at the start has to be 1.2 boundary widths or more.
     width
@@ -80,8 +86,8 @@ class GrainGrowth(Annealing):
     breakaway
         Velocity at which the drag is largest.
     thickness
-        Rates of diffuse boundaries are high by this times (width / mean radius)^2, which is taken out; measured in a
-        plane against von Neumann's law. 0 leaves them as they are.
+        Rates of diffuse boundaries are high by this times (width / mean radius), which is taken out; measured
+        against MacPherson's law. 0 leaves them as they are.
     step_error
         Relative error of the rate that one time step may make: steps adapt to it.
     stepping
@@ -89,6 +95,7 @@ class GrainGrowth(Annealing):
         it, 0 leaves it out.
     """
 
+    initial: Literal["cells", "self_similar"] = "cells"
     grains: int = 100
     voxels: int = 64
     width: float = 5.0
@@ -113,16 +120,21 @@ class GrainGrowth(Annealing):
                 f"grains = {self.grains}, initial_spread = {self.initial_spread:g}: give at least {FEWEST} grains, and "
                 "a spread from 0 to 0.6"
             )
-        if self._radius_voxels < 1.2 * self.width:
-            least = math.ceil(1.2 * self.width * self._edge_radii)
-            raise StudyError(
-                f"{self.grains} grains on {self.voxels} voxels have a mean radius of {self._radius_voxels:.1f} voxels, "
-                f"and the boundary is {self.width:g} wide: write voxels: {least} or more, or fewer grains"
-            )
+        if self.initial == "cells":
+            self._resolved(self.grains, self._edge_radii)
         if not 0 <= self.thickness <= 5:
             raise StudyError(f"thickness = {self.thickness:g}; write 0 to 5, for example {THICKNESS}")
         if not 0 < self.step_error <= 0.1:
             raise StudyError(f"step_error = {self.step_error:g}; write a number up to 0.1, for example 0.02")
+
+    def _resolved(self, grains: int, edge_radii: float) -> None:
+        """Refuse grains of which the block, so many mean radii long, does not resolve the boundaries."""
+        if self.voxels < 1.2 * self.width * edge_radii:
+            raise StudyError(
+                f"{grains} grains on {self.voxels} voxels have a mean radius of {self.voxels / edge_radii:.1f} voxels, "
+                f"and the boundary is {self.width:g} wide: write voxels: {math.ceil(1.2 * self.width * edge_radii)} or "
+                "more, or fewer grains"
+            )
 
     @property
     def _edge_radii(self) -> float:
@@ -136,7 +148,8 @@ class GrainGrowth(Annealing):
     @property
     def sources(self) -> tuple[Source, ...]:
         """What is not known of the anneal, and which grains there are."""
-        words = f"the {self.grains} grains at the start, where they sit and point"
+        many = f"{self.grains} " if self.initial == "cells" else ""
+        words = f"the {many}grains at the start, where they sit and point"
         return (*law_sources(self), Source("grains", Kind.ALEATORIC, long_name=words))
 
     def warm_up(self) -> None:
@@ -167,37 +180,49 @@ class GrainGrowth(Annealing):
         """Grow the grains of one member."""
         return self.grown(streams["grains"])
 
-    def grown(self, rng: Generator) -> Outcome:
-        """Run the phase field and hand on what is left.
+    def grown(self, rng: Generator, law: LearntGrowth | None = None) -> Outcome:
+        """Run the phase field and hand on what is left; self-similar grains are states of `law`, if it is given.
 
         Raises
         ------
         MemberFailed
             When fewer than 8 grains are left.
         """
-        edge_m = 0.5e-6 * settled(self.initial_diameter) * self._edge_radii
-        shape = (self.voxels,) * 3
-        first = laguerre(rng, lognormal_volumes(rng, self.grains, self.initial_spread, 3), shape, rounds=12)
-        turns = oriented(rng, self.grains, self.texture, self.texture_spread)
-        growth = self._growing(first.grain_ids, turns, edge_m)
-        before = self._mean_voxels(growth.grains)
-        self._anneal(growth, self._units(edge_m).reduced_time(3600.0 * settled(self.time)))
+        first, edge_radii = self._first(rng, law)
+        edge_m = 0.5e-6 * settled(self.initial_diameter) * edge_radii
+        turns = oriented(rng, int(first.max()) + 1, self.texture, self.texture_spread)
+        growth = self._growing(first, turns, edge_m)
+        before = _mean_voxels(growth.grains, len(turns))
+        self._anneal(growth, self._units(edge_m).reduced_time(3600.0 * settled(self.time)), len(turns))
         ids = growth.grains.grain_ids()
         left = np.unique(ids)
         if len(left) < FEWEST:
             raise MemberFailed(
-                f"{len(left)} of {self.grains} grains are left after the anneal, and {FEWEST} are needed: give more "
+                f"{len(left)} of {len(turns)} grains are left after the anneal, and {FEWEST} are needed: give more "
                 "grains and voxels, or use  model: size_law"
             )
         # smooth volumes in place of counted voxels: the mean that the size law is about
-        after = self._mean_voxels(growth.grains)
+        after = _mean_voxels(growth.grains, len(turns))
         late = settled(self.stepping) * growth.rate_error  # a relative error of the rate, so of the growth of R^2
         mean = math.sqrt(max(after**2 + late * (after**2 - before**2), 0.25 * after**2))
         edge_um = 1e6 * edge_m * mean / after
         outcome = handed_on(compact(ids), edge_um, turns[left], self.handed)
         return outcome | {"grain_diameter": 2.0 * after * edge_um / self.voxels}
 
-    def _anneal(self, growth: Growing, reduced_time: float) -> None:
+    def _first(self, rng: Generator, law: LearntGrowth | None) -> tuple[GrainIds, float]:
+        """Draw the grains before the anneal; return them and the edge over their mean radius."""
+        if self.initial == "cells":
+            sizes = lognormal_volumes(rng, self.grains, self.initial_spread, 3)
+            return laguerre(rng, sizes, (self.voxels,) * 3, rounds=12).grain_ids, self._edge_radii
+        states = law or shipped()
+        whole = turned(rng, states.state(int(rng.random() * len(states.packed))))
+        # on another grid; what is too small for it is gone before it is counted
+        first = compact(sampled(whole, self.voxels))
+        sizes = radii(np.bincount(first.ravel()).astype(np.float64), 3)
+        self._resolved(len(sizes), edge_radii := self.voxels / float(sizes.mean()))
+        return first, edge_radii
+
+    def _anneal(self, growth: Growing, reduced_time: float, grains: int) -> None:
         """Run as long as boundaries that are thin would take: diffuse ones move too fast.
 
         A run that was interrupted is gone on with after the last piece that was kept, bit for bit.
@@ -207,15 +232,10 @@ class GrainGrowth(Annealing):
             growth.resume(kept[0])
             done = round(kept[1] * _PIECES)
         for piece in range(done + 1, _PIECES + 1):
-            fast = 1.0 + self.thickness * (self.width / self._mean_voxels(growth.grains)) ** 2
-            growth.run(growth.time + reduced_time / _PIECES / fast)
+            fast = faster(_mean_voxels(growth.grains, grains) / self.width, self.thickness)
+            growth.run(growth.time + reduced_time / _PIECES / float(fast))
             if place.due:
                 place.keep(growth.checkpoint(), piece / _PIECES)
-
-    def _mean_voxels(self, field: GrainField) -> float:
-        """Return the mean radius of the living grains in voxels."""
-        size = volumes(field, self.grains)
-        return float(radii(size[size > 1.0], 3).mean())
 
     def _units(self, edge_m: float) -> BoundaryUnits:
         voxel = edge_m / self.voxels
@@ -237,3 +257,9 @@ class GrainGrowth(Annealing):
         )
         growth.diffuse()
         return growth
+
+
+def _mean_voxels(field: GrainField, grains: int) -> float:
+    """Return the mean radius of the living grains in voxels."""
+    size = volumes(field, grains)
+    return float(radii(size[size > 1.0], 3).mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -53,14 +53,20 @@ class SizeLaw(Annealing):
         The growth constant with its numerical error, and the states to draw from.
     full
         True: run the phase field in full instead, see `full_grains` and `full_voxels`.
-    full_grains, full_voxels
-        Of the full run, at its start.
+    full_initial
+        What the full run begins with: self-similar grains, as the law assumes, are states of `growth`; cells tell what
+        that assumption costs.
+    full_grains
+        Cells of the full run.
+    full_voxels
+        Along each edge of the full run: self-similar grains want a mean radius near two widths at the start.
     """
 
     growth: Numerical = Numerical(SelfSimilar())  # type: ignore[arg-type]  # learnt before it is drawn
     full: bool = False
+    full_initial: Literal["cells", "self_similar"] = "self_similar"
     full_grains: int = 100
-    full_voxels: int = 64
+    full_voxels: int = 128
 
     def __post_init__(self) -> None:
         """Refuse what is no size law."""
@@ -77,7 +83,7 @@ class SizeLaw(Annealing):
     def _grown(self) -> GrainGrowth:
         """The full run of the same anneal."""
         same = {field.name: getattr(self, field.name) for field in fields(Annealing)}
-        return GrainGrowth(**same, grains=self.full_grains, voxels=self.full_voxels)
+        return GrainGrowth(**same, initial=self.full_initial, grains=self.full_grains, voxels=self.full_voxels)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -96,22 +102,22 @@ class SizeLaw(Annealing):
 
     def __call__(self, given: Given, streams: Mapping[str, Generator]) -> Outcome:
         """Anneal one member."""
-        return self._grown.grown(streams["grains"]) if self.full else self._drawn(streams["grains"])
+        if not self.full:
+            return self._drawn(streams["grains"])
+        draw: Any = self.growth
+        return self._grown.grown(streams["grains"], draw.law)
 
     def _drawn(self, rng: Generator) -> Outcome:
         """Return a microstructure of the library, enlarged to the mean diameter after the anneal.
 
         Conditional sampling: states of all runs are equally likely, each in any of its 48 views from any origin.
         """
-        from uqmsm.physics.phasefield.measures import radii
         from uqmsm.physics.phasefield.self_similar import turned
 
         draw: Any = self.growth
         squared = settled(self.initial_diameter) ** 2 + 4e12 * draw.constant * self.swept_m2
         diameter = float(np.sqrt(squared))
-        states = draw.law.states()
-        ids = turned(rng, states[int(rng.random() * len(states))])
-        voxels = 2.0 * float(radii(np.bincount(ids.ravel()).astype(np.float64), 3).mean())
-        edge = diameter * len(ids) / voxels
-        turns = oriented(rng, int(ids.max()) + 1, self.texture, self.texture_spread)
-        return handed_on(ids, edge, turns, self.handed)
+        number = int(rng.random() * len(draw.law.packed))
+        ids, known = turned(rng, draw.law.state(number)), draw.law.description(number)
+        turns = oriented(rng, len(known.diameters), self.texture, self.texture_spread)
+        return handed_on(ids, diameter / known.mean_diameter, turns, self.handed, known)
