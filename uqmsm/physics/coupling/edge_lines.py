@@ -12,12 +12,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.sparse import eye_array
+from scipy.sparse.linalg import splu
 
 from uqmsm.errors import NotConverged
 from uqmsm.physics.coupling.alloys import TabulatedAtoms, average_atom_of, random_kinds
 from uqmsm.physics.coupling.dislocations import excess, posed_dislocation, unslipped
-from uqmsm.physics.coupling.equilibrium import Rest, solve
+from uqmsm.physics.coupling.equilibrium import Rest
 from uqmsm.physics.coupling.homogenised import homogenised
 from uqmsm.physics.coupling.lattice import Lattice, cubic
 from uqmsm.physics.coupling.matching import GPA_A3_PER_EV
@@ -186,26 +187,32 @@ def coupled_edge(line: Line) -> CoupledEdge:
 
 
 def _settled(coupled: Coupled, start: Floats) -> Rest:
-    """Return a problem at rest; where Newton's method does not get there from its start, the energy is descended first.
+    """Return a minimum of the energy near a start: Newton's method, the stiffness shifted where the energy bends down.
 
-    Rows of an alloy's core may be about to jump at the start, and curvature is negative there.
+    Rows of an alloy's core may be about to jump at the start: curvature is negative there, and the force of a step may
+    grow although its energy falls.
     """
-    try:
-        return solve(coupled, start=start, tolerance=FORCE_TOLERANCE_eV_per_A, most_steps=15)
-    except NotConverged:
-        free = coupled.problem.free
-
-        def placed(moves: Floats) -> Floats:
-            y = start.copy()
-            y[free] += moves.reshape(-1, y.shape[1])
-            return y
-
-        found = minimize(
-            lambda moves: coupled.energy(placed(moves)), np.zeros(int(free.sum()) * start.shape[1]),
-            jac=lambda moves: coupled.gradient(placed(moves))[free].ravel(), method="L-BFGS-B",
-            options={"maxiter": 400, "maxcor": 20, "gtol": 1e-3},
-        )  # fmt: skip
-        return solve(coupled, start=placed(found.x), tolerance=FORCE_TOLERANCE_eV_per_A, most_steps=25)
+    y = start.copy()
+    free = np.flatnonzero(np.repeat(coupled.problem.free, y.shape[1]))
+    energy, shift = coupled.energy(y), 0.0
+    for step in range(80):
+        gradient, whole = coupled.derivatives(y)
+        g, stiffness = gradient.ravel()[free], whole[free][:, free]
+        worst = float(np.abs(g).max())
+        if worst <= FORCE_TOLERANCE_eV_per_A:
+            return Rest(coupled, y, worst, step)
+        size = float(stiffness.diagonal().mean())
+        for _ in range(12):
+            move = splu((stiffness + shift * eye_array(len(free))).tocsc(), permc_spec="MMD_AT_PLUS_A").solve(-g)
+            move *= min(1.0, 0.4 / float(np.abs(move).max()))
+            trial = y.copy()
+            trial.ravel()[free] += move
+            found, slope = coupled.energy(trial), float(g @ move)
+            if slope < 0.0 and found < energy + 1e-4 * slope + 1e-10 * abs(energy):
+                break
+            shift = max(4.0 * shift, 3e-3 * size)
+        y, energy, shift = trial, found, 0.25 * shift if shift > 1e-4 * size else 0.0
+    raise NotConverged(f"forces of {worst:.1e} eV/A are left after 80 steps; take a larger core")
 
 
 def _spread(line: Line, moved: Floats) -> tuple[float, float]:
