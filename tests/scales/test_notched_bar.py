@@ -67,6 +67,8 @@ def test_blocks_and_checks_that_mean_nothing_are_refused():
         ({"recheck": 0.01}, "recheck of 0.05"),
         ({"stretch": 0.2}, "strains are small"),
         ({"gate": 0.0}, "gate = 0"),
+        ({"root_radius": 1.0}, "0 < root_radius <= depth"),
+        ({"refinement": 1}, "refinement = 1"),
     ):
         with pytest.raises(StudyError, match=words):
             NotchedBar(**wrong)

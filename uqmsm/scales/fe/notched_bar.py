@@ -95,7 +95,10 @@ class NotchedBar:
     keep_fields: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse blocks in which grains are no longer resolved, and checks that check nothing."""
+        """Refuse a notch that does not fit, blocks in which grains are not resolved, and checks that check nothing."""
+        from uqmsm.physics.fe.meshes.notched import check_notch
+
+        check_notch(self.half_width, self.half_length, self.depth, self.root_radius)
         if self.grains < 2 or self.voxels**3 < 8 * self.grains:
             least = math.ceil((8 * max(self.grains, 2)) ** (1 / 3))
             raise StudyError(
@@ -110,6 +113,8 @@ class NotchedBar:
                 f"stretch = {self.stretch:g}, gate = {self.gate:g}: strains are small, and the gate leaves out little; "
                 "write 0.05 or less"
             )
+        if self.refinement < 2:
+            raise StudyError(f"refinement = {self.refinement}: two cells round the root are the least; write 2 or more")
         if self.loads < 2 or self.library < 1 or self.lessons < 3 or not 0.05 <= self.recheck <= 1.0:
             raise StudyError(
                 f"loads = {self.loads}, library = {self.library}, lessons = {self.lessons}, recheck = "
