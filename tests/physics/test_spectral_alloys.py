@@ -85,6 +85,28 @@ def test_a_wave_in_an_alloy_grows_or_decays_with_darkens_mobility(chi):
         assert np.isclose(np.log(grown), 4.0 * rate, rtol=2e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("components", [2, 3])
+def test_an_ideal_solution_obeys_fick_at_any_amplitude(components):
+    """M_ij = c_i (delta_ij - c_j) times the curvature of the entropy is one: waves decay by exp(-k^2 t).
+
+    Cells err by their square: 4 times less with half of them; a constant M would add harmonics at once.
+    """
+    errors = []
+    for points in (16, 32):
+        scale = 32.0 / points  # so that both are one wave in one domain
+        x = (np.arange(points) + 0.5) * scale
+        waves = np.stack([0.2 * np.cos(2 * np.pi * x / 32), 0.08 * np.sin(4 * np.pi * x / 32)])[: components - 1]
+        mean = np.array([0.3, 0.4])[: components - 1, None]
+        matter = alloy(np.zeros((components, components)), np.full(components, 1e-18), 1e-9)
+        run = ExponentialSteps(flow_of(matter, (points,)), mean + waves, Tolerance(first=0.1, fixed=True))
+        run.advance(15.0 / scale**2)
+        rates = (2 * np.pi / 32 * np.array([1.0, 2.0])[: components - 1, None]) ** 2
+        exact = mean + waves * np.exp(-rates * 15.0)
+        errors.append(np.abs(run.fields - exact).max())
+    assert errors[1] < 3e-4
+    assert 3.0 < errors[0] / errors[1] < 5.0
+
+
 def test_mass_stays_and_energy_falls_with_variable_mobility():
     chi = np.array([[0, 4.0, 3.5], [4.0, 0, 4.5], [3.5, 4.5, 0]])
     matter = alloy(chi, np.array([[1e-18, 2e-18, 4e-18], [3e-18, 1e-18, 1e-18], [1e-18, 1e-18, 5e-18]]), 1.5)

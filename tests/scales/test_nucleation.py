@@ -37,9 +37,7 @@ def front(drive, tilt, rule, length=60.0):
     """Return the speed of a flat front over 3 sqrt(2) drive, at a spacing of l, and its profile at the end."""
     box, speed = Box.of((length,), (int(length),), "no_flux"), 3.0 * np.sqrt(2.0) * drive
     x = box.points()[0]
-    run = ExponentialSteps(
-        nucleation_flow(box, drive, tilt), 0.5 * (1 - np.tanh((x - 12.0) / np.sqrt(2.0)))[None], rule
-    )
+    run = ExponentialSteps(nucleation_flow(box, drive, tilt), _tanh(x, 12.0)[None], rule)
     run.advance(6.0 / speed)
     before = run.means()[0]
     run.advance(30.0 / speed)
@@ -125,7 +123,8 @@ def test_holds_that_tell_nothing_are_failed_members():
     ("wrong", "words"),
     [
         ({"nuclei": 0}, "nuclei = 0"), ({"points": 8}, "points = 8"), ({"radius": 1.0}, "radius = 1"),
-        ({"edge": 0.0}, "edge = 0"), ({"interface_cells": 0.5}, "interface_cells = 0.5"), ({"error": 0.5}, "error = 0.5"),
+        ({"edge": 0.0}, "edge = 0"), ({"interface_cells": 0.5}, "interface_cells = 0.5"),
+        ({"error": 0.5}, "error = 0.5"),
         ({"driving_force": 20.0}, "25 nm is less than 2 lengths of the interface, 50 nm; give 12[89] points"),
         ({"appear": 70.0}, "appear = 70 s, time = 20 s: .* hold longer"),
     ],

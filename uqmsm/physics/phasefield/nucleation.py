@@ -7,9 +7,10 @@ PFHub's benchmark 8 (W. Wu et al., Comput. Mater. Sci. 193, 2021, 110371): lengt
 
 Critical radius 1 / (3 sqrt(2) drive), barrier pi / (18 drive), speed of a flat front 3 sqrt(2) drive to first order.
 
-With the cubic tilt p = phi^2 (3 - 2 phi) instead a flat front has a closed form, (1 - tanh((x - v t) / sqrt(2))) / 2 with
-v = 3 sqrt(2) drive to all orders (put it in: the rest is phi (1 - phi) (6 drive - sqrt(2) v)); and since its profile is
-the one at rest, curvature takes 1 / r off v whatever the drive. The old phase is metastable below drive = 1/3 only.
+With the cubic tilt p = phi^2 (3 - 2 phi) instead a flat front has a closed form, (1 - tanh((x - v t) / sqrt(2))) / 2
+with v = 3 sqrt(2) drive to all orders (put it in: the rest is phi (1 - phi) (6 drive - sqrt(2) v)); and since its
+profile is the one at rest, curvature takes 1 / r off v whatever the drive. The old phase is metastable below
+drive = 1/3 only.
 """
 
 from __future__ import annotations

@@ -84,15 +84,13 @@ class Nucleation:
         if not self.radius > 1.0:
             raise StudyError(f"radius = {self.radius:g}: nuclei below the critical radius vanish; give more than 1")
         if not 1.0 <= self.interface_cells <= 8.0:
-            raise StudyError(
-                f"interface_cells = {self.interface_cells:g}: points hold fronts back below 1; give 1 to 8"
-            )
+            raise StudyError(f"interface_cells = {self.interface_cells:g}: fronts stick to points below 1; give 1 to 8")
         if self.error > 0.2:
             raise StudyError(f"error = {self.error:g}: fronts are slow by half its square; give 0.2 or less")
         self._check_grid()
         if isinstance(self.time, (int, float)) and self.appear >= self.time:
             raise StudyError(
-                f"appear = {self.appear:g} s, time = {self.time:g} s: nuclei have to appear within the hold; hold longer"
+                f"appear = {self.appear:g} s, time = {self.time:g} s: nuclei have to appear within it; hold longer"
             )
 
     def _check_grid(self) -> None:
@@ -100,12 +98,12 @@ class Nucleation:
         energy, force = self.interface_energy, self.driving_force
         if not (isinstance(energy, (int, float)) and isinstance(force, (int, float))):
             return
-        radius, length = 1e-6 * energy / force, self._length
-        if radius < _THIN * length * (1.0 - 1e-9):
+        radius, least = 1e-6 * energy / force, _THIN * self._length
+        if radius < least * (1.0 - 1e-9):
             raise StudyError(
                 f"driving_force = {force:g} J/cm^3, interface_energy = {energy:g} J/m^2: their critical radius of "
-                f"{1e9 * radius:.3g} nm is less than {_THIN:g} lengths of the interface, {1e9 * _THIN * length:.3g} nm; "
-                f"give {int(np.ceil(self.points * _THIN * length / radius * (1.0 - 1e-9)))} points or a smaller edge"
+                f"{1e9 * radius:.3g} nm is less than {_THIN:g} lengths of the interface, {1e9 * least:.3g} nm; "
+                f"give {int(np.ceil(self.points * least / radius * (1.0 - 1e-9)))} points or a smaller edge"
             )
 
     @property
