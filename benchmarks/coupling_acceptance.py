@@ -1,7 +1,7 @@
 """Criteria of coupled methods and what is measured: the numbers of the table in docs/concurrent.md.
 
-``python benchmarks/coupling_acceptance.py`` prints them in some ten seconds of CPU time from the problems that the tests pose; the
-tests assert them. What takes longer is printed elsewhere: errors against unknowns by ``benchmarks/coupling.py``,
+``python benchmarks/coupling_acceptance.py`` prints them in some ten seconds of CPU time from the problems that
+the tests pose, and the tests assert them. What takes longer is printed elsewhere: errors against unknowns by ``benchmarks/coupling.py``,
 regions by ``benchmarks/region_choice.py``, cracks and studies by the tests and runs that the table names.
 """
 
