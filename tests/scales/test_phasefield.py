@@ -142,6 +142,8 @@ def test_the_shipped_library_is_of_these_settings_and_says_what_it_knows(tmp_pat
     assert {one.shape for one in states} == {(128, 128, 128)}
     assert all(len(np.unique(one)) == one.max() + 1 for one in states)
     assert 0.0 < law.relative_error < 0.15
+    faces = [law.description(number).faces.mean() for number in (0, 6, 12)]  # of 260 grains each, at two widths
+    assert np.mean(faces) == pytest.approx(13.7, abs=0.5)
     assert tables.path("self_similar.nc").stat().st_size < 4_000_000
     with pytest.raises(StudyError, match="shipped: false"):
         SelfSimilar(runs=5).learn(map, 0, tmp_path / "h.nc", lambda _: None)
