@@ -1,8 +1,9 @@
 """Criteria of coupled methods and what is measured: the numbers of the table in docs/concurrent.md.
 
-``python benchmarks/coupling_acceptance.py`` prints them in some ten seconds of CPU time from the problems that
-the tests pose, and the tests assert them. What takes longer is printed elsewhere: errors against unknowns by ``benchmarks/coupling.py``,
-regions by ``benchmarks/region_choice.py``, cracks and studies by the tests and runs that the table names.
+``python benchmarks/coupling_acceptance.py`` prints them in some ten seconds of CPU time from the problems that the
+tests pose, and the tests assert them. What takes longer is printed elsewhere: errors against unknowns by
+``benchmarks/coupling.py``, regions by ``benchmarks/region_choice.py``, cracks and studies by the tests and runs that
+the table names.
 """
 
 from __future__ import annotations
