@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from injecting import WIDER, Client, Fault
 
-SEEDS = [int(os.environ["INJECT_SEED"])] if "INJECT_SEED" in os.environ else range(1, 13)
+SEEDS = [int(os.environ["INJECT_SEED"])] if "INJECT_SEED" in os.environ else range(1, 15)
 QUICK = 101
 PATIENCE = 4  # kills per chain before it may end: one of them in an extension
 
