@@ -9,13 +9,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uqmsm.errors import MemberFailed
+from uqmsm.physics.tensors import cubic_stiffness
 from uqmsm.quantity import Port
 from uqmsm.stochastic import Given, Operator
 
 __all__ = [
     "ALLOY_PORTS",
     "SPECIMEN_PORTS",
+    "STATIC_PORTS",
     "atoms_of",
     "field_of",
     "foreign_rate",
@@ -24,6 +29,7 @@ __all__ = [
     "location",
     "missing_elements",
     "potential_rows",
+    "static_stiffness",
 ]
 
 _ALLOY = (Port("elements", "1", ("element",)), Port("composition", "1", ("element",)))
@@ -37,6 +43,11 @@ ALLOY_PORTS = (*_ALLOY, _LATTICE, *_POTENTIAL)
 """What a stage takes that makes atoms of its own: the alloy, and the potential's parameters."""
 SPECIMEN_PORTS = (*_ALLOY, *_SPECIMEN, _LATTICE, *_POTENTIAL)
 """What a stage takes that works on the specimen of the alloy stage."""
+STATIC_PORTS = (
+    Port("static_lattice_parameter", "angstrom"),
+    *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+)
+"""What a stage takes that surrounds atoms by the crystal that the statics found: first its lattice parameter."""
 
 
 def atoms_of(upstream: Sequence[object], usual: int) -> int:
@@ -114,3 +125,8 @@ def foreign_rate(strain_rate: float, upstream: Mapping[str, Operator]) -> Iterab
 def lattice_of(given: Given) -> Literal["bcc", "fcc"]:
     """Return the lattice that has so many atoms per cell."""
     return "bcc" if int(given["atoms_per_cell"]) == 2 else "fcc"
+
+
+def static_stiffness(given: Given) -> NDArray[np.float64]:
+    """Return the cubic stiffness of the crystal that the statics found, in GPa ``(6, 6)``."""
+    return cubic_stiffness(*(float(given[port.name]) for port in STATIC_PORTS[1:]))

@@ -13,7 +13,7 @@ from uqmsm.errors import StudyError
 from uqmsm.physics.potential.engines import Rival
 from uqmsm.quantity import Port, Ports, Unit
 from uqmsm.scales.atomistic.specimen import foreign_forms, form_port, member_potential, require_tables
-from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements
+from uqmsm.scales.upstream import ALLOY_PORTS, STATIC_PORTS, lattice_of, missing_elements, static_stiffness
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["EdgeDislocation"]
@@ -62,8 +62,7 @@ class EdgeDislocation:
         """The alloy, the potential's parameters, and the crystal that the statics found."""
         return (
             *ALLOY_PORTS,
-            Port("static_lattice_parameter", "angstrom"),
-            *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+            *STATIC_PORTS,
             *form_port(self.rivals),
         )
 
@@ -103,7 +102,6 @@ class EdgeDislocation:
         """Relax one piece of line in a fresh arrangement of atoms."""
         from uqmsm.physics.alloy import counts
         from uqmsm.physics.atomistic.dislocations import cylinder, edge_core
-        from uqmsm.physics.tensors import cubic_stiffness
 
         potential, _ = member_potential(given, self.points, self.cutoff, self.rivals)
         a = float(given["static_lattice_parameter"])
@@ -113,7 +111,7 @@ class EdgeDislocation:
         # the lattice says how many atoms the cylinder holds; the stream gives one seed, whatever comes from upstream
         own = np.random.default_rng(streams["environment"].integers(2**63, size=2))
         species[own.random(len(species)).argsort()] = np.repeat(np.arange(len(shares)), shares)
-        stiffness = cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))
+        stiffness = static_stiffness(given)
         core = edge_core(potential, species, around, stiffness)
         return {
             "dislocation_place": core.along,

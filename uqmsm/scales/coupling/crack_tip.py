@@ -11,7 +11,14 @@ from numpy.random import Generator
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import ALLOY_PORTS, field_of, missing_elements, potential_rows
+from uqmsm.scales.upstream import (
+    ALLOY_PORTS,
+    STATIC_PORTS,
+    field_of,
+    missing_elements,
+    potential_rows,
+    static_stiffness,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["CrackTip"]
@@ -75,8 +82,7 @@ class CrackTip:
         """The alloy, the potential's parameters, and the crystal that the statics found."""
         return (
             *ALLOY_PORTS,
-            Port("static_lattice_parameter", "angstrom"),
-            *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+            *STATIC_PORTS,
         )
 
     @property
@@ -125,7 +131,6 @@ class CrackTip:
         from uqmsm.physics.atomistic.toughness import GPA_ROOT_A_PER_MPA_ROOT_M, toughness
         from uqmsm.physics.potential.tabulated import tabulate
         from uqmsm.physics.potential.zhou import Zhou
-        from uqmsm.physics.tensors import cubic_stiffness
 
         symbols, rows = potential_rows(given)
         zhou = Zhou(symbols, np.asarray(given["potential_parameters"])[rows])
@@ -137,7 +142,7 @@ class CrackTip:
         # the lattice says how many atoms the disc holds; the stream gives one seed, whatever comes from upstream
         own = np.random.default_rng(streams["atoms"].integers(2**63, size=2))
         species = np.searchsorted(shares, own.random(len(around.sites)), side="right")
-        stiffness = cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))
+        stiffness = static_stiffness(given)
         piece = specimen(potential, species, around, stiffness)
         try:
             found = toughness(piece, rows=self.rows, step=self.step, fine=self.fine)

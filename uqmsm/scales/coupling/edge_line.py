@@ -10,9 +10,15 @@ import numpy as np
 from numpy.random import Generator
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
-from uqmsm.physics.tensors import cubic_stiffness
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements, potential_rows
+from uqmsm.scales.upstream import (
+    ALLOY_PORTS,
+    STATIC_PORTS,
+    lattice_of,
+    missing_elements,
+    potential_rows,
+    static_stiffness,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 __all__ = ["CoupledEdgeDislocation"]
@@ -69,8 +75,7 @@ class CoupledEdgeDislocation:
         """The alloy, the potential's parameters, and the crystal that the statics found."""
         return (
             *ALLOY_PORTS,
-            Port("static_lattice_parameter", "angstrom"),
-            *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+            *STATIC_PORTS,
         )
 
     @property
@@ -121,7 +126,7 @@ class CoupledEdgeDislocation:
         line = posed_edge(
             tabulate(zhou, self.points, self.points, self.cutoff), np.asarray(given["composition"]), lattice_of(given),
             float(given["static_lattice_parameter"]),
-            cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44"))), own,
+            static_stiffness(given), own,
             core_A=float(self.core), width_A=float(self.width), outer_A=float(self.outer), method=self.method,
         )  # fmt: skip
         try:

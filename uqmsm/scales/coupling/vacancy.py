@@ -11,9 +11,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqmsm.errors import MemberFailed, NotConverged, StudyError
-from uqmsm.physics.tensors import COMPONENTS, cubic_stiffness
+from uqmsm.physics.tensors import COMPONENTS
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import ALLOY_PORTS, lattice_of, missing_elements, potential_rows
+from uqmsm.scales.upstream import (
+    ALLOY_PORTS,
+    STATIC_PORTS,
+    lattice_of,
+    missing_elements,
+    potential_rows,
+    static_stiffness,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -95,8 +102,7 @@ class CoupledVacancy:
         stiff = self.far_field == "relaxed" or self.driven_by == "stress"
         return (
             *ALLOY_PORTS,
-            Port("static_lattice_parameter", "angstrom"),
-            *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44") if stiff),
+            *(STATIC_PORTS if stiff else STATIC_PORTS[:1]),
             Port("chemical_potentials", "eV", ("element",)),
             *carried.get(self.driven_by, ()),
         )
@@ -188,7 +194,7 @@ class CoupledVacancy:
         try:
             if self.driven_by == "strain":
                 return far_field_of_strain(given["mean_strain"], turn)
-            return far_field_of_stress(given["mean_stress"], self._stiffness(given), turn)
+            return far_field_of_stress(given["mean_stress"], static_stiffness(given), turn)
         except StudyError as trouble:  # of one member: its stiffness, its place
             raise MemberFailed(str(trouble)) from None
 
@@ -204,9 +210,5 @@ class CoupledVacancy:
             tabulate(zhou, self.points, self.points, self.cutoff), np.asarray(given["composition"]), lattice_of(given),
             float(given["static_lattice_parameter"]), streams["atoms"], core=self.core, width=self.width,
             outer=self.outer, method=self.method, far_field=far_field,
-            stiffness_GPa=self._stiffness(given) if self.far_field == "relaxed" else None,
+            stiffness_GPa=static_stiffness(given) if self.far_field == "relaxed" else None,
         )  # fmt: skip
-
-    @staticmethod
-    def _stiffness(given: Given) -> NDArray[np.float64]:
-        return cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))

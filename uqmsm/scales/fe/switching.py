@@ -14,7 +14,15 @@ from scipy.special import logit
 from uqmsm.errors import MemberFailed, NotConverged, StudyError, Unstable
 from uqmsm.physics.coupling.switch import Thresholds
 from uqmsm.quantity import Port, Ports, Unit
-from uqmsm.scales.upstream import ALLOY_PORTS, field_of, lattice_of, missing_elements, potential_rows
+from uqmsm.scales.upstream import (
+    ALLOY_PORTS,
+    STATIC_PORTS,
+    field_of,
+    lattice_of,
+    missing_elements,
+    potential_rows,
+    static_stiffness,
+)
 from uqmsm.stochastic import Given, Kind, Operator, Outcome, Source, law_sources
 
 if TYPE_CHECKING:
@@ -112,8 +120,7 @@ class SwitchingPlate:
         return (
             *ALLOY_PORTS,
             Port("committee_parameters", "1", ("committee", "element", "column")),
-            Port("static_lattice_parameter", "angstrom"),
-            *(Port(f"static_{name}", "GPa") for name in ("C11", "C12", "C44")),
+            *STATIC_PORTS,
         )
 
     @property
@@ -224,14 +231,13 @@ class SwitchingPlate:
         from uqmsm.physics.coupling.two_way import TwoWay
         from uqmsm.physics.fe.mean_law import MeanLaws
         from uqmsm.physics.fe.plate import plane_stress, prepared
-        from uqmsm.physics.tensors import cubic_stiffness
 
         made = self._blocks(given)
         own, seat = streams["atoms"].integers(2**63, size=2).tolist()
         committee = np.asarray(given["committee_parameters"])
         jury = Jury([[made(member, seat, j) for j in range(self.alloys)] for member in committee])
         mine = np.asarray(given["potential_parameters"])
-        stiffness = cubic_stiffness(*(float(given[f"static_{name}"]) for name in ("C11", "C12", "C44")))
+        stiffness = static_stiffness(given)
         return TwoWay(
             MeanLaws(prepared(self.mesh())[0], 1e3 * plane_stress(stiffness)),
             jury,
