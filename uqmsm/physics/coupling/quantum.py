@@ -23,11 +23,25 @@ from numpy.typing import NDArray
 from uqmsm.errors import StudyError
 from uqmsm.physics.coupling.blending import profile
 
-__all__ = ["Cluster", "ForceMixing", "Model", "Probe", "Subtractive", "Terms", "cluster", "mismatch", "reselected"]
+__all__ = [
+    "LARGEST_ARM",
+    "Cluster",
+    "ForceMixing",
+    "Model",
+    "Probe",
+    "Subtractive",
+    "Terms",
+    "cluster",
+    "mismatch",
+    "reselected",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+LARGEST_ARM = 0.49
+"""How far a cluster may reach from its middle, in edges of the crystal's cell: it does not meet its own image."""
 
 
 class Probe(Protocol):
@@ -132,7 +146,7 @@ def cluster(
     at = positions[members] + shifts[members]
     wide = np.linalg.solve(cell.T, (at - positions[core][0]).T).T
     for axis in range(3):
-        if axis != front and np.abs(wide[:, axis]).max() > 0.49:
+        if axis != front and np.abs(wide[:, axis]).max() > LARGEST_ARM:
             raise StudyError(
                 f"the cluster is as long as the crystal's cell along axis {axis}; make the cell larger, or name the "
                 "axis as `front` if the cluster is periodic there"

@@ -25,6 +25,7 @@ __all__ = [
     "embedding",
     "embedding_at",
     "facts",
+    "known_elements",
     "pair",
     "published",
     "radial_at",
@@ -108,6 +109,11 @@ def facts(elements: Sequence[str], variants: Mapping[str, str] | None = None) ->
             )
         chosen.append(found[0])
     return chosen
+
+
+def known_elements() -> frozenset[str]:
+    """Return the chemical symbols of which `published` knows parameters."""
+    return frozenset(row["element"] for row in tables.rows(_TABLE) if row["variant"] in _DEFAULT_VARIANTS)
 
 
 def published(elements: Sequence[str], variants: Mapping[str, str] | None = None) -> Zhou:

@@ -146,10 +146,12 @@ class QuantumRegion:
         lattice = field_of(upstream, "composition", "lattice")
         if symbols is None or shares is None or lattice is None:
             return
-        try:
-            reach, edge = self._about(tuple(symbols), np.asarray(shares), lattice)
-        except StudyError:  # a form of its own, whose range its members tell
+        from uqmsm.physics.coupling.quantum import LARGEST_ARM
+        from uqmsm.physics.potential.zhou import known_elements
+
+        if not set(symbols) <= known_elements():  # a form of its own, whose range its members tell
             return
+        reach, edge = self._about(tuple(symbols), np.asarray(shares), lattice)
         buffer = reach if self.buffer is None else self.buffer
         if buffer < reach:
             yield (
@@ -158,10 +160,11 @@ class QuantumRegion:
                 "better twice that"
             )
         arm = _arm(lattice, edge, self.core, buffer)
-        if arm > 0.49 * self.cells * edge:
+        least = int(np.ceil(arm / LARGEST_ARM / edge))
+        if self.cells < least:
             yield (
                 f"cells = {self.cells}: a core of {self.core:g} A with a buffer of {buffer:.3g} A meets its own image "
-                f"in a crystal of {self.cells * edge:.1f} A; write  cells: {int(np.floor(arm / 0.49 / edge)) + 1}"
+                f"in a crystal of {self.cells * edge:.1f} A; write  cells: {least}"
             )
 
     def _about(self, symbols: tuple[str, ...], shares: Floats, lattice: Literal["bcc", "fcc"]) -> tuple[float, float]:
