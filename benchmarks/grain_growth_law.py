@@ -41,7 +41,7 @@ WIDTH = 5.0
 GRADIENT = WIDTH**2 / 8.0  # mobility times boundary energy in reduced units
 PARTS = {2: 4, 3: 3}  # squares or cubes along an edge
 PLANES = ((1.063, 1.413), (0.689, 1.182))
-"""Excess e (width / R)^p of rates in planes, by weights A and by n - 6: what the second command prints."""
+"""Excess e (width / R)^p of rates in planes, by weights A and by n - 6: `boundary_thickness.py` is held against it."""
 COLUMNS = "run", "time", "part", "alive", "radius", "slope_xy", "slope_xx", "area_rate", "area_sides", "seconds"
 
 
@@ -147,14 +147,11 @@ def parabola(three):
     return (high - low) / (high - 2.0 * middle + low)
 
 
-def excesses(table, dimensions):
+def excesses(table):
     """Return by how much rates are high, ``e (width / R)^p``: (e, p) by weights A and by weights n - 6.
 
-    `table` holds sums over grains, ``(moments, 7)``: time, and what `COLUMNS` names from alive to area_sides. Where
-    rates were not measured, in a plane: `PLANES`.
+    `table` holds sums over grains, ``(moments, 7)``: time, and what `COLUMNS` names from alive to area_sides.
     """
-    if dimensions == 2 and not table[:, 3:].any():
-        return np.array(PLANES)
     found = []
     for column in (5, 3):
         excess = table[:, column] / table[:, column + 1] / (np.pi / 3.0 * GRADIENT) - 1.0
@@ -169,7 +166,7 @@ def thin_time(swept, mean, e, p):
     return np.concatenate([[0.0], np.cumsum(np.diff(swept) * 0.5 * (fast[1:] + fast[:-1]))])
 
 
-def laws(table, dimensions):
+def laws(table):
     """Return the exponent as it is; exponent and K of thin boundaries by weights A and by n - 6; e and p of the two.
 
     Rates are high by ``1 + e (width / R)^p``: in the time ``integral of that over t`` growth is as of thin boundaries.
@@ -178,7 +175,7 @@ def laws(table, dimensions):
     """
     exponents = np.linspace(1.0, 4.0, 301)
     mean, swept = table[:, 2] / table[:, 1], table[:, 0] * GRADIENT
-    told, both = [fitted(swept, mean, exponents)], excesses(table, dimensions)
+    told, both = [fitted(swept, mean, exponents)], excesses(table)
     for e, p in both:
         thin = thin_time(swept, mean, e, p)
         told += [fitted(thin, mean, exponents), np.polyfit(thin, np.square(mean), 1)[0]]
@@ -204,22 +201,22 @@ def used_of(rows, dimensions, widths, fewest):
     return every[:, (mean >= widths * WIDTH) & (alive.min(axis=0) >= fewest)]
 
 
-def estimated(every, dimensions):
+def estimated(every):
     """Return what `NAMES` names of all runs, half the width of its 95 % interval, and that of each run."""
 
     def sums(weights):
         return np.column_stack([every[0, :, 0, 1], np.einsum("rmpc,rp->mc", every[..., 3:9], weights)])
 
     ones = np.ones(every.shape[::2])
-    whole, without = laws(sums(ones), dimensions), []
+    whole, without = laws(sums(ones)), []
     for out in range(ones.size):
         weights = ones.copy()
         weights.flat[out] = 0.0
-        without.append(laws(sums(weights), dimensions))
+        without.append(laws(sums(weights)))
     n = len(without)
     error = np.sqrt((n - 1) / n * np.sum((np.array(without) - np.mean(without, axis=0)) ** 2, axis=0))
     wide = float(scipy.stats.t.ppf(0.975, n - 1)) * error
-    one = [laws(sums(ones * (np.arange(len(ones)) == run)[:, None]), dimensions) for run in range(len(ones))]
+    one = [laws(sums(ones * (np.arange(len(ones)) == run)[:, None])) for run in range(len(ones))]
     return whole, wide, np.array(one)
 
 
@@ -234,7 +231,7 @@ def judged(rows, dimensions, widths, fewest):
         f"{count[:, 0].sum():.0f} to {count[:, -1].sum():.0f} grains alive, {len(mean)} moments, "
         f"{rows[late, 9].max() / 60:.1f} minutes of processor time the longest run"
     )
-    whole, wide, one = estimated(every, dimensions)
+    whole, wide, one = estimated(every)
     for name, value, half, each in zip(NAMES, whole, wide, one.T, strict=True):
         scatter = f"; runs {', '.join(f'{x:.3f}' for x in each)}" if len(every) > 1 else ""
         print(f"{name}: {value:.3f} [{value - half:.3f}, {value + half:.3f}]{scatter}")

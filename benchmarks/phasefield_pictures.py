@@ -93,7 +93,7 @@ def exponent(out):
     """Draw <R>^2 of the planes over time, as it is and in the time of thin boundaries, with exponents R^n ~ t."""
     table = Path(__file__).with_name("grain_growth_2d.csv")
     every = used_of(np.loadtxt(table, delimiter=",", skiprows=1), 2, 2.0, 1000)
-    whole, wide, _ = estimated(every, 2)
+    whole, wide, _ = estimated(every)
     sums = every.sum(axis=2)
     runs, mean = sums[..., 4] / sums[..., 3] / WIDTH, sums[..., 4].sum(axis=0) / sums[..., 3].sum(axis=0) / WIDTH
     swept = every[0, :, 0, 1] * GRADIENT

@@ -14,9 +14,6 @@ from uqmsm.physics.phasefield.manufactured import MovingWall
 
 _SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pfhub.py"
 
-if not _SCRIPT.exists():
-    pytest.skip("needs the checkout: benchmarks are not part of the wheel", allow_module_level=True)
-
 
 @pytest.fixture(scope="module")
 def script():
